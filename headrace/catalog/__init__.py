@@ -1,0 +1,1 @@
+"""Where functions come from: a folder of function.yaml files."""

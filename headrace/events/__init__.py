@@ -1,0 +1,1 @@
+"""The service that turns notifications and listings into tasks."""

@@ -1,0 +1,1 @@
+"""The embedded default: real servers and workers as processes of one machine."""

@@ -1,0 +1,119 @@
+"""A server or service of this machine as a child process: started, waited for, stopped without leavings."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from headrace.model.errors import FatalError
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_libc = ctypes.CDLL(None, use_errno=True)
+LOG_TAIL_BYTES = 2000
+
+
+def _die_with_parent() -> None:
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of 127.0.0.1 that nothing listens on now, all different."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+@dataclass
+class Process:
+    """A running child whose output goes to a log file; killed by the kernel when its parent's thread dies."""
+
+    name: str
+    child: subprocess.Popen[bytes]
+    log: Path
+
+    @classmethod
+    def start(
+        cls,
+        name: str,
+        command: Sequence[str],
+        *,
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+        directory: Path | None = None,
+    ) -> "Process":
+        """Start a command in a session of its own. Call it from a thread that outlives the child."""
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
+            child = subprocess.Popen(
+                list(command),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **(environment or {})},
+                cwd=directory,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509  (only a system call; no other way to set it)
+            )
+        return cls(name, child, log)
+
+    @property
+    def pid(self) -> int:
+        return self.child.pid
+
+    @property
+    def alive(self) -> bool:
+        return self.child.poll() is None
+
+    def log_tail(self) -> str:
+        """The end of what it printed, for error messages."""
+        with self.log.open("rb") as output:
+            output.seek(max(0, self.log.stat().st_size - LOG_TAIL_BYTES))
+            return output.read().decode(errors="replace")
+
+    def wait_until(self, ready: Callable[[], bool], *, seconds: float) -> None:
+        """Poll `ready`. Raises FatalError with the log's end when the process dies or time runs out."""
+        deadline = time.monotonic() + seconds
+        while not ready():
+            if not self.alive:
+                raise FatalError(
+                    f"{self.name} ended with {self.child.returncode} at its start:\n{self.log_tail()}"
+                )
+            if time.monotonic() > deadline:
+                raise FatalError(f"{self.name} was not ready after {seconds:g} s:\n{self.log_tail()}")
+            time.sleep(0.05)
+
+    def stop(self, *, seconds: float) -> None:
+        """SIGTERM, then SIGKILL to its whole group after `seconds`."""
+        if self.alive:
+            self.child.terminate()
+            try:
+                self.child.wait(seconds)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        self.kill()
+
+    def kill(self) -> None:
+        """SIGKILL to its whole group; also to what it left behind in it."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.child.pid, signal.SIGKILL)
+        self.child.wait()
+
+
+def answers(port: int) -> bool:
+    """Whether something accepts connections on 127.0.0.1:port."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=0.5):
+            return True
+    except OSError:
+        return False

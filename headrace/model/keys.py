@@ -1,0 +1,51 @@
+"""Where things lie in the platform bucket. None of these keys ever starts a task."""
+
+RECORDS = "records"
+FAILURES = "failures"
+STAGING = "staging"
+NOTES = "notes"
+LOGS = "logs"
+HISTORY = "history"
+FUNCTIONS = "functions"
+
+MARK = "headrace-attempt"  # user metadata on every output: "<task id>/<attempt>"
+
+
+def record_key(function: str, task_id: str) -> str:
+    """The one record of a task, done or not; created only if absent."""
+    return f"{RECORDS}/{function}/{task_id}.json"
+
+
+def failure_key(function: str, task_id: str) -> str:
+    """An empty object beside a failure record, so that failures can be listed without reading all."""
+    return f"{FAILURES}/{function}/{task_id}"
+
+
+def staging_key(function: str, task_id: str, attempt: str, name: str) -> str:
+    """An attempt's own copy of one output."""
+    return f"{STAGING}/{function}/{task_id}/{attempt}/{name}"
+
+
+def note_key(function: str, task_id: str) -> str:
+    """The AttemptNote of a task."""
+    return f"{NOTES}/{function}/{task_id}.json"
+
+
+def log_key(function: str, task_id: str, attempt: str) -> str:
+    """The whole stdout and stderr of an attempt, where the record keeps only the end."""
+    return f"{LOGS}/{function}/{task_id}/{attempt}.log"
+
+
+def history_key(function: str, task_id: str, moment: str) -> str:
+    """A failure record that a replay superseded."""
+    return f"{HISTORY}/{function}/{task_id}/{moment}.json"
+
+
+def function_key(function: str) -> str:
+    """When a function was first seen, for `existing: ignore`."""
+    return f"{FUNCTIONS}/{function}.json"
+
+
+def mark_of(task_id: str, attempt: str) -> str:
+    """The value of the MARK metadata."""
+    return f"{task_id}/{attempt}"

@@ -1,0 +1,35 @@
+"""Kubernetes quantities, exactly: no float ever touches them."""
+
+import re
+from fractions import Fraction
+from math import ceil
+
+# https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
+_SUFFIXES = {
+    "n": Fraction(1, 10**9), "u": Fraction(1, 10**6), "m": Fraction(1, 1000), "": Fraction(1),
+    "k": Fraction(10**3), "M": Fraction(10**6), "G": Fraction(10**9), "T": Fraction(10**12),
+    "P": Fraction(10**15), "E": Fraction(10**18),
+    "Ki": Fraction(2**10), "Mi": Fraction(2**20), "Gi": Fraction(2**30), "Ti": Fraction(2**40),
+    "Pi": Fraction(2**50), "Ei": Fraction(2**60),
+}  # fmt: skip
+_FORM = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(?:[eE]([+-]?\d{1,2})|(n|u|m|k|[MGTPE]i?|Ki)?)")
+
+
+def parse_quantity(text: str) -> Fraction:
+    """The exact value of a quantity that is not negative. Raises ValueError with what is allowed."""
+    match = _FORM.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is no quantity: a number with a suffix like 500m, 1.5, 512Mi or 2G")
+    number, exponent, suffix = match.groups()
+    scale = Fraction(10) ** int(exponent) if exponent else _SUFFIXES[suffix or ""]
+    return Fraction(number if not number.endswith(".") else number[:-1]) * scale
+
+
+def parse_bytes(text: str) -> int:
+    """Whole bytes, rounded up as Kubernetes does."""
+    return ceil(parse_quantity(text))
+
+
+def parse_millicores(text: str) -> int:
+    """Whole thousandths of a core, rounded up as Kubernetes does."""
+    return ceil(parse_quantity(text) * 1000)

@@ -1,0 +1,60 @@
+"""What a running service is told: where the store and the queue are, and which buckets are meant."""
+
+from collections.abc import Mapping
+
+from pydantic import Field
+
+from headrace.model.value import Value
+
+
+class StorageSettings(Value):
+    """An S3 endpoint and its key. Kept in a file of mode 0600, never passed as an argument."""
+
+    endpoint: str  # http://host:port
+    access_key: str
+    secret_key: str = Field(repr=False)
+    region: str = "us-east-1"
+
+
+class QueueSettings(Value):
+    """A NATS server. Kept in a file of mode 0600."""
+
+    url: str  # nats://host:port
+    token: str = Field(default="", repr=False)
+    lease_seconds: float = Field(default=30.0, gt=0)
+    max_leased: int = Field(default=1024, gt=0)
+
+
+class ReceiverSettings(Value):
+    """Where `events` listens and the bearer token that a notification must carry."""
+
+    host: str = "127.0.0.1"
+    port: int
+    token: str = Field(repr=False)
+    listing_seconds: float = Field(default=300.0, gt=0)  # between two listings
+
+
+class WorkerSettings(Value):
+    """How workers run functions on this machine."""
+
+    work_directory: str  # staged inputs and outputs of the tasks in hand
+    secrets_directory: str  # <name>.env files of mode 0600
+    prefetch_seconds: float = Field(default=2.0, gt=0)
+    lost_leases: int = Field(default=10, gt=0)  # starts that killed their worker before a task fails
+    retry_seconds: float = Field(default=1.0, ge=0)  # before the second attempt; doubles from then on
+
+
+class Settings(Value):
+    """Everything a service needs, in one document."""
+
+    storage: StorageSettings
+    queue: QueueSettings
+    receiver: ReceiverSettings
+    worker: WorkerSettings
+    functions_directory: str
+    platform_bucket: str = "headrace"
+    buckets: Mapping[str, str] = Field(default_factory=dict)  # logical name -> real name, where they differ
+
+    def real_bucket(self, logical: str) -> str:
+        """The store's name of a bucket that a function names."""
+        return self.buckets.get(logical, logical)

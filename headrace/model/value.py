@@ -1,0 +1,34 @@
+"""The base of every persisted value: strict, frozen, unknown keys refused, camelCase on the wire."""
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+
+class Value(BaseModel):
+    """A frozen value.
+
+    In Python its fields are built by their own names; on the wire (`from_json`, `to_json`) they are
+    camelCase and only that, so that a misspelt or Python-spelt key is refused instead of ignored.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        validate_default=True,
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        serialize_by_alias=True,
+    )
+
+    @classmethod
+    def from_json(cls, data: bytes | str) -> Self:
+        """Parse a JSON document. Raises pydantic.ValidationError, which names every fault."""
+        return cls.model_validate_json(data, by_alias=True, by_name=False)
+
+    def to_json(self) -> bytes:
+        """One JSON document; fields that are None are left out."""
+        return self.model_dump_json(by_alias=True, exclude_none=True).encode()

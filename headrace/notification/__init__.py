@@ -1,0 +1,1 @@
+"""Dialects of S3 notifications, read into file events. Pure: bytes in, values out."""

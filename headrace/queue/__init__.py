@@ -1,0 +1,1 @@
+"""The queue of tasks: port, JetStream adapter, in-memory adapter."""

@@ -1,0 +1,1 @@
+"""The service that pulls tasks, stages, runs, commits, publishes and acknowledges."""
