@@ -7,21 +7,24 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from headrace.model.quantity import parse_bytes, parse_millicores
+from headrace.model.quantity import QUANTITY_PATTERN, parse_bytes, parse_millicores, parse_quantity
 from headrace.model.value import Value
 
 API_VERSION = "headrace.dev/v1alpha1"
 
 
 def _quantity(text: str) -> str:
-    parse_bytes(text)
+    if parse_quantity(text) == 0:
+        raise ValueError(f"found {text!r}, allowed > 0; write what is needed")
     return text
 
 
-Quantity = Annotated[str, AfterValidator(_quantity)]
+Quantity = Annotated[str, AfterValidator(_quantity), Field(json_schema_extra={"pattern": QUANTITY_PATTERN})]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,37}[a-z0-9])?$")]
 Bucket = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+NamePart = Annotated[str, Field(pattern=r"^[^/]+$")]  # of a file's name, which has no folders
+Seconds = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Access(StrEnum):
@@ -52,8 +55,8 @@ class Existing(StrEnum):
 class Http(Value):
     """The image serves; each file is posted to it."""
 
-    port: int = Field(ge=1, le=65535)
-    path: str = Field(default="/", pattern=r"^/")
+    port: int = Field(ge=1, le=65535, description="the port that the image serves on")
+    path: str = Field(default="/", pattern=r"^/", description="the path that files are posted to")
 
 
 class Run(Value):
@@ -61,27 +64,38 @@ class Run(Value):
 
     handler: str | None = Field(
         default=None,
-        pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$",
-        description="module:Class in the function's folder; loaded once, called with batches of files",
+        pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$",
+        description="`module:Class` in the function's folder; loaded once, called with batches of files",
     )
-    script: str | None = Field(default=None, min_length=1, description="a file run by /bin/sh, once a file")
-    http: Http | None = None
+    script: str | None = Field(
+        default=None,
+        min_length=1,
+        description="a file of the function's folder (at most 256 KiB), run by /bin/sh once a file",
+    )
+    http: Http | None = Field(default=None, description="the image serves; each file is posted to it")
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
         found = [name for name in ("handler", "script", "http") if getattr(self, name) is not None]
         if len(found) != 1:
-            raise ValueError(f"run takes exactly one of handler, script, http; found {found or 'none'}")
+            raise ValueError(
+                f"found {' and '.join(found) or 'none'}, allowed exactly one of handler, script, http; write one"
+            )
         return self
 
 
 class Input(Value):
-    """Files that start the function: a bucket, a prefix and any of the suffixes (none: all)."""
+    """Files that start the function: a bucket, a prefix and any of the suffixes."""
 
-    bucket: Bucket
-    prefix: str = ""
-    suffix: tuple[str, ...] = ()
-    existing: Existing = Existing.IGNORE
+    bucket: Bucket = Field(description="logical name of a bucket; a stack maps it to the real one")
+    prefix: str = Field(default="", description="what keys begin with; empty: any")
+    suffix: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        default=(), description="keys end with one of these; none: any"
+    )
+    existing: Existing = Field(
+        default=Existing.IGNORE,
+        description="`ignore` leaves objects alone that are older than the function, `process` works them",
+    )
 
     def takes(self, key: str) -> bool:
         """Whether a key of this bucket starts the function."""
@@ -89,12 +103,19 @@ class Input(Value):
 
 
 class Destination(Value):
-    """Where results go: files of the output folder that match a suffix (none: all)."""
+    """Where results go: files of the output folder that match."""
 
-    bucket: Bucket
-    prefix: str = ""
-    suffix: tuple[str, ...] = ()
-    name_prefix: tuple[str, ...] = ()
+    bucket: Bucket = Field(description="logical name of a bucket; a stack maps it to the real one")
+    prefix: str = Field(
+        default="",
+        description="put before the result's key: prefix + the input's folder below its own prefix + name",
+    )
+    suffix: tuple[NamePart, ...] = Field(
+        default=(), description="only files whose name ends with one of these; none: any"
+    )
+    name_prefix: tuple[NamePart, ...] = Field(
+        default=(), description="only files whose name begins with one of these; none: any"
+    )
 
     def takes(self, name: str) -> bool:
         """Whether a file's name (without folders) is published here, as OSCAR filters: any, any."""
@@ -106,9 +127,9 @@ class Destination(Value):
 class Resources(Value):
     """What one worker of the function needs."""
 
-    cpu: Quantity = "1"
-    memory: Quantity = "1Gi"
-    ephemeral_storage: Quantity = "1Gi"
+    cpu: Quantity = Field(default="1", description="cores, as a Kubernetes quantity")
+    memory: Quantity = Field(default="1Gi", description="main memory; a worker above it is killed")
+    ephemeral_storage: Quantity = Field(default="1Gi", description="disk for staged inputs and outputs")
 
     @property
     def memory_bytes(self) -> int:
@@ -118,43 +139,56 @@ class Resources(Value):
     def cpu_millicores(self) -> int:
         return parse_millicores(self.cpu)
 
+    @property
+    def ephemeral_storage_bytes(self) -> int:
+        return parse_bytes(self.ephemeral_storage)
+
 
 class Gpu(Value):
     """An ordered wish: the first way that the cluster has and that satisfies the rest is taken."""
 
-    count: int = Field(default=1, ge=1)
-    memory: Quantity | None = None
-    access: tuple[Access, ...] = Field(default=(Access.PASSTHROUGH,), min_length=1)
-    isolation: Isolation = Isolation.NONE
+    count: int = Field(default=1, ge=1, description="GPUs of one worker")
+    memory: Quantity | None = Field(default=None, description="memory needed on each GPU; none: any")
+    access: tuple[Access, ...] = Field(
+        default=(Access.PASSTHROUGH,), min_length=1, description="ways to a GPU, the best liked first"
+    )
+    isolation: Isolation = Field(
+        default=Isolation.NONE, description="what must be kept apart from others on the same GPU"
+    )
 
 
 class Batch(Value):
     """Files given to a handler in one call."""
 
-    max_files: int = Field(default=1, ge=1)
-    linger_seconds: float = Field(default=0.0, ge=0)
+    max_files: int = Field(default=1, ge=1, description="files in one call, at most")
+    linger_seconds: Seconds = Field(default=0.0, ge=0, description="how long a call waits for more files")
 
 
 class Scale(Value):
     """How many workers, and how long a file may wait for one."""
 
-    min_workers: int = Field(default=0, ge=0)
-    max_workers: int = Field(default=50, ge=1)
-    max_wait_seconds: float = Field(default=60.0, ge=0)
-    idle_seconds: float = Field(default=60.0, ge=0)
+    min_workers: int = Field(default=0, ge=0, description="workers kept while no file waits")
+    max_workers: int = Field(default=50, ge=1, description="workers, at most")
+    max_wait_seconds: Seconds = Field(
+        default=60.0, ge=0, description="how long a file may wait beyond the boot of one node"
+    )
+    idle_seconds: Seconds = Field(default=60.0, ge=0, description="how long a worker without files is kept")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.min_workers > self.max_workers:
-            raise ValueError(f"minWorkers {self.min_workers} is above maxWorkers {self.max_workers}")
+            raise ValueError(
+                f"found minWorkers {self.min_workers} above maxWorkers {self.max_workers}, "
+                "allowed minWorkers <= maxWorkers; lower one or raise the other"
+            )
         return self
 
 
 class DeliveryPolicy(Value):
     """How long a file may take and how often it is tried."""
 
-    timeout_seconds: float = Field(default=600.0, gt=0)
-    attempts: int = Field(default=3, ge=1)
+    timeout_seconds: Seconds = Field(default=600.0, gt=0, description="for one file's attempt")
+    attempts: int = Field(default=3, ge=1, description="failed attempts before a file is given up")
 
 
 class Profile(StrEnum):
@@ -167,27 +201,29 @@ class Profile(StrEnum):
 class Security(Value):
     """How the user's container is confined."""
 
-    profile: Profile = Profile.RESTRICTED
-    run_as_user: int | None = Field(default=None, ge=1)
-    writable_root: bool = False
+    profile: Profile = Field(default=Profile.RESTRICTED, description="Kubernetes' pod security standard")
+    run_as_user: int | None = Field(default=None, ge=1, description="user id; none: the image's own")
+    writable_root: bool = Field(default=False, description="whether the image's own files may be written")
 
 
 class Toleration(Value):
     """As in a pod's spec."""
 
-    key: str | None = None
-    operator: Literal["Exists", "Equal"] = "Equal"
-    value: str | None = None
-    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+    key: str | None = Field(default=None, description="the taint's key; none: all taints")
+    operator: Literal["Exists", "Equal"] = Field(default="Equal", description="how `value` is compared")
+    value: str | None = Field(default=None, description="the taint's value")
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
+        default=None, description="the taint's effect; none: all effects"
+    )
 
 
 class Volume(Value):
     """An existing claim, mounted into the user's container."""
 
-    name: Name
-    claim: str = Field(min_length=1)
-    mount_path: str = Field(pattern=r"^/")
-    read_only: bool = True
+    name: Name = Field(description="the volume's name in the pod")
+    claim: str = Field(min_length=1, description="name of a PersistentVolumeClaim")
+    mount_path: str = Field(pattern=r"^/", description="where it is mounted")
+    read_only: bool = Field(default=True, description="whether it is mounted read-only")
 
 
 class OnDelete(StrEnum):
@@ -200,43 +236,53 @@ class OnDelete(StrEnum):
 class FunctionSpec(Value):
     """The `spec` of a function."""
 
-    run: Run
-    input: tuple[Input, ...] = Field(min_length=1)
-    output: tuple[Destination, ...] = ()
-    image: str | None = Field(default=None, min_length=1)
-    resources: Resources = Resources()
-    gpu: Gpu | None = None
-    batch: Batch = Batch()
-    scale: Scale = Scale()
-    delivery: DeliveryPolicy = DeliveryPolicy()
-    environment: Mapping[EnvironmentName, str] = Field(default_factory=dict)
-    secrets: tuple[Name, ...] = ()
-    priority: int = 0
-    node_selector: Mapping[str, str] = Field(default_factory=dict)
-    tolerations: tuple[Toleration, ...] = ()
-    volumes: tuple[Volume, ...] = ()
-    image_pull_secrets: tuple[str, ...] = ()
-    suspend: bool = False
-    on_delete: OnDelete = OnDelete.KEEP
-    security: Security = Security()
+    run: Run = Field(description="how a file is worked: exactly one of `handler`, `script`, `http`")
+    input: tuple[Input, ...] = Field(min_length=1, description="the files that start the function")
+    output: tuple[Destination, ...] = Field(default=(), description="where its results go; none: nowhere")
+    image: str | None = Field(
+        default=None, min_length=1, description="the container image; none: only on a host that allows it"
+    )
+    resources: Resources = Field(default=Resources(), description="what one worker needs")
+    gpu: Gpu | None = Field(default=None, description="the GPUs that one worker needs; none: no GPU")
+    batch: Batch = Field(default=Batch(), description="files given to a handler in one call")
+    scale: Scale = Field(default=Scale(), description="how many workers, and how long a file may wait")
+    delivery: DeliveryPolicy = Field(
+        default=DeliveryPolicy(), description="how long a file may take and how often it is tried"
+    )
+    environment: Mapping[EnvironmentName, str] = Field(
+        default_factory=dict, description="variables of the function's process; values are strings"
+    )
+    secrets: tuple[Name, ...] = Field(
+        default=(), description="names of secrets whose entries become variables of the function's process"
+    )
+    priority: int = Field(default=0, description="the higher goes first where resources are short")
+    node_selector: Mapping[str, str] = Field(default_factory=dict, description="labels that a node must have")
+    tolerations: tuple[Toleration, ...] = Field(default=(), description="taints that the pods tolerate")
+    volumes: tuple[Volume, ...] = Field(default=(), description="existing claims to mount")
+    image_pull_secrets: tuple[str, ...] = Field(default=(), description="names of secrets for the registry")
+    suspend: bool = Field(default=False, description="files are queued, but none is worked")
+    on_delete: OnDelete = Field(
+        default=OnDelete.KEEP, description="what becomes of waiting files when the function is deleted"
+    )
+    security: Security = Field(default=Security(), description="how the user's container is confined")
 
 
 class Metadata(Value):
     """The part of Kubernetes' metadata that an author writes."""
 
-    name: Name
-    namespace: str | None = None
-    labels: Mapping[str, str] = Field(default_factory=dict)
-    annotations: Mapping[str, str] = Field(default_factory=dict)
+    name: Name = Field(description="the function's name, and its folder's")
+    namespace: str | None = Field(default=None, description="Kubernetes namespace; none: the stack's")
+    labels: Mapping[str, str] = Field(default_factory=dict, description="Kubernetes labels")
+    annotations: Mapping[str, str] = Field(default_factory=dict, description="Kubernetes annotations")
 
 
 class Function(Value):
     """One function."""
 
-    api_version: Literal["headrace.dev/v1alpha1"]
-    kind: Literal["Function"]
-    metadata: Metadata
-    spec: FunctionSpec
+    api_version: Literal["headrace.dev/v1alpha1"] = Field(description="the version of this format")
+    kind: Literal["Function"] = Field(description="the kind of the object")
+    metadata: Metadata = Field(description="name and labels")
+    spec: FunctionSpec = Field(description="what the function does")
 
     @property
     def name(self) -> str:
@@ -251,6 +297,6 @@ def digest_of(function: Function, files: Mapping[str, bytes]) -> str:
     """The digest of a function and of its folder's files (relative name -> content)."""
     digest = hashlib.sha256(function.spec.to_json())
     for name in sorted(files):
-        for part in (name.encode(), files[name]):
+        for part in (name.encode("utf-8", "surrogateescape"), files[name]):
             digest.update(f"{len(part)}:".encode() + part)
     return digest.hexdigest()

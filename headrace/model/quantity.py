@@ -12,17 +12,26 @@ _SUFFIXES = {
     "Ki": Fraction(2**10), "Mi": Fraction(2**20), "Gi": Fraction(2**30), "Ti": Fraction(2**40),
     "Pi": Fraction(2**50), "Ei": Fraction(2**60),
 }  # fmt: skip
-_FORM = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(?:[eE]([+-]?\d{1,2})|(n|u|m|k|[MGTPE]i?|Ki)?)")
+_NUMBER = r"\+?([0-9]{1,30}(?:\.[0-9]{0,30})?|\.[0-9]{1,30})"
+QUANTITY_PATTERN = f"^{_NUMBER}(?:[eE]([+-]?[0-9]{{1,2}})|(n|u|m|k|[MGTPE]i?|Ki)?)$"
+_FORM = re.compile(QUANTITY_PATTERN.removeprefix("^").removesuffix("$"))
+MAX_QUANTITY = 2**63 - 1  # Kubernetes takes no greater number
 
 
 def parse_quantity(text: str) -> Fraction:
     """The exact value of a quantity that is not negative. Raises ValueError with what is allowed."""
     match = _FORM.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text!r} is no quantity: a number with a suffix like 500m, 1.5, 512Mi or 2G")
+        raise ValueError(
+            f"found {text[:60]!r}, allowed a Kubernetes quantity; write a number with a suffix, "
+            "like 500m, 1.5, 512Mi or 2G"
+        )
     number, exponent, suffix = match.groups()
     scale = Fraction(10) ** int(exponent) if exponent else _SUFFIXES[suffix or ""]
-    return Fraction(number if not number.endswith(".") else number[:-1]) * scale
+    value = Fraction(number.removesuffix(".")) * scale
+    if value > MAX_QUANTITY:
+        raise ValueError(f"found {text!r}, allowed at most {MAX_QUANTITY} (2^63 - 1); write less")
+    return value
 
 
 def parse_bytes(text: str) -> int:

@@ -1,0 +1,102 @@
+"""`python -m headrace.worker --settings FILE --function NAME`: one worker process of one function."""
+
+import asyncio
+import logging
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from headrace.catalog.folder import Installed, load_function
+from headrace.model.errors import HeadraceError
+from headrace.model.settings import Settings
+from headrace.queue.jetstream import JetStreamQueue
+from headrace.queue.port import Queue
+from headrace.storage.port import Storage
+from headrace.storage.s3 import S3Storage
+from headrace.worker import guard
+from headrace.worker.build import build_worker, worker_name
+from headrace.worker.folders import worker_folder
+from headrace.worker.secrets import Redactor, read_secrets
+from headrace.worker.sweep import sweep
+from headrace.worker.worker import Worker
+
+log = logging.getLogger("headrace.worker")
+
+LOOK_SECONDS = 2.0  # between two looks whether the function has changed
+SWEEP_SECONDS = 600.0
+
+
+async def _stop_when_changed(worker: Worker, installed: Installed) -> None:
+    """A worker belongs to a function's digest: it ends when that changes or the function is gone."""
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        try:
+            digest = (await asyncio.to_thread(load_function, installed.folder)).digest
+        except HeadraceError:
+            digest = ""
+        if digest != installed.digest:
+            log.info("the function has changed", extra={"action": "worker.function_changed"})
+            worker.stop()
+            return
+
+
+async def _sweep_often(storage: Storage, settings: Settings, function: str) -> None:
+    while True:
+        await asyncio.sleep(SWEEP_SECONDS)
+        try:
+            swept = await sweep(storage, settings.platform_bucket, function, now=time.time())
+            log.info("%d staging objects removed", swept, extra={"action": "worker.swept"})
+        except HeadraceError as error:
+            log.warning("sweep failed: %s", error, extra={"action": "worker.sweep_failed"})
+
+
+async def serve(settings: Settings, name: str, storage: Storage, queue: Queue) -> None:
+    """Work until SIGTERM or SIGINT, or until the function changes."""
+    installed = load_function(Path(settings.functions_directory) / name)
+    secrets = read_secrets(Path(settings.worker.secrets_directory), installed.function.spec.secrets)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(Redactor(secrets))
+    with worker_folder(Path(settings.worker.work_directory), worker_name(name)) as folder:
+        worker = build_worker(
+            installed, settings, storage, queue,
+            folder=folder, secrets=secrets, now=time.time, sole_parent=True,
+        )  # fmt: skip
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, worker.stop)
+        beside = [
+            asyncio.create_task(_stop_when_changed(worker, installed)),
+            asyncio.create_task(_sweep_often(storage, settings, name)),
+        ]
+        try:
+            await worker.run()
+        finally:
+            for task in beside:
+                task.cancel()
+
+
+async def _main(settings: Settings, name: str) -> None:
+    storage = S3Storage(settings.storage)
+    queue = JetStreamQueue(settings.queue)
+    try:
+        await serve(settings, name, storage, queue)
+    finally:
+        await queue.close()
+        await storage.close()
+
+
+def main(settings: Annotated[Path, typer.Option()], function: Annotated[str, typer.Option()]) -> None:
+    """Work one function."""
+    guard.become_subreaper()
+    try:
+        asyncio.run(_main(Settings.from_json(settings.read_bytes()), function))
+    except HeadraceError as error:
+        sys.exit(f"worker of {function}: {error}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,172 @@
+"""A task in a worker's hands, the outcome of running it, and what follows from that. Pure."""
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+
+from headrace.model.record import AttemptNote
+from headrace.model.task import Task
+
+
+class Cause(StrEnum):
+    """Why a run of the handler or script ended."""
+
+    RETURNED = "returned"
+    EXIT_CODE = "exit code"
+    EXCEPTION = "exception"
+    TIME_OUT = "time-out"
+    MEMORY = "out of memory"
+    DISK = "out of disk"
+    VANISHED = "killed"
+    NOT_LOADED = "not loaded"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended; `reason` is one line for people, empty when it returned."""
+
+    cause: Cause
+    reason: str = ""
+
+    @property
+    def good(self) -> bool:
+        return self.cause is Cause.RETURNED
+
+
+RETURNED = Outcome(Cause.RETURNED)
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A task's folder: input, output, log and, for scripts, the environment to source."""
+
+    path: Path
+
+    @property
+    def input(self) -> Path:
+        return self.path / "input"
+
+    @property
+    def output(self) -> Path:
+        return self.path / "output"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "log"
+
+    @property
+    def environment(self) -> Path:
+        return self.path / "environment"
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A staged file, ready to run."""
+
+    task: Task
+    folder: Folder
+    file: Path
+    number: int  # the attempt's number, from 1
+
+
+def event_document(task: Task) -> str:
+    """The notification of this file as S3 sends it, for scripts that read EVENT."""
+    moment = event_time(task)
+    record = {
+        "eventVersion": "2.0",
+        "eventSource": "headrace:s3",
+        "eventTime": moment,
+        "eventName": "ObjectCreated:Put",
+        "s3": {
+            "s3SchemaVersion": "1.0",
+            "bucket": {"name": task.bucket, "arn": f"arn:aws:s3:::{task.bucket}"},
+            "object": {
+                "key": task.key,
+                "size": task.size,
+                "eTag": task.etag,
+                **({"versionId": task.version} if task.version else {}),
+            },
+        },
+    }
+    return json.dumps({"Key": f"{task.bucket}/{task.key}", "Records": [record]})
+
+
+def event_time(task: Task) -> str:
+    """When the notification came, ISO 8601 in UTC."""
+    return (
+        datetime.fromtimestamp(task.received, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    )
+
+
+def task_environment(staged: Staged) -> dict[str, str]:
+    """The variables of OSCAR's supervisor, and ours to guard side effects by."""
+    task = staged.task
+    return {
+        "INPUT_FILE_PATH": str(staged.file),
+        "TMP_INPUT_DIR": str(staged.folder.input),
+        "TMP_OUTPUT_DIR": str(staged.folder.output),
+        "STORAGE_OBJECT_KEY": task.key.replace("\0", ""),
+        "EVENT": event_document(task),
+        "EVENT_TIME": event_time(task),
+        "HEADRACE_TASK_ID": task.id,
+        "HEADRACE_ATTEMPT": str(staged.number),
+    }
+
+
+def shell_environment(variables: Mapping[str, str]) -> str:
+    """Lines that a POSIX shell sources."""
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Hand the task back after a delay, remembering the note."""
+
+    note: AttemptNote
+    delay_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Write a failure record."""
+
+    reason: str
+    attempts: int
+
+
+def attempt_number(note: AttemptNote) -> int:
+    """The number of the attempt that starts now: one more than counted failures and lost workers."""
+    return len(note.failures) + killed(note) + 1
+
+
+def killed(note: AttemptNote) -> int:
+    """How often the task's handler was started and its worker was never heard of again."""
+    return note.started - note.ended
+
+
+def before_start(note: AttemptNote, *, deliveries: int, lost_leases: int) -> AttemptNote | GiveUp:
+    """The note to store before the handler starts; the same note where there is nothing to store.
+
+    Starts are marked from the second delivery on: a first delivery, the common case, costs nothing.
+    """
+    if killed(note) >= lost_leases:
+        return GiveUp(f"killed its worker {killed(note)} times", len(note.failures) + killed(note))
+    if deliveries < 2:
+        return note
+    return note.model_copy(update={"started": note.started + 1})
+
+
+def after_failure(
+    note: AttemptNote, outcome: Outcome, *, attempts: int, retry_seconds: float
+) -> Retry | GiveUp:
+    """What a lone failure leads to; the delay doubles with each counted failure."""
+    marked = killed(note) > 0 and note.started > 0
+    failures = (*note.failures, outcome.reason)
+    after = note.model_copy(update={"failures": failures, "ended": note.ended + (1 if marked else 0)})
+    if len(failures) >= attempts:
+        return GiveUp(outcome.reason, len(failures) + killed(after))
+    return Retry(after, retry_seconds * 2 ** (len(failures) - 1))

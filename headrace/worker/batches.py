@@ -1,0 +1,89 @@
+"""Runs batches, one after another, on one runner that is made anew when it dies."""
+
+import logging
+import shutil
+from pathlib import Path
+
+from headrace.worker.attempt import Cause, Outcome
+from headrace.worker.held import Held
+from headrace.worker.identity import Identity
+from headrace.worker.limits import Limits
+from headrace.worker.pace import moving_average
+from headrace.worker.runner_process import Program, RunnerProcess
+
+log = logging.getLogger(__name__)
+
+
+class Batches:
+    """The runner of one function, and how fast it is. `seconds_per_file` is None until a file is done."""
+
+    def __init__(self, identity: Identity, program: Program, folder: Path, *, sole_parent: bool) -> None:
+        self._identity = identity
+        self._spec = identity.function.spec
+        self._program = program
+        self._folder = folder
+        self._sole_parent = sole_parent
+        self._runner: RunnerProcess | None = None
+        self._made = 0
+        self.seconds_per_file: float | None = None
+
+    @property
+    def most_files(self) -> int:
+        """Files in a batch: a script takes one at a time."""
+        return 1 if self._spec.run.script is not None else self._spec.batch.max_files
+
+    async def warm(self) -> RunnerProcess:
+        """A usable runner; its handler may still be loading. Raises OSError when none can be started."""
+        if self._runner is None or not self._runner.usable:
+            folder = self._folder / f"runner-{self._made}"
+            self._made += 1
+            self._runner = RunnerProcess(self._program, folder, sole_parent=self._sole_parent)
+            await self._runner.start()
+        return self._runner
+
+    async def run(self, batch: list[Held]) -> list[tuple[Held, Outcome]]:
+        """The outcome of each file. The files of a failed batch run again, each alone: only that counts."""
+        outcome = await self._execute(batch)
+        if outcome.good or len(batch) == 1:
+            return [(held, outcome) for held in batch]
+        log.info(
+            "a batch of %d failed, its files run alone: %s", len(batch), outcome.reason,
+            extra={"action": "worker.batch_failed", "cause": outcome.cause.value},
+        )  # fmt: skip
+        return [(held, await self._alone(held)) for held in batch]
+
+    async def _alone(self, held: Held) -> Outcome:
+        shutil.rmtree(held.folder.output)
+        held.folder.output.mkdir()
+        held.folder.log.unlink(missing_ok=True)
+        return await self._execute([held])
+
+    async def _execute(self, batch: list[Held]) -> Outcome:
+        try:
+            runner = await self.warm()
+        except OSError as error:
+            return Outcome(Cause.NOT_LOADED, f"the runner could not be started: {error}")
+        for index, held in enumerate(batch):
+            held.started, held.files_before = self._identity.now(), runner.files + index
+        outcome = await runner.run([held.ready() for held in batch], self._limits(len(batch)))
+        finished = self._identity.now()
+        for held in batch:
+            held.finished, held.load_seconds = finished, runner.load_seconds
+        if outcome.cause is Cause.NOT_LOADED:
+            batch[0].folder.log.write_bytes(runner.log_tail())
+        self.seconds_per_file = moving_average(
+            self.seconds_per_file, (finished - batch[0].started) / len(batch)
+        )
+        return outcome
+
+    def _limits(self, files: int) -> Limits:
+        return Limits(
+            seconds=self._spec.delivery.timeout_seconds * files,
+            memory_bytes=self._spec.resources.memory_bytes,
+            disk_bytes=self._spec.resources.ephemeral_storage_bytes * files,
+        )
+
+    async def close(self) -> None:
+        """End the runner and all below it."""
+        if self._runner is not None:
+            await self._runner.kill()

@@ -1,0 +1,87 @@
+"""Puts a worker together from a function, its settings and the two servers' adapters."""
+
+import os
+import secrets as random_ids
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from headrace.catalog.folder import Installed
+from headrace.model.errors import ConfigurationError
+from headrace.model.settings import Settings
+from headrace.queue.port import Queue
+from headrace.storage.port import Storage
+from headrace.worker.batches import Batches
+from headrace.worker.commit import Ledger
+from headrace.worker.finishing import Finisher
+from headrace.worker.identity import Identity
+from headrace.worker.leases import Leases
+from headrace.worker.runner_process import Program
+from headrace.worker.secrets import Redactor
+from headrace.worker.staging import Stager
+from headrace.worker.worker import Parts, Worker
+
+GRACE_SECONDS = 20.0  # a stop waits so long for the files in hand, then hands them back
+# What a function's process keeps of the worker's environment: nothing else, credentials least of all.
+KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES")
+
+
+def worker_name(function: str) -> str:
+    """A name that no other worker has."""
+    return f"{function}-{socket.gethostname()}-{os.getpid()}-{random_ids.token_hex(3)}"
+
+
+def runner_environment(
+    installed: Installed, inherited: Mapping[str, str], secrets: Mapping[str, str], temporary: Path
+) -> dict[str, str]:
+    """The environment of a function's process; the function's own variables win, secrets most."""
+    threads = str(max(1, installed.function.spec.resources.cpu_millicores // 1000))
+    return {
+        **{name: inherited[name] for name in KEPT if name in inherited},
+        "TMPDIR": str(temporary),
+        "OMP_NUM_THREADS": threads,
+        "HEADRACE_PYTHON": sys.executable,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        **installed.function.spec.environment,
+        **secrets,
+    }
+
+
+def build_worker(
+    installed: Installed,
+    settings: Settings,
+    storage: Storage,
+    queue: Queue,
+    *,
+    folder: Path,
+    secrets: Mapping[str, str],
+    now: Callable[[], float],
+    sole_parent: bool,
+) -> Worker:
+    """A worker of `installed` with its files below `folder`.
+
+    Raises ConfigurationError for a function that can't run on a host.
+    """
+    run = installed.function.spec.run
+    if run.http is not None:
+        raise ConfigurationError(
+            f"function {installed.function.name!r} has run.http, which needs a container; "
+            "with runtime: host use run.handler or run.script"
+        )
+    identity = Identity(
+        installed.function, installed.digest, folder.name, now, lambda: random_ids.token_hex(8)
+    )
+    temporary = folder / "tmp"
+    temporary.mkdir()
+    program = Program(run, installed.folder, runner_environment(installed, os.environ, secrets, temporary))
+    ledger = Ledger(storage, settings.platform_bucket)
+    finisher = Finisher(ledger, identity, Redactor(secrets), settings.buckets, settings.worker.retry_seconds)
+    parts = Parts(
+        queue=queue,
+        leases=Leases(identity, folder / "tasks", settings.queue.lease_seconds),
+        stager=Stager(storage, ledger, identity, settings.worker.lost_leases),
+        batches=Batches(identity, program, folder, sole_parent=sole_parent),
+        finisher=finisher,
+    )
+    return Worker(parts, prefetch_seconds=settings.worker.prefetch_seconds, grace_seconds=GRACE_SECONDS)

@@ -1,0 +1,112 @@
+"""The end of a task: stage outputs, create the one record, publish. Every step may be repeated."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from headrace.model.errors import NotFoundError, TransientError
+from headrace.model.keys import MARK, failure_key, log_key, mark_of, note_key, record_key, staging_key
+from headrace.model.record import AttemptNote, FailureRecord, Output, Record
+from headrace.model.task import Task
+from headrace.storage.port import Storage
+from headrace.worker.outputs import Publication
+from headrace.worker.publish import RUN, Publisher
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """`won`: this attempt's record is the one that counts; else another had ended the task before."""
+
+    won: bool
+
+
+class Ledger:
+    """Writes records, notes and staged outputs into the platform bucket."""
+
+    def __init__(self, storage: Storage, platform_bucket: str) -> None:
+        self._storage = storage
+        self._bucket = platform_bucket
+        self.publisher = Publisher(storage, platform_bucket)
+
+    async def stage(self, task: Task, attempt: str, files: Sequence[Publication]) -> tuple[Output, ...]:
+        """Put each written file under the attempt's own keys, once, however many places it goes to."""
+        by_name = {file.written.name: file.written for file in files}
+        metadata = {MARK: mark_of(task.id, attempt), RUN: str(task.run)}
+        etags = dict(
+            zip(
+                by_name,
+                await asyncio.gather(
+                    *(
+                        self._storage.put(
+                            self._bucket,
+                            staging_key(task.function, task.id, attempt, name),
+                            written.path,
+                            metadata=metadata,
+                        )
+                        for name, written in by_name.items()
+                    )
+                ),
+                strict=True,
+            )
+        )
+        return tuple(
+            Output(
+                name=file.written.name,
+                bucket=file.bucket,
+                key=file.key,
+                staging_key=staging_key(task.function, task.id, attempt, file.written.name),
+                etag=etags[file.written.name],
+                size=file.written.size,
+            )
+            for file in files
+        )
+
+    async def commit(self, record: Record) -> Committed:
+        """Create the record if absent, and publish it or whichever was there before.
+
+        Raises TransientError when the store does not answer; repeat it then with the same record.
+        """
+        if await self._storage.create(self._bucket, self._key(record.task), record.to_json()):
+            await self.publisher.publish(record)
+            return Committed(won=True)
+        found = await self.publisher.find(record.task.function, record.task.id)
+        if found is None:
+            raise TransientError(
+                f"the record of task {record.task.id} was refused, yet is not there; try again"
+            )
+        won = isinstance(found, Record) and found.attempt == record.attempt
+        if isinstance(found, Record):
+            await self.publisher.ensure(found)
+        return Committed(won=won)
+
+    async def fail(self, record: FailureRecord) -> None:
+        """End a task without a result, unless it has ended already.
+
+        The index comes first: one without a record is found stale, a record without one would be missed.
+        """
+        index = f'{{"state": "{record.state.value}"}}'.encode()
+        await self._storage.put(self._bucket, failure_key(record.task.function, record.task.id), index)
+        if not await self._storage.create(self._bucket, self._key(record.task), record.to_json()):
+            found = await self.publisher.find(record.task.function, record.task.id)
+            if isinstance(found, Record):
+                await self.publisher.ensure(found)
+
+    async def note(self, task: Task) -> AttemptNote:
+        """What is remembered of earlier attempts."""
+        try:
+            return AttemptNote.from_json(
+                await self._storage.read(self._bucket, note_key(task.function, task.id))
+            )
+        except NotFoundError:
+            return AttemptNote()
+
+    async def remember(self, task: Task, note: AttemptNote) -> None:
+        """Store the note."""
+        await self._storage.put(self._bucket, note_key(task.function, task.id), note.to_json())
+
+    async def keep_log(self, task: Task, attempt: str, log: bytes) -> None:
+        """Store an attempt's whole log, where the record keeps only its end."""
+        await self._storage.put(self._bucket, log_key(task.function, task.id, attempt), log)
+
+    def _key(self, task: Task) -> str:
+        return record_key(task.function, task.id)

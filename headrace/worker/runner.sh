@@ -1,0 +1,23 @@
+# Runs a script beside the worker, once a file, in any image that has /bin/sh.
+#
+#   sh runner.sh REQUESTS REPLIES SCRIPT
+#
+# REQUESTS and REPLIES are named pipes. In: one line a file, the task's folder, which holds `environment`
+# (export lines) and takes `log`. Out: {"ready": 0} once, then {"code": N} for each file.
+# TERM ends it after the file in hand.
+
+script=$3
+exec 3<"$1" 4>"$2"
+stop=
+trap 'stop=1' TERM
+printf '{"ready": 0}\n' >&4
+while [ -z "$stop" ] && IFS= read -r folder <&3; do
+  (
+    exec 3<&- 4>&-
+    trap - TERM
+    . "$folder/environment"
+    cd "$TMP_OUTPUT_DIR/.." || exit 1
+    exec /bin/sh "$script"
+  ) </dev/null >>"$folder/log" 2>&1
+  printf '{"code": %d}\n' "$?" >&4
+done

@@ -1,0 +1,64 @@
+"""A function's secrets on one machine: env files of mode 0600, and their values kept out of every log."""
+
+import logging
+import stat
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from headrace.model.errors import ConfigurationError
+
+SHORTEST = 4  # characters; shorter values can't be told from ordinary text
+HIDDEN = "***"
+
+
+def read_secrets(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """The variables of `<name>.env` for each name: lines NAME=value, `#` starts a comment line.
+
+    Raises ConfigurationError for a file that is missing, readable by others or malformed.
+    """
+    variables: dict[str, str] = {}
+    for name in names:
+        path = folder / f"{name}.env"
+        _check(path)
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            if line.strip() and not line.startswith("#"):
+                variables.update([_variable(path, number, line)])
+    return variables
+
+
+def _check(path: Path) -> None:
+    if not path.is_file():
+        raise ConfigurationError(
+            f"secret {path.stem!r}: no file {path}; write lines NAME=value into it, mode 0600"
+        )
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        raise ConfigurationError(
+            f"secret {path.stem!r}: {path} has mode {mode:04o}, allowed 0600; run chmod 0600"
+        )
+
+
+def _variable(path: Path, number: int, line: str) -> tuple[str, str]:
+    name, equals, value = line.partition("=")
+    if not equals or not name.strip().isidentifier():
+        raise ConfigurationError(f"secret {path.stem!r}: line {number} of {path} is not NAME=value")
+    return name.strip(), value
+
+
+class Redactor(logging.Filter):
+    """Hides the values of secrets in text, and in every record of a log handler that it is added to."""
+
+    def __init__(self, secrets: Mapping[str, str]) -> None:
+        super().__init__()
+        self._values = sorted((v for v in secrets.values() if len(v) >= SHORTEST), key=len, reverse=True)
+
+    def hide(self, text: str) -> str:
+        """The text with every secret value replaced."""
+        for value in self._values:
+            text = text.replace(value, HIDDEN)
+        return text
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg = self.hide(record.getMessage())
+        record.args = None
+        return True
