@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headrace.model.errors import NotFoundError, TransientError
-from headrace.model.keys import MARK, failure_key, log_key, mark_of, note_key, record_key, staging_key
+from headrace.model.keys import failure_key, log_key, note_key, record_key, staging_key
 from headrace.model.record import AttemptNote, FailureRecord, Output, Record
 from headrace.model.task import Task
 from headrace.storage.port import Storage
 from headrace.worker.outputs import Publication
-from headrace.worker.publish import RUN, Publisher
+from headrace.worker.publish import Publisher, marks
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Ledger:
     async def stage(self, task: Task, attempt: str, files: Sequence[Publication]) -> tuple[Output, ...]:
         """Put each written file under the attempt's own keys, once, however many places it goes to."""
         by_name = {file.written.name: file.written for file in files}
-        metadata = {MARK: mark_of(task.id, attempt), RUN: str(task.run)}
+        metadata = marks(task, attempt)
         etags = dict(
             zip(
                 by_name,

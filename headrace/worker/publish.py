@@ -1,14 +1,35 @@
 """From a record to the final keys: copies on the server, repeatable by anybody who finds the record."""
 
 import asyncio
+from collections.abc import Mapping
 
 from headrace.model.errors import ConfigurationError, NotFoundError
 from headrace.model.keys import MARK, mark_of, record_key
-from headrace.model.record import FailureRecord, Record, read_record
+from headrace.model.record import FailureRecord, Output, Record, read_record
 from headrace.model.task import Task, task_id
 from headrace.storage.port import ObjectInfo, Storage
 
-RUN = "headrace-run"  # user metadata on every output: the task's run number
+# User metadata on every output, beside MARK: which version of the input it is of, and which run.
+INPUT = "headrace-input"
+RUN = "headrace-run"
+
+
+def marks(task: Task, attempt: str) -> dict[str, str]:
+    """The user metadata of an attempt's outputs; a copy on the server keeps it."""
+    return {MARK: mark_of(task.id, attempt), INPUT: task.identity, RUN: str(task.run)}
+
+
+def wanted(found: Mapping[str, str] | None, record: Record) -> bool:
+    """Whether a record's output is to be copied over what carries these marks (None: nothing there).
+
+    Not over its own copy, and not over that of a later run on the same version of the input.
+    """
+    if found is None:
+        return True
+    if found.get(MARK) == mark_of(record.task.id, record.attempt):
+        return False
+    same_input = found.get(INPUT) == record.task.identity
+    return not (same_input and int(found.get(RUN, "0")) > record.task.run)
 
 
 class Publisher:
@@ -21,15 +42,15 @@ class Publisher:
     async def publish(self, record: Record) -> None:
         """Publish an attempt that has just won, while its input is still this version."""
         if await self._current(record.task):
-            await asyncio.gather(*(self._copy(record, index) for index in range(len(record.outputs))))
-            await self._settle(record)
+            await asyncio.gather(*(self._copy(record, output) for output in record.outputs))
+        await self._settle(record.task)
 
     async def ensure(self, record: Record) -> None:
         """Publish what of an older record is missing; an output that carries its mark is left alone."""
-        wanted = [i for i in range(len(record.outputs)) if await self._wanted(record, i)]
-        if wanted and await self._current(record.task):
-            await asyncio.gather(*(self._copy(record, index) for index in wanted))
-            await self._settle(record)
+        missing = [output for output in record.outputs if await self._missing(record, output)]
+        if missing and await self._current(record.task):
+            await asyncio.gather(*(self._copy(record, output) for output in missing))
+        await self._settle(record.task)
 
     async def _current(self, task: Task) -> bool:
         try:
@@ -37,14 +58,9 @@ class Publisher:
         except NotFoundError:
             return False
 
-    async def _wanted(self, record: Record, index: int) -> bool:
-        output = record.outputs[index]
+    async def _missing(self, record: Record, output: Output) -> bool:
         found = await self._find(output.bucket, output.key)
-        if found is None:
-            return True
-        if found.metadata.get(MARK) == mark_of(record.task.id, record.attempt):
-            return False
-        return int(found.metadata.get(RUN, "0")) <= record.task.run
+        return wanted(found.metadata if found else None, record)
 
     async def _find(self, bucket: str, key: str) -> ObjectInfo | None:
         try:
@@ -52,29 +68,27 @@ class Publisher:
         except NotFoundError:
             return None
 
-    async def _copy(self, record: Record, index: int) -> None:
-        output = record.outputs[index]
+    async def _copy(self, record: Record, output: Output) -> None:
         try:
             await self._storage.copy((self._platform, output.staging_key), (output.bucket, output.key))
         except NotFoundError as error:
             # Staging is only removed after publishing: without it, a person deleted the result.
             if await self._find(self._platform, output.staging_key) is not None:
                 raise ConfigurationError(
-                    f"bucket {output.bucket!r} is not there: create it, and the result is published"
+                    f"bucket {output.bucket!r} of task {record.task.id} is not there: "
+                    "create it, and the result is published"
                 ) from error
 
-    async def _settle(self, record: Record) -> None:
+    async def _settle(self, task: Task) -> None:
         """Put right a copy that came after the input had changed and the newer result was published."""
-        task = record.task
-        try:
-            info = await self._storage.head(task.bucket, task.key)
-        except NotFoundError:
-            return
-        if info.identity == task.identity:
+        info = await self._find(task.bucket, task.key)
+        if info is None or info.identity == task.identity:
             return
         newer = await self.find(task.function, task_id(task.function, task.bucket, task.key, info.identity))
         if isinstance(newer, Record):
-            await asyncio.gather(*(self._copy(newer, index) for index in range(len(newer.outputs))))
+            for output in newer.outputs:
+                if await self._missing(newer, output):
+                    await self._copy(newer, output)
 
     async def find(self, function: str, identifier: str) -> Record | FailureRecord | None:
         """The record of a task; None while there is none."""

@@ -1,0 +1,73 @@
+"""A real stack for tests and measurements: `headrace up` as a user starts it, with functions of their own."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from headrace.storage.s3 import S3Storage
+
+from headrace.model.settings import Settings
+from headrace.queue.jetstream import JetStreamQueue
+
+START_SECONDS = 60.0
+STOP_SECONDS = 40.0
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Adapters to a running stack, and the process tree behind it."""
+
+    settings: Settings
+    storage: S3Storage
+    queue: JetStreamQueue
+    process: psutil.Process
+
+    def resident_bytes(self, word: str) -> list[int]:
+        """Resident memory of each process whose command line has a word."""
+        found = [p for p in self.process.children(recursive=True) if word in " ".join(p.cmdline())]
+        return [p.memory_info().rss for p in found]
+
+
+def write_function(functions: Path, name: str, spec: str, files: Mapping[str, str]) -> None:
+    """A function's folder; `spec` is the YAML below `spec:`, indented by two."""
+    folder = functions / name
+    folder.mkdir(parents=True)
+    head = f"apiVersion: headrace.dev/v1alpha1\nkind: Function\nmetadata: {{name: {name}}}\nspec:\n"
+    (folder / "function.yaml").write_text(head + spec)
+    for file, content in files.items():
+        (folder / file).write_text(content)
+
+
+@asynccontextmanager
+async def running(state: Path, functions: Path, *, workers: int) -> AsyncIterator[Stack]:
+    """Start, wait until the receiver is ready, and stop at the end."""
+    with (state.parent / "up.log").open("ab") as log:
+        up = subprocess.Popen(
+            [Path(sys.executable).parent / "headrace", "up", "--state", state, "--functions", functions,
+             "--workers", str(workers)],
+            stdout=log, stderr=log, env={**os.environ, "COLUMNS": "200"},
+        )  # fmt: skip
+    try:
+        settings = _wait(up, state)
+        storage, queue = S3Storage(settings.storage), JetStreamQueue(settings.queue)
+        yield Stack(settings, storage, queue, psutil.Process(up.pid))
+        await queue.close()
+        await storage.close()
+    finally:
+        up.terminate()
+        up.wait(STOP_SECONDS)
+
+
+def _wait(up: "subprocess.Popen[bytes]", state: Path) -> Settings:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and up.poll() is None:
+        if (state / "stack.json").exists() and (state / "settings.json").exists():
+            return Settings.from_json((state / "settings.json").read_bytes())
+        time.sleep(0.1)
+    raise RuntimeError(f"the stack did not come up; see {state.parent / 'up.log'}")
