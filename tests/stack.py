@@ -55,7 +55,8 @@ async def running(state: Path, functions: Path, *, workers: int) -> AsyncIterato
         )  # fmt: skip
     try:
         settings = _wait(up, state)
-        storage, queue = S3Storage(settings.storage), JetStreamQueue(settings.queue)
+        storage = S3Storage(settings.storage)
+        queue = JetStreamQueue(settings.queue.url, token=settings.queue.token)
         yield Stack(settings, storage, queue, psutil.Process(up.pid))
         await queue.close()
         await storage.close()

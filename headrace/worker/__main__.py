@@ -81,7 +81,7 @@ async def serve(settings: Settings, name: str, storage: Storage, queue: Queue) -
 
 async def _main(settings: Settings, name: str) -> None:
     storage = S3Storage(settings.storage)
-    queue = JetStreamQueue(settings.queue)
+    queue = JetStreamQueue(settings.queue.url, token=settings.queue.token)
     try:
         await serve(settings, name, storage, queue)
     finally:

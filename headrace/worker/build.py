@@ -74,7 +74,9 @@ def build_worker(
     )
     temporary = folder / "tmp"
     temporary.mkdir()
-    program = Program(run, installed.folder, runner_environment(installed, os.environ, secrets, temporary))
+    program = Program(
+        run, installed.folder.resolve(), runner_environment(installed, os.environ, secrets, temporary)
+    )
     ledger = Ledger(storage, settings.platform_bucket)
     finisher = Finisher(ledger, identity, Redactor(secrets), settings.buckets, settings.worker.retry_seconds)
     parts = Parts(

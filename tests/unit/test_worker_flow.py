@@ -92,7 +92,13 @@ class Bench:
         async with asyncio.timeout(20):
             while (await self.queue.backlog("echo")).tasks:
                 await asyncio.sleep(0)
+        await self.stop(working)
+
+    async def stop(self, working: asyncio.Task[None]) -> None:
+        """Stop the worker, and let the pull that waits on the test's clock see its time run out."""
         self.worker.stop()
+        self.time += 2.0
+        self.queue.wake()
         await working
 
     async def ending(self, task: Task) -> Record | FailureRecord:
@@ -281,8 +287,7 @@ async def test_what_cannot_be_published_is_not_acknowledged(tmp_path):
     async with asyncio.timeout(10):
         while len(bench.parts.leases) or not bench.ran:
             await asyncio.sleep(0)
-    bench.worker.stop()
-    await working
+    await bench.stop(working)
     assert (await bench.queue.backlog("echo")).tasks == 1
     assert (await bench.ending(task)).state == "done"
 

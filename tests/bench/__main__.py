@@ -1,0 +1,103 @@
+"""`python -m tests.bench [rate|latency|echo ...]`: measure, print, and write docs/benchmarks.md.
+
+Without a name all are measured, and only then the page is written.
+"""
+
+import asyncio
+import os
+import platform
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.bench import echo, latency, rate
+from tests.bench.figures import Spread, percentile, table
+
+PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
+HEAD = """\
+# Benchmarks
+
+Written by `make bench`; every figure is the median, with the least and the greatest in brackets. Machines differ
+and are noisy: only the ratios, taken in turn in one run, mean anything elsewhere.
+
+Measured on {cores} cores, {system}, Python {python}, SeaweedFS and NATS on the same cores.
+"""
+
+
+async def _rate(base: Path) -> str:
+    rows = []
+    for workers in (1, 2):
+        found = await rate.measure(base / str(workers), workers=workers)
+        rows.append(
+            [
+                str(workers),
+                Spread.of(found.headrace).told(0),
+                Spread.of(found.bare).told(0),
+                found.ratio(found.bare).told(),
+                Spread.of(found.get_put).told(0),
+                found.ratio(found.get_put).told(),
+                Spread.of([each / 2**20 for each in found.resident]).told(0),
+            ]
+        )
+    return (
+        "## A function that copies its input\n\n"
+        f"{rate.FILES} files of {rate.BODY_BYTES:,} bytes that wait, {rate.ROUNDS} rounds; the bare calls (GET, staged "
+        f"PUT, create-only PUT of 1 KB, copy; and GET and PUT alone) {rate.CONCURRENCY} at a time. Files a second; "
+        "goal: a ratio of 0.7 to the bare calls.\n\n"
+        + table(
+            ["workers", "Headrace", "bare calls", "ratio", "GET+PUT", "ratio to GET+PUT", "worker MiB under load"],
+            rows,
+        )
+    )
+
+
+async def _latency(base: Path) -> str:
+    found = await latency.measure(base)
+    rows = [
+        [name, *(f"{percentile(samples, share) * 1000:.1f}" for share in (0.5, 0.95, 0.99)), f"{max(samples) * 1000:.1f}"]
+        for name, samples in (
+            ("upload answered to handler start", found.handler),
+            ("upload answered to the bare webhook's arrival", found.webhook),
+            ("the upload itself", found.upload),
+        )
+    ]
+    return (
+        "## From an upload to the start of a handler\n\n"
+        f"{latency.FILES} files, one at a time, a warm worker; milliseconds. Goal: median 30, 99th percentile 250. "
+        "A negative figure: it came before the upload was answered.\n\n"
+        + table(["", "median", "p95", "p99", "greatest"], rows)
+    )
+
+
+async def _echo(base: Path) -> str:
+    found = await echo.measure(base)
+    parts = table(["part of a clip", "seconds"], [[name, f"{seconds:.3f}"] for name, seconds in found.parts.items()])
+    rows = [
+        ["model kept loaded", Spread.of(found.kept).told()],
+        ["one process a file", Spread.of(found.single).told()],
+        ["ratio", found.ratio.told(1)],
+        ["seconds to load (imports and model)", found.load_seconds.told()],
+    ]
+    return (
+        "## functions/echo\n\n"
+        f"One core, {echo.ROUNDS} rounds of {echo.KEPT_FILES} and {echo.SINGLE_FILES} clips in turn; files a second. "
+        "Goal: a ratio of 5.\n\n" + table(["", "files a second"], rows) + "\n" + parts
+    )
+
+
+SECTIONS = {"rate": _rate, "latency": _latency, "echo": _echo}
+
+
+async def _main(names: list[str]) -> None:
+    pages = []
+    with tempfile.TemporaryDirectory(prefix="headrace-bench-") as base:
+        for name in names or SECTIONS:
+            pages.append(await SECTIONS[name](Path(base) / name))
+            print(pages[-1], flush=True)
+    if not names:
+        head = HEAD.format(cores=os.cpu_count(), system=platform.system(), python=platform.python_version())
+        PAGE.write_text("\n".join([head, *pages]))
+
+
+if __name__ == "__main__":
+    asyncio.run(_main(sys.argv[1:]))
