@@ -9,6 +9,8 @@ class FileEvent:
 
     `etag` is normalised (no quotes, no weak mark); `version`, `etag` and `size` (bytes) are None
     where the dialect does not say. The truth is what HEAD answers; these only help to find the key.
+    `raw_key` is the key before it was decoded, set only where the sender is unknown and the two differ:
+    the object is then one of the two, told apart by size and ETag.
     """
 
     bucket: str
@@ -16,6 +18,7 @@ class FileEvent:
     version: str | None = None
     etag: str | None = None
     size: int | None = None
+    raw_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,11 @@ def _quantity(text: str) -> str:
     return text
 
 
-Quantity = Annotated[str, AfterValidator(_quantity), Field(json_schema_extra={"pattern": QUANTITY_PATTERN})]
+Quantity = Annotated[
+    str,
+    AfterValidator(_quantity),
+    Field(json_schema_extra={"pattern": QUANTITY_PATTERN, "format": "quantity"}),
+]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,37}[a-z0-9])?$")]
 Bucket = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
@@ -79,7 +83,8 @@ class Run(Value):
         found = [name for name in ("handler", "script", "http") if getattr(self, name) is not None]
         if len(found) != 1:
             raise ValueError(
-                f"found {' and '.join(found) or 'none'}, allowed exactly one of handler, script, http; write one"
+                f"found {' and '.join(found) or 'none'}, allowed exactly one of handler, script, http; "
+                "write one of them"
             )
         return self
 

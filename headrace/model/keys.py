@@ -7,6 +7,8 @@ NOTES = "notes"
 LOGS = "logs"
 HISTORY = "history"
 FUNCTIONS = "functions"
+REPLAYS = "replays"
+RUNS = "runs"
 
 MARK = "headrace-attempt"  # user metadata on every output: "<task id>/<attempt>"
 
@@ -44,6 +46,16 @@ def history_key(function: str, task_id: str, moment: str) -> str:
 def function_key(function: str) -> str:
     """When a function was first seen, for `existing: ignore`."""
     return f"{FUNCTIONS}/{function}.json"
+
+
+def replay_key(function: str, task_id: str) -> str:
+    """That a replay of this task has begun; deleted once the task is queued, so that none stays half done."""
+    return f"{REPLAYS}/{function}/{task_id}"
+
+
+def run_key(function: str, number: int) -> str:
+    """A `rerun` of a function, by its run number; created only if absent: no number is taken twice."""
+    return f"{RUNS}/{function}/{number:06d}.json"
 
 
 def mark_of(task_id: str, attempt: str) -> str:

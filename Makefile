@@ -1,0 +1,53 @@
+# Every command of this project. Each makes .venv ready first, by tools/bootstrap.sh; PYTHON=… names a Python.
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench e2e-long docs lock clean
+
+BIN := .venv/bin
+READY := @sh tools/bootstrap.sh
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
+
+help: ## list the commands
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | while IFS='|' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
+
+demo: ## work 100 echocardiograms on this machine and write a report
+	$(READY) demo
+	@$(BIN)/headrace demo $(ARGS)
+
+test: ## run all tests that take seconds; list what this machine left out
+	$(READY) dev
+	$(BIN)/python -m pytest -m "not long" $(ARGS)
+
+lint: ## check style, format, types and import layers
+	$(READY) dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: ## format the code and mend what can be mended
+	$(READY) dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: ## measure; docs/benchmarks.md holds the figures
+	$(READY) dev
+	$(BIN)/python -m tests.bench $(ARGS)
+
+e2e-long: ## run the tests that take minutes
+	$(READY) dev
+	$(BIN)/python -m pytest -m long $(ARGS)
+
+docs: ## write the generated pages of docs/reference anew
+	$(READY) dev
+	$(BIN)/python tools/reference.py
+
+lock: ## lock what pyproject.toml asks for, with hashes; ARGS=--upgrade takes the newest (needs uv)
+	$(COMPILE) $(ARGS) --extra local --extra echo pyproject.toml -o requirements.txt
+	$(COMPILE) $(ARGS) --all-extras pyproject.toml -c requirements.txt -o requirements-dev.txt
+	echo uv | $(COMPILE) $(ARGS) - -o tools/uv.txt
+	echo hatchling editables | tr ' ' '\n' | $(COMPILE) $(ARGS) - -o tools/build.txt
+
+clean: ## remove .venv, caches, the embedded default's state and the demo's report
+	rm -rf .venv .cache .headrace demo build dist *.egg-info
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
