@@ -13,7 +13,9 @@ class Backlog:
 
     Exact: `tasks` (waiting and leased together), `oldest_received` (seconds since the epoch, None when
     empty), `paused`. `leased` is exact at the server's last look, a moment ago; a task whose retry is
-    delayed counts as leased. `bytes_estimate` is an estimate from a sample of the tasks' input sizes.
+    delayed counts as leased, and so does one whose lease ran out until it is handed out again: with no
+    worker alive to pull, no task is really leased, whatever this says. `bytes_estimate` is an estimate
+    from a sample of the tasks' input sizes.
     """
 
     tasks: int
@@ -29,7 +31,12 @@ class Backlog:
 
 
 class Lease(Protocol):
-    """One task, held by one worker until it is done, handed back, or not extended in time."""
+    """One task, held by one worker until it is done, handed back, or not extended in time.
+
+    The lease belongs to the task, not to its holder: a worker that lost it (its time ran out and another
+    got the task) still speaks for the task with each of these calls. Every call is quiet when the task
+    is no longer in the queue, and never touches a task of the same id that was put anew.
+    """
 
     @property
     def task(self) -> Task: ...
@@ -40,41 +47,56 @@ class Lease(Protocol):
         ...
 
     async def extend(self) -> None:
-        """Start the lease's time anew. Raises TransientError when the server can't be reached."""
+        """Start the lease's time anew, whoever holds it; too late, once it ran out, it changes nothing.
+
+        Raises TransientError when not confirmed.
+        """
         ...
 
     async def done(self) -> None:
         """Take the task out of the queue, confirmed by the server.
 
-        Returns quietly when the lease was lost meanwhile. Raises TransientError when not confirmed.
+        Also when the lease was lost meanwhile: then it is gone for its new holder too, whose own calls
+        are quiet. So call it only once the task's record exists. Raises TransientError when not confirmed.
         """
         ...
 
     async def retry(self, delay_seconds: float = 0.0) -> None:
-        """Hand the task back: it is delivered again, not before `delay_seconds` have passed."""
+        """Hand the task back: it is delivered again, not before `delay_seconds` have passed.
+
+        Also when another holds it by now, who goes on unknowing. Raises TransientError when not confirmed.
+        """
         ...
 
 
 class Queue(Protocol):
-    """A durable work queue. Every call raises TransientError when the server can't be reached."""
+    """A durable work queue.
+
+    Every call raises TransientError, after some seconds at most, when the server can't be reached; what
+    was asked may have been done nevertheless. Every call but `ensure` and `drop` raises NotFoundError
+    when the function has no stream.
+    """
 
     async def ensure(self, function: str, *, lease_seconds: float, max_leased: int) -> None:
-        """Create the function's stream, or adapt its lease and its bound on leased tasks."""
-        ...
+        """Create the function's stream, or adapt its lease and its bound on leased tasks.
 
-    async def put(self, task: Task) -> bool:
-        """Store a task, surviving a restart. False: it is waiting or leased already, nothing changed.
-
-        Raises NotFoundError when the function has no stream.
+        A paused function stays paused. A changed lease may or may not hold for tasks already leased.
         """
         ...
 
+    async def put(self, task: Task) -> bool:
+        """Store a task, surviving a restart. False: it is waiting or leased already, nothing changed."""
+        ...
+
     async def pull(self, function: str, limit: int, *, wait_seconds: float) -> Sequence[Lease]:
-        """Up to `limit` tasks, oldest first; waits up to `wait_seconds` for the first one."""
+        """Up to `limit` tasks: those that come back first, then the oldest.
+
+        Waits up to `wait_seconds` for the first one and for no other. A cancelled pull keeps no task.
+        """
         ...
 
     async def backlog(self, function: str) -> Backlog:
-        """Raises NotFoundError when the function has no stream."""
+        """How much of the function's work is in the queue."""
         ...
 
     async def ids(self, function: str) -> frozenset[str]:
@@ -82,7 +104,10 @@ class Queue(Protocol):
         ...
 
     async def find(self, function: str, task_id: str) -> tuple[Task, int] | None:
-        """The task and how many older ones are in the queue with it; None when it is not there."""
+        """The task and how many older ones are in the queue with it; None when it is not there.
+
+        The number is exact unless the queue changes at that very moment.
+        """
         ...
 
     async def tasks(self, function: str, limit: int) -> Sequence[Task]:
@@ -98,7 +123,7 @@ class Queue(Protocol):
         ...
 
     async def resume(self, function: str) -> None:
-        """Hand out tasks again."""
+        """Hand out tasks again, to waiting pulls within a second or two."""
         ...
 
     async def drop(self, function: str) -> None:

@@ -1,0 +1,183 @@
+"""The connection to a NATS server: opened at the first call, kept for ever, its errors translated.
+
+What is asked of the server is headrace.queue.jetstream's matter.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import orjson
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from nats.errors import MaxPayloadError, NoRespondersError
+from nats.js import JetStreamContext
+from nats.js.errors import APIError
+from nats.js.errors import NotFoundError as NatsNotFoundError
+
+from headrace.model.errors import (
+    ConfigurationError,
+    HeadraceError,
+    NotFoundError,
+    RejectedError,
+    TransientError,
+)
+
+log = logging.getLogger(__name__)
+
+AWAY_SECONDS = 2.0  # how long a call waits for a server that is away
+ANSWER_SECONDS = 5.0  # how long a call waits for its answer
+RECONNECT_SECONDS = 0.1  # between two attempts to connect
+PING_SECONDS = 3  # a server that leaves two in a row unanswered is taken for gone
+
+
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Turn the library's errors into Headrace's; `doing` says at what, with the object's name."""
+    try:
+        yield
+    except HeadraceError:
+        raise
+    except NatsNotFoundError as error:
+        raise NotFoundError(f"{doing}: {error.description}") from error
+    except MaxPayloadError as error:
+        raise RejectedError(f"{doing}: larger than the server's max_payload") from error
+    except APIError as error:
+        kind = ConfigurationError if error.code is not None and error.code < 500 else TransientError
+        raise kind(f"{doing}: the queue server refused: {error.description}") from error
+    except (NatsError, OSError, TimeoutError) as error:
+        raise TransientError(f"{doing}: the queue server did not answer: {error!r}") from error
+
+
+class Server:
+    """One connection, shared by all calls of a queue. Every method raises TransientError when it is away."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self._url = url
+        self._token = token
+        self._client: Client | None = None
+        self._opening = asyncio.Lock()
+        self._connected = asyncio.Event()
+        self._closed = False
+        self._on_loss: set[Callable[[], None]] = set()
+        self._background: set[asyncio.Task[None]] = set()
+
+    async def client(self) -> Client:
+        """The connected client. Waits for AWAY_SECONDS at most."""
+        async with self._opening:
+            if self._closed:
+                raise TransientError(f"the connection to the queue server {self._url} was given back")
+            if self._client is None or self._client.is_closed:
+                self._client = await self._open()
+        if self._client.is_connected:
+            return self._client
+        self._connected.clear()  # set when the library has connected again
+        try:
+            async with asyncio.timeout(AWAY_SECONDS):
+                await self._connected.wait()
+        except TimeoutError as error:
+            raise TransientError(f"the queue server {self._url} is away") from error
+        return self._client
+
+    async def jetstream(self) -> JetStreamContext:
+        """The library's calls to manage streams; for use within `translated`."""
+        return (await self.client()).jetstream(timeout=ANSWER_SECONDS)
+
+    async def request(self, subject: str, payload: bytes = b"") -> Msg | None:
+        """One question, one answer; None when nothing on the server serves this subject."""
+        client = await self.client()
+        now = asyncio.get_running_loop().time
+        with translated(f"request to {subject}"):
+            async with asyncio.timeout(None) as patience:
+                with self.told_of_loss(lambda: patience.reschedule(now())):
+                    try:
+                        return await client.request(subject, payload, timeout=ANSWER_SECONDS)
+                    except NoRespondersError:
+                        return None
+
+    async def api(self, call: str, document: Mapping[str, object]) -> dict[str, Any]:
+        """One call of the JetStream API, for what the library lacks; its answer parsed."""
+        answer = await self.request(f"$JS.API.{call}", orjson.dumps(document))
+        if answer is None:
+            raise TransientError(f"{call}: JetStream is not ready on {self._url}")
+        parsed: dict[str, Any] = orjson.loads(answer.data)
+        if "error" in parsed:
+            with translated(call):
+                raise APIError.from_error(parsed["error"])
+        return parsed
+
+    @contextmanager
+    def told_of_loss(self, tell: Callable[[], None]) -> Iterator[None]:
+        """Have `tell` called when the connection breaks meanwhile."""
+        self._on_loss.add(tell)
+        try:
+            yield
+        finally:
+            self._on_loss.discard(tell)
+
+    def spawn(self, step: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Let a step go on whatever happens to its caller; `close` waits for it."""
+        task = asyncio.create_task(step)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        return task
+
+    async def close(self) -> None:
+        """Let background steps end, then give the connection back. Quiet when there is none."""
+        self._closed = True
+        if self._background:
+            await asyncio.wait(self._background, timeout=AWAY_SECONDS)
+        if self._client is not None:
+            with suppress(NatsError, OSError):
+                await self._client.close()
+
+    async def _open(self) -> Client:
+        client = Client()
+        errors: list[Exception] = []
+
+        async def failed(error: Exception) -> None:
+            errors.append(error)
+            log.debug("%s", error, extra={"action": "queue.connection_error"})
+
+        try:
+            async with asyncio.timeout(AWAY_SECONDS):
+                await self._connect(client, failed)
+        except (TimeoutError, NatsError, OSError) as error:
+            await client.close()
+            raise self._unreachable(errors) from error
+        return client
+
+    async def _connect(
+        self, client: Client, failed: Callable[[Exception], Coroutine[Any, Any, None]]
+    ) -> None:
+        await client.connect(
+            self._url,
+            token=self._token or None,
+            error_cb=failed,
+            disconnected_cb=self._lost,
+            reconnected_cb=self._regained,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=RECONNECT_SECONDS,  # type: ignore[arg-type]  # passed to asyncio.sleep
+            connect_timeout=1,
+            ping_interval=PING_SECONDS,
+        )
+
+    def _unreachable(self, errors: list[Exception]) -> HeadraceError:
+        refused = [error for error in errors if "authorization" in str(error).lower()]
+        if refused:
+            return ConfigurationError(f"the queue server {self._url} refused the token: {refused[0]}")
+        last = errors[-1] if errors else "no answer"
+        return TransientError(f"the queue server {self._url} can't be reached: {last}")
+
+    async def _lost(self) -> None:
+        if not self._closed:
+            log.warning("connection to %s lost", self._url, extra={"action": "queue.disconnected"})
+        for tell in tuple(self._on_loss):
+            tell()
+
+    async def _regained(self) -> None:
+        self._connected.set()
+        log.info("connected to %s again", self._url, extra={"action": "queue.reconnected"})

