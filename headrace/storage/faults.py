@@ -1,0 +1,39 @@
+"""What an S3 answer that is no success means to the caller."""
+
+from headrace.model.errors import (
+    ChangedError,
+    ConfigurationError,
+    HeadraceError,
+    NotFoundError,
+    RejectedError,
+    TransientError,
+)
+
+_TRY_AGAIN = frozenset({408, 425, 429})
+# Conflicts that pass by themselves; every other 409 stays, such as a folder where the object should be.
+# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+_PASSING = frozenset({"OperationAborted", "ConditionalRequestConflict", "RequestTimeout", "SlowDown"})
+DETAIL_LENGTH = 300
+
+
+def fault(what: str, *, status: int | None, code: str, detail: str) -> HeadraceError:
+    """The error for an answer's status; None: there was no answer. `what` names the object."""
+    said = detail.strip().partition("\n")[0][:DETAIL_LENGTH]
+    if status is None or status >= 500 or status in _TRY_AGAIN or code in _PASSING:
+        return TransientError(
+            f"{what}: the store can't be reached or can't answer now; it is tried again: {said}"
+        )
+    if status == 404:
+        return NotFoundError(f"{what} is not there: {code or 'not found'}")
+    if status == 412:
+        return ChangedError(f"{what} is no longer the version that was asked for")
+    if status in (401, 403):
+        return ConfigurationError(
+            f"{what}: access denied ({code or status}); "
+            f"check the access key, the secret key and its rights: {said}"
+        )
+    if status < 400:
+        return ConfigurationError(
+            f"{what}: the store is at another address or in another region; check both: {said}"
+        )
+    return RejectedError(f"{what}: the store refuses this ({status} {code}); repeating does not help: {said}")

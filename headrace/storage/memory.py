@@ -1,0 +1,149 @@
+"""The port in this process's memory, for tests and for trying a function without a server."""
+
+import hashlib
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from headrace.model.errors import ChangedError, NotFoundError
+from headrace.storage.landing import landing
+from headrace.storage.port import ObjectInfo
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """One version of an object; a delete marker has no info."""
+
+    info: ObjectInfo | None
+    body: bytes = b""
+
+
+@dataclass(slots=True)
+class _Bucket:
+    versioned: bool = False
+    objects: dict[str, list[_Version]] = field(default_factory=dict)  # oldest version first
+
+
+class MemoryStorage:
+    """Buckets in a dictionary. `now` gives seconds since the epoch."""
+
+    def __init__(self, *, now: Callable[[], float]) -> None:
+        self._now = now
+        self._buckets: dict[str, _Bucket] = {}
+        self._versions = 0
+
+    def keep_versions(self, bucket: str) -> None:
+        """From now on an overwritten or deleted object of the bucket stays, under its version id."""
+        self._bucket(bucket).versioned = True
+
+    async def head(self, bucket: str, key: str) -> ObjectInfo:
+        """Describe the newest version, metadata included."""
+        info, _ = self._newest(bucket, key)
+        return info
+
+    async def read(self, bucket: str, key: str) -> bytes:
+        """The whole object."""
+        _, body = self._newest(bucket, key)
+        return body
+
+    async def download(
+        self, bucket: str, key: str, path: Path, *, version: str | None, etag: str
+    ) -> ObjectInfo:
+        """Write an object to a file: that version, or the newest while it has that ETag."""
+        info, body = self._of_version(bucket, key, version) if version else self._newest(bucket, key)
+        if not version and info.etag != etag:
+            raise ChangedError(f"s3://{bucket}/{key} is no longer the version that was asked for")
+        with landing(path) as file:
+            file.write(body)
+        return info
+
+    async def put(
+        self,
+        bucket: str,
+        key: str,
+        body: bytes | Path,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        content_type: str | None = None,  # noqa: ARG002  (nothing in the port reads it)
+    ) -> str:
+        """Store an object; returns its normalised ETag."""
+        content = body if isinstance(body, bytes) else body.read_bytes()
+        return self._store(bucket, key, content, metadata or {}).etag
+
+    async def create(self, bucket: str, key: str, body: bytes) -> bool:
+        """Store an object only if there is none."""
+        try:
+            self._newest(bucket, key)
+        except NotFoundError:
+            self._store(bucket, key, body, {})
+            return True
+        return False
+
+    async def copy(self, source: tuple[str, str], target: tuple[str, str]) -> None:
+        """Copy an object, metadata included."""
+        info, body = self._newest(*source)
+        self._store(*target, body, info.metadata)
+
+    async def delete(self, bucket: str, keys: Sequence[str]) -> None:
+        """Delete objects; in a bucket that keeps versions only the newest is hidden."""
+        found = self._bucket(bucket)
+        for key in keys:
+            if found.versioned and key in found.objects:
+                found.objects[key].append(_Version(None))
+            else:
+                found.objects.pop(key, None)
+
+    async def list(self, bucket: str, prefix: str = "") -> AsyncIterator[ObjectInfo]:
+        """Every object's newest version below a prefix, sorted by key, as of the first step."""
+        found = self._bucket(bucket).objects
+        newest = [found[key][-1].info for key in sorted(found) if key.startswith(prefix)]
+        for info in newest:
+            if info is not None:
+                yield ObjectInfo(bucket, info.key, info.etag, info.size, info.modified, info.version)
+
+    async def ensure_bucket(self, bucket: str) -> None:
+        """Create the bucket if it is not there."""
+        self._buckets.setdefault(bucket, _Bucket())
+
+    async def close(self) -> None:
+        """Nothing to give back."""
+
+    def _bucket(self, bucket: str) -> _Bucket:
+        try:
+            return self._buckets[bucket]
+        except KeyError:
+            raise NotFoundError(f"the bucket {bucket} is not there") from None
+
+    def _newest(self, bucket: str, key: str) -> tuple[ObjectInfo, bytes]:
+        versions = self._bucket(bucket).objects.get(key)
+        return _there(versions[-1] if versions else None, bucket, key)
+
+    def _of_version(self, bucket: str, key: str, version: str) -> tuple[ObjectInfo, bytes]:
+        versions = self._bucket(bucket).objects.get(key, [])
+        found = next((v for v in versions if v.info and v.info.version == version), None)
+        return _there(found, bucket, key)
+
+    def _store(self, bucket: str, key: str, body: bytes, metadata: Mapping[str, str]) -> ObjectInfo:
+        found = self._bucket(bucket)
+        version = None
+        if found.versioned:
+            self._versions += 1
+            version = f"v{self._versions}"
+        info = ObjectInfo(
+            bucket=bucket,
+            key=key,
+            etag=hashlib.md5(body, usedforsecurity=False).hexdigest(),
+            size=len(body),
+            modified=self._now(),
+            version=version,
+            metadata={name.lower(): value for name, value in metadata.items()},
+        )
+        older = found.objects.get(key, []) if found.versioned else []
+        found.objects[key] = [*older, _Version(info, body)]
+        return info
+
+
+def _there(version: _Version | None, bucket: str, key: str) -> tuple[ObjectInfo, bytes]:
+    if version is None or version.info is None:
+        raise NotFoundError(f"s3://{bucket}/{key} is not there")
+    return version.info, version.body
