@@ -1,0 +1,103 @@
+"""From what a notification says to tasks in the queue."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from headrace.events.deposit import Deposit
+from headrace.events.routing import takers, task_of
+from headrace.model.errors import NotFoundError, RejectedError
+from headrace.model.event import Delivery, FileEvent, IgnoredEvent
+from headrace.model.function import Function
+from headrace.model.settings import Settings
+from headrace.model.task import Task
+from headrace.storage.port import ObjectInfo, Storage
+
+Functions = Callable[[], tuple[Function, ...]]  # asked for each delivery: functions come and go
+
+_CREATED = "created"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one delivery led to."""
+
+    stored: tuple[Task, ...] = ()
+    queued: tuple[Task, ...] = ()  # refused by the queue: waiting or leased already
+    ignored: tuple[IgnoredEvent, ...] = ()
+
+
+class Intake:
+    """Turns deliveries into tasks. The identity of an object is what HEAD answers, not what it was told."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        deposit: Deposit,
+        *,
+        functions: Functions,
+        settings: Settings,
+        clock: Callable[[], float],
+    ) -> None:
+        self._storage = storage
+        self._deposit = deposit
+        self._functions = functions
+        self._settings = settings
+        self._clock = clock
+
+    async def take(self, delivery: Delivery) -> Report:
+        """Store every task of a delivery; returns only when all of them are stored.
+
+        Raises TransientError when store or queue is away: nothing is lost if the delivery is repeated.
+        """
+        received = self._clock()
+        found = await asyncio.gather(*(self._tasks_of(event, received) for event in delivery.created))
+        tasks: dict[str, Task] = {}
+        ignored = list(delivery.ignored)
+        for each in found:
+            if isinstance(each, IgnoredEvent):
+                ignored.append(each)
+            else:
+                tasks.update((task.id, task) for task in each)
+        deposited = await self._deposit.put(tasks.values())
+        return Report(deposited.stored, deposited.queued, tuple(ignored))
+
+    async def _tasks_of(self, event: FileEvent, received: float) -> tuple[Task, ...] | IgnoredEvent:
+        if event.bucket == self._settings.platform_bucket:
+            return _ignored(event, "the platform's own bucket")
+        functions = self._functions()
+        keys = [key for key in _keys(event) if self._takers(functions, event.bucket, key)]
+        if not keys:
+            return _ignored(event, "no function takes it")
+        try:
+            infos = [info for key in keys if (info := await self._head(event.bucket, key)) is not None]
+        except RejectedError as error:
+            return _ignored(event, str(error))
+        if not infos:
+            return _ignored(event, "it is gone by now")
+        info = next((each for each in infos if _agrees(each, event)), infos[0])
+        wanted = self._takers(functions, info.bucket, info.key)
+        return tuple(task_of(function.name, info, received=received) for function in wanted)
+
+    def _takers(self, functions: tuple[Function, ...], bucket: str, key: str) -> tuple[Function, ...]:
+        return takers(functions, bucket, key, real_bucket=self._settings.real_bucket)
+
+    async def _head(self, bucket: str, key: str) -> ObjectInfo | None:
+        try:
+            return await self._storage.head(bucket, key)
+        except NotFoundError:
+            return None
+
+
+def _keys(event: FileEvent) -> tuple[str, ...]:
+    """The keys that the object may have; two only where the sender is unknown."""
+    return (event.key,) if event.raw_key is None else (event.key, event.raw_key)
+
+
+def _agrees(info: ObjectInfo, event: FileEvent) -> bool:
+    """Whether an object is the one that an event describes, as far as it does."""
+    return (event.size is None or event.size == info.size) and (event.etag is None or event.etag == info.etag)
+
+
+def _ignored(event: FileEvent, reason: str) -> IgnoredEvent:
+    return IgnoredEvent(_CREATED, event.bucket, event.key, reason)

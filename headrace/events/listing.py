@@ -1,0 +1,144 @@
+"""The listing: compares buckets with queue and records, and puts the tasks that a notification lost."""
+
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass
+from math import floor
+
+from headrace.events.deposit import Deposit
+from headrace.events.routing import task_of
+from headrace.model.errors import HeadraceError
+from headrace.model.function import Existing, Function, Input
+from headrace.model.keys import RECORDS
+from headrace.model.settings import Settings
+from headrace.model.task import Task
+from headrace.queue.port import Queue
+from headrace.storage.port import ObjectInfo, Storage
+
+_PUT_AT_ONCE = 128  # tasks stored concurrently
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A function and the moment, in seconds since the epoch, that it was first seen."""
+
+    function: Function
+    first_seen: float
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one listing saw: objects compared, lost tasks that were put, and the inputs that failed."""
+
+    compared: int = 0
+    put: int = 0
+    faults: tuple[str, ...] = ()
+
+    def plus(self, other: "Found") -> "Found":
+        return Found(self.compared + other.compared, self.put + other.put, self.faults + other.faults)
+
+
+class Listing:
+    """Finds what no notification told of. Repeating it is harmless."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        queue: Queue,
+        deposit: Deposit,
+        *,
+        settings: Settings,
+        clock: Callable[[], float],
+    ) -> None:
+        self._storage = storage
+        self._queue = queue
+        self._deposit = deposit
+        self._settings = settings
+        self._clock = clock
+
+    async def run(self, listed: Iterable[Listed]) -> Found:
+        """Look through the inputs of functions. An input that fails is named, and the others go on."""
+        total = Found()
+        for each in listed:
+            name = each.function.name
+            try:
+                known = await self._known(name)
+            except HeadraceError as error:
+                total = total.plus(_fault(name, "records and queue", error))
+                continue
+            for source in each.function.spec.input:
+                try:
+                    total = total.plus(await self._compare(each, source, known))
+                except HeadraceError as error:
+                    total = total.plus(_fault(name, source.bucket, error))
+        return total
+
+    async def _known(self, function: str) -> set[str]:
+        """The ids of tasks that wait, run or have ended.
+
+        The order of reads matters. A task is in the queue until its record is written, so one that ends
+        between the two reads is seen in at least one of them if the queue is read first. Objects come
+        last: one that arrives meanwhile and is not in either answer is put, which the queue refuses
+        while the task is in it, and its record makes harmless afterwards. In any other order the worst is
+        the same repeat, only more often; an object is left out in none unless its task is safe.
+        """
+        known = set(await self._queue.ids(function))
+        prefix = f"{RECORDS}/{function}/"
+        async for info in self._storage.list(self._settings.platform_bucket, prefix):
+            known.add(info.key.removeprefix(prefix).removesuffix(".json"))
+        return known
+
+    async def _compare(self, listed: Listed, source: Input, known: set[str]) -> Found:
+        bucket = self._settings.real_bucket(source.bucket)
+        if bucket == self._settings.platform_bucket:
+            return Found()
+        compared = put = 0
+        async for tasks, looked_at in self._lost(listed, source, bucket=bucket, known=known):
+            deposited = await self._deposit.put(tasks)
+            for task in deposited.stored:
+                _log.info(
+                    "the listing found a file that no notification told of",
+                    extra={"action": "events.task_found", "function": task.function, "task": task.id}
+                    | {"bucket": task.bucket, "key": task.key},
+                )
+            known.update(task.id for task in tasks)
+            compared += looked_at
+            put += len(deposited.stored)
+        return Found(compared, put)
+
+    async def _lost(
+        self, listed: Listed, source: Input, *, bucket: str, known: set[str]
+    ) -> AsyncIterator[tuple[list[Task], int]]:
+        """Tasks that are not known, some at a time, with the number of objects looked at for them."""
+        batch: list[Task] = []
+        looked_at = 0
+        async for info in self._storage.list(bucket, source.prefix):
+            if not _is_wanted(info, source, listed.first_seen):
+                continue
+            looked_at += 1
+            task = task_of(listed.function.name, info, received=self._clock())
+            if task.id not in known:
+                batch.append(task)
+            if len(batch) == _PUT_AT_ONCE:
+                yield batch, looked_at
+                batch, looked_at = [], 0
+        yield batch, looked_at
+
+
+def _is_wanted(info: ObjectInfo, source: Input, first_seen: float) -> bool:
+    if info.key.endswith("/") or not source.takes(info.key):
+        return False
+    # Stores tell whole seconds: an object of the very second in which the function came counts as newer.
+    return source.existing is Existing.PROCESS or info.modified >= floor(first_seen)
+
+
+def _fault(function: str, what: str, error: HeadraceError) -> Found:
+    _log.warning(
+        "the listing could not look through %s of %s: %s",
+        what,
+        function,
+        error,
+        extra={"action": "events.listing_failed", "function": function},
+    )
+    return Found(faults=(f"{function}: {what}: {error}",))

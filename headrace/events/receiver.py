@@ -1,0 +1,132 @@
+"""The HTTP receiver of notifications.
+
+POST /events  a notification, with `Authorization: Bearer <token>`
+    200 {"stored", "queued", "ignored"}   the queue holds every task of it
+    400 {"error"}   no notification, with the reason      401  no or a wrong token
+    413  the body is too large      503 with Retry-After  store or queue is away: send it again
+GET /healthz  200: the process answers      GET /readyz  200: store and queue answer, else 503
+"""
+
+import asyncio
+import hmac
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+
+import orjson
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from headrace.events.intake import Intake, Report
+from headrace.model.errors import HeadraceError, RejectedError, TransientError
+from headrace.notification import read_delivery
+
+# SeaweedFS lists every 4 MiB of an object, before and after: 1 MiB would refuse to hear of an
+# overwrite of some 12 GB. What is larger still is left to the listing.
+MAX_BODY_BYTES = 4 * 1024 * 1024
+ANSWER_SECONDS = 8.0  # less than the 10 s for which SeaweedFS waits for an answer
+READY_SECONDS = 2.0
+RETRY_AFTER_SECONDS = 1
+
+_log = logging.getLogger(__name__)
+
+
+class _TooLargeError(Exception):
+    pass
+
+
+class Receiver:
+    """Answers a notification only when its tasks are stored, so that the sender repeats what is not."""
+
+    def __init__(self, intake: Intake, *, token: str, probe: Callable[[], Awaitable[None]]) -> None:
+        self._intake = intake
+        self._expected = f"Bearer {token}".encode()
+        self._probe = probe
+
+    def app(self) -> Starlette:
+        """The ASGI application."""
+        return Starlette(
+            routes=[
+                Route("/events", self._events, methods=["POST"]),
+                Route("/healthz", self._healthz),
+                Route("/readyz", self._readyz),
+            ]
+        )
+
+    async def _events(self, request: Request) -> Response:
+        if not self._is_allowed(request):
+            return _answer(401, {"error": "a bearer token is needed"}, {"WWW-Authenticate": "Bearer"})
+        try:
+            body = await _body_of(request)
+        except _TooLargeError:
+            return _answer(413, {"error": f"the body is larger than {MAX_BODY_BYTES} bytes"})
+        except ClientDisconnect:
+            return _answer(400, {"error": "the sender left"})
+        return await self._take(body)
+
+    async def _take(self, body: bytes) -> Response:
+        try:
+            delivery = read_delivery(body)
+        except RejectedError as error:
+            _log.warning("refused: %s", error, extra={"action": "events.refused"})
+            return _answer(400, {"error": str(error)})
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                report = await self._intake.take(delivery)
+        except (TransientError, TimeoutError) as error:
+            reason = str(error) or f"no answer within {ANSWER_SECONDS:g} s"
+            _log.warning("not stored: %s", reason, extra={"action": "events.postponed"})
+            return _answer(503, {"error": reason}, {"Retry-After": str(RETRY_AFTER_SECONDS)})
+        except HeadraceError as error:
+            _log.exception("failed", extra={"action": "events.failed"})
+            return _answer(500, {"error": str(error)})
+        _log_report(report)
+        counts = {name: len(getattr(report, name)) for name in ("stored", "queued", "ignored")}
+        return _answer(200, counts)
+
+    def _is_allowed(self, request: Request) -> bool:
+        found = request.headers.get("authorization", "").encode("latin-1")
+        return hmac.compare_digest(found, self._expected)
+
+    async def _healthz(self, request: Request) -> Response:  # noqa: ARG002  (starlette passes it)
+        return _answer(200, {"status": "ok"})
+
+    async def _readyz(self, request: Request) -> Response:  # noqa: ARG002  (starlette passes it)
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                await self._probe()
+        except (HeadraceError, TimeoutError) as error:
+            return _answer(503, {"error": str(error) or f"no answer within {READY_SECONDS:g} s"})
+        return _answer(200, {"status": "ready"})
+
+
+async def _body_of(request: Request) -> bytes:
+    declared = request.headers.get("content-length", "0")
+    if declared.isdigit() and int(declared) > MAX_BODY_BYTES:
+        raise _TooLargeError
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > MAX_BODY_BYTES:
+            raise _TooLargeError
+    return bytes(body)
+
+
+def _answer(status: int, document: Mapping[str, object], headers: dict[str, str] | None = None) -> Response:
+    return Response(orjson.dumps(document), status, headers, media_type="application/json")
+
+
+def _log_report(report: Report) -> None:
+    for task in report.stored:
+        _log.info(
+            "task stored",
+            extra={"action": "events.task_stored", "function": task.function, "task": task.id}
+            | {"bucket": task.bucket, "key": task.key},
+        )
+    for event in report.ignored:
+        _log.debug(
+            "ignored: %s",
+            event.reason,
+            extra={"action": "events.ignored", "bucket": event.bucket, "key": event.key},
+        )

@@ -1,0 +1,136 @@
+"""The service's life: its start, the loops beside the receiver, and what its readiness means."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+from headrace.events.deposit import Deposit
+from headrace.events.intake import Intake
+from headrace.events.listing import Listing
+from headrace.events.receiver import Receiver
+from headrace.events.roster import Roster
+from headrace.model.errors import HeadraceError, NotFoundError, TransientError
+from headrace.model.settings import Settings
+from headrace.queue.port import Queue
+from headrace.storage.port import Storage
+from headrace.storage.race import race_check
+
+WATCH_SECONDS = 1.0  # between two looks at the functions' folder
+START_RETRY_SECONDS = 0.5
+_PROBE = "readyz"  # neither an object nor a function of this name need be there
+
+_log = logging.getLogger(__name__)
+
+
+class Service:
+    """Everything of `events` but the HTTP server and the adapters."""
+
+    def __init__(
+        self, settings: Settings, storage: Storage, queue: Queue, *, clock: Callable[[], float]
+    ) -> None:
+        self._settings = settings
+        self._storage = storage
+        self._queue = queue
+        deposit = Deposit(queue, settings.queue)
+        self._roster = Roster(
+            Path(settings.functions_directory),
+            storage,
+            deposit,
+            platform_bucket=settings.platform_bucket,
+            clock=clock,
+        )
+        intake = Intake(
+            storage, deposit, functions=lambda: self._roster.functions, settings=settings, clock=clock
+        )
+        self._listing = Listing(storage, queue, deposit, settings=settings, clock=clock)
+        self._is_proven = False
+        self._refusal: HeadraceError | None = None
+        self.receiver = Receiver(intake, token=settings.receiver.token, probe=self._probe)
+
+    async def start(self) -> None:
+        """Wait for the servers and read the functions.
+
+        Raises ConfigurationError for a folder or an access that a person must mend.
+        """
+        await _until_there(self._roster.refresh)
+        _log.info("started", extra={"action": "events.started", "functions": len(self._roster.functions)})
+
+    @contextlib.asynccontextmanager
+    async def background(self, give_up: Callable[[], None]) -> AsyncIterator[None]:
+        """Run the loops while the block runs, and race the store.
+
+        The race takes SeaweedFS some 8 s, so notifications are taken meanwhile, but the service is
+        not ready. When the store is refused, `give_up` is called to end the block, and the block's
+        end raises FatalError.
+        """
+        tasks = [
+            asyncio.create_task(self._prove(give_up)),
+            asyncio.create_task(_repeat(self._watch, WATCH_SECONDS)),
+            asyncio.create_task(_repeat(self._list, self._settings.receiver.listing_seconds)),
+        ]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        if self._refusal is not None:
+            raise self._refusal
+
+    async def _prove(self, give_up: Callable[[], None]) -> None:
+        try:
+            await _until_there(lambda: race_check(self._storage, self._settings.platform_bucket))
+        except HeadraceError as error:
+            self._refusal = error
+            give_up()
+        else:
+            self._is_proven = True
+            _log.info("ready", extra={"action": "events.ready"})
+
+    async def _watch(self) -> None:
+        came = await self._roster.refresh()
+        if came:
+            # A function with `existing: process` must not wait for the next listing.
+            await self._listing.run([each for each in self._roster.listed if each.function.name in came])
+
+    async def _list(self) -> None:
+        found = await self._listing.run(self._roster.listed)
+        _log.info(
+            "listing: %d objects compared, %d lost ones put",
+            found.compared,
+            found.put,
+            extra={"action": "events.listed", "compared": found.compared, "put": found.put},
+        )
+
+    async def _probe(self) -> None:
+        """Return when store and queue answer, whatever they answer. Raises TransientError."""
+        if not self._is_proven:
+            raise TransientError("the store is still being raced")
+        with contextlib.suppress(NotFoundError):
+            await self._storage.head(self._settings.platform_bucket, _PROBE)
+        with contextlib.suppress(NotFoundError):
+            await self._queue.backlog(_PROBE)
+
+
+async def _until_there(step: Callable[[], Awaitable[object]]) -> None:
+    while True:
+        try:
+            await step()
+        except TransientError as error:
+            _log.warning("waiting: %s", error, extra={"action": "events.waiting"})
+            await asyncio.sleep(START_RETRY_SECONDS)
+        else:
+            return
+
+
+async def _repeat(action: Callable[[], Awaitable[None]], seconds: float) -> None:
+    while True:
+        try:
+            await action()
+        except HeadraceError as error:
+            _log.warning("%s", error, extra={"action": "events.loop_failed"})
+        except Exception:  # noqa: BLE001  (the loop's top: it must outlive every fault)
+            _log.exception("unexpected", extra={"action": "events.loop_failed"})
+        await asyncio.sleep(seconds)

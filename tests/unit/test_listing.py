@@ -1,0 +1,154 @@
+"""The listing finds what no notification told of, and never counts as safe what is not."""
+
+from typing import Any
+
+import pytest
+
+from headrace.events.listing import Found
+from headrace.events.routing import task_of
+from headrace.model.errors import TransientError
+from headrace.model.event import Delivery, FileEvent
+from headrace.model.keys import record_key
+from tests.unit.intake_bench import NOW, PLATFORM, Bench, Watched, function, id_of
+
+PROCESS = {"bucket": "uploads", "existing": "process"}
+
+
+async def test_a_file_that_nobody_told_of_is_put() -> None:
+    bench = await Bench().open()
+    info = await bench.put("a.dcm")
+    assert await bench.listing().run(bench.listed()) == Found(compared=1, put=1)
+    assert await bench.queue.tasks("echo", 10) == [task_of("echo", info, received=NOW)]
+
+
+async def test_its_task_is_the_same_that_a_notification_makes() -> None:
+    bench = await Bench().open()
+    await bench.put("a.dcm")
+    await bench.listing().run(bench.listed())
+    report = await bench.intake().take(Delivery(created=(FileEvent("uploads", "a.dcm"),)))
+    assert len(report.queued) == 1
+
+
+async def test_what_waits_or_is_leased_or_has_a_record_is_left_alone() -> None:
+    bench = await Bench().open()
+    for key in ("waiting", "leased", "done"):
+        info = await bench.put(key)
+        if key == "done":
+            await bench.storage.create(PLATFORM, record_key("echo", id_of(info)), b"{}")
+        else:
+            await bench.queue.put(task_of("echo", info, received=NOW))
+    await bench.queue.pull("echo", 1, wait_seconds=0)
+    assert await bench.listing().run(bench.listed()) == Found(compared=3, put=0)
+    assert await bench.queued() == {"waiting", "leased"}
+
+
+async def test_a_changed_file_is_another_task_than_the_recorded_one() -> None:
+    bench = await Bench().open()
+    info = await bench.put("a.dcm", b"old")
+    await bench.storage.create(PLATFORM, record_key("echo", id_of(info)), b"{}")
+    await bench.put("a.dcm", b"new")
+    assert (await bench.listing().run(bench.listed())).put == 1
+
+
+async def test_another_functions_record_says_nothing() -> None:
+    bench = await Bench().open()
+    info = await bench.put("a.dcm")
+    await bench.storage.create(PLATFORM, record_key("echo-two", id_of(info)), b"{}")
+    assert (await bench.listing().run(bench.listed())).put == 1
+
+
+@pytest.mark.parametrize(
+    ("existing", "modified", "first_seen", "put"),
+    [
+        ("ignore", 999.0, 1000.0, 0),
+        ("ignore", 1000.0, 1000.0, 1),
+        ("ignore", 1000.0, 1000.9, 1),  # a store tells whole seconds: this may be the newer one
+        ("ignore", 1001.0, 1000.9, 1),
+        ("process", 1.0, 1000.0, 1),
+    ],
+)
+async def test_files_older_than_the_function_are_left_alone_where_it_says_so(
+    existing: str, modified: float, first_seen: float, put: int
+) -> None:
+    bench = await Bench(function("echo", {"bucket": "uploads", "existing": existing})).open()
+    bench.time = modified
+    await bench.put("a.dcm")
+    assert (await bench.listing().run(bench.listed(first_seen))).put == put
+
+
+async def test_only_what_an_input_takes_is_compared() -> None:
+    bench = await Bench(
+        function("echo", {"bucket": "uploads", "prefix": "in/", "suffix": [".dcm", "/"]})
+    ).open()
+    for key in ("in/a.dcm", "in/a.txt", "in/folder/", "out/a.dcm", "a.dcm"):
+        await bench.put(key)
+    assert await bench.listing().run(bench.listed()) == Found(compared=1, put=1)
+    assert await bench.queued() == {"in/a.dcm"}
+
+
+async def test_inputs_that_overlap_put_a_file_once() -> None:
+    bench = await Bench(function("echo", PROCESS, PROCESS)).open()
+    await bench.put("a.dcm")
+    assert await bench.listing().run(bench.listed()) == Found(compared=2, put=1)
+
+
+async def test_the_platforms_own_bucket_is_skipped() -> None:
+    bench = await Bench(function("echo", {"bucket": PLATFORM})).open()
+    await bench.put("a.dcm", bucket=PLATFORM)
+    assert await bench.listing().run(bench.listed()) == Found()
+
+
+async def test_logical_names_of_buckets_are_resolved() -> None:
+    bench = await Bench(buckets={"uploads": "acme-uploads"}).open("acme-uploads")
+    await bench.put("a.dcm", bucket="acme-uploads")
+    assert (await bench.listing().run(bench.listed())).put == 1
+
+
+async def test_many_lost_files_are_all_put() -> None:
+    bench = await Bench().open()
+    keys = {f"{number:04}" for number in range(300)}
+    for key in keys:
+        await bench.put(key)
+    assert await bench.listing().run(bench.listed()) == Found(compared=300, put=300)
+    assert await bench.queued() == keys
+
+
+async def test_a_bucket_that_fails_is_named_and_the_others_go_on() -> None:
+    bench = await Bench(function("echo", {"bucket": "missing"}, PROCESS), function("other", PROCESS)).open()
+    await bench.put("a.dcm")
+    found = await bench.listing().run(bench.listed())
+    assert (found.compared, found.put) == (2, 2)
+    assert len(found.faults) == 1
+    assert found.faults[0].startswith("echo: missing: ")
+
+
+async def test_records_that_cannot_be_read_put_nothing_of_that_function() -> None:
+    class Away(Watched):
+        async def before(self, *call: Any) -> None:
+            if call[:2] == ("list", PLATFORM) and call[2] == "records/echo/":
+                raise TransientError("away")
+
+    bench = await Bench(function("echo", PROCESS), function("other", PROCESS)).open()
+    await bench.put("a.dcm")
+    found = await bench.listing(storage=Away(bench.storage)).run(bench.listed())
+    assert (found.put, found.faults) == (1, ("echo: records and queue: away",))
+    assert await bench.queued("echo") == set()
+
+
+async def test_a_task_that_ends_between_the_reads_is_not_put_again() -> None:
+    bench = await Bench().open()
+    info = await bench.put("a.dcm")
+    task = task_of("echo", info, received=NOW)
+    await bench.queue.put(task)
+    calls: list[tuple[Any, ...]] = []
+
+    class Ending(Watched):
+        async def before(self, *call: Any) -> None:
+            self.calls.append(call)
+            if len(self.calls) == 2:  # one of queue and records is read, the other is not
+                await bench.storage.create(PLATFORM, record_key("echo", task.id), b"{}")
+                await bench.queue.remove("echo", task.id)
+
+    listing = bench.listing(storage=Ending(bench.storage, calls), queue=Ending(bench.queue, calls))
+    assert await listing.run(bench.listed()) == Found(compared=1, put=0)
+    assert [call[0] for call in calls] == ["ids", "list", "list"]

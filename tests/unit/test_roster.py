@@ -1,0 +1,128 @@
+"""The functions that files are matched against follow their folder, and remember when they came."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from headrace.events.deposit import Deposit
+from headrace.events.roster import Roster
+from headrace.model.errors import ConfigurationError
+from headrace.model.keys import function_key
+from tests.unit.intake_bench import PLATFORM, Bench
+
+
+def install(folder: Path, name: str, bucket: str = "uploads") -> None:
+    (folder / name).mkdir(exist_ok=True)
+    (folder / name / "run.sh").write_text("true\n")
+    (folder / name / "function.yaml").write_text(
+        "apiVersion: headrace.dev/v1alpha1\nkind: Function\n"
+        f"metadata: {{name: {name}}}\n"
+        f"spec: {{run: {{script: run.sh}}, input: [{{bucket: {bucket}}}]}}\n"
+    )
+
+
+def roster_of(bench: Bench, folder: Path) -> Roster:
+    return Roster(
+        folder,
+        bench.storage,
+        Deposit(bench.queue, bench.settings.queue),
+        platform_bucket=PLATFORM,
+        clock=bench.now,
+    )
+
+
+def names(roster: Roster) -> list[str]:
+    return [each.name for each in roster.functions]
+
+
+async def test_a_function_that_comes_gets_its_stream_and_its_first_sight(tmp_path: Path) -> None:
+    bench = await Bench().open()
+    roster = roster_of(bench, tmp_path)
+    assert await roster.refresh() == ()
+    install(tmp_path, "late")
+    assert await roster.refresh() == ("late",)
+    assert names(roster) == ["late"]
+    assert [each.first_seen for each in roster.listed] == [bench.time]
+    assert (await bench.queue.backlog("late")).tasks == 0
+    assert json.loads(await bench.storage.read(PLATFORM, function_key("late"))) == {"firstSeen": bench.time}
+
+
+async def test_the_first_sight_outlives_the_process(tmp_path: Path) -> None:
+    bench = await Bench().open()
+    install(tmp_path, "early")
+    await roster_of(bench, tmp_path).refresh()
+    seen, bench.time = bench.time, bench.time + 500
+    again = roster_of(bench, tmp_path)
+    await again.refresh()
+    assert [each.first_seen for each in again.listed] == [seen]
+
+
+async def test_a_changed_file_changes_the_function_and_not_its_first_sight(tmp_path: Path) -> None:
+    bench = await Bench().open()
+    roster = roster_of(bench, tmp_path)
+    install(tmp_path, "one")
+    await roster.refresh()
+    bench.time += 500
+    install(tmp_path, "one", bucket="other-bucket")
+    assert await roster.refresh() == ()
+    assert roster.functions[0].spec.input[0].bucket == "other-bucket"
+    assert roster.listed[0].first_seen == bench.time - 500
+
+
+async def test_a_removed_function_goes(tmp_path: Path) -> None:
+    bench = await Bench().open()
+    roster = roster_of(bench, tmp_path)
+    install(tmp_path, "one")
+    install(tmp_path, "two")
+    await roster.refresh()
+    (tmp_path / "one" / "function.yaml").unlink()
+    await roster.refresh()
+    assert names(roster) == ["two"]
+
+
+async def test_a_file_with_faults_leaves_the_function_as_it_was_and_the_others_go_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench = await Bench().open()
+    roster = roster_of(bench, tmp_path)
+    install(tmp_path, "one")
+    await roster.refresh()
+    (tmp_path / "one" / "function.yaml").write_text("spec: [")
+    install(tmp_path, "two")
+    assert await roster.refresh() == ("two",)
+    assert names(roster) == ["one", "two"]
+    assert str(tmp_path / "one") in caplog.text
+
+
+async def test_a_renamed_function_is_another_one(tmp_path: Path) -> None:
+    bench = await Bench().open()
+    roster = roster_of(bench, tmp_path)
+    install(tmp_path, "one")
+    await roster.refresh()
+    install(tmp_path, "two")
+    (tmp_path / "one" / "function.yaml").unlink()
+    assert await roster.refresh() == ("two",)
+    assert names(roster) == ["two"]
+
+
+async def test_an_unchanged_folder_is_not_read_again(tmp_path: Path) -> None:
+    bench = await Bench().open()
+    roster = roster_of(bench, tmp_path)
+    install(tmp_path, "one")
+    await roster.refresh()
+    file = tmp_path / "one" / "function.yaml"
+    stamp = file.stat()
+    file.write_text(file.read_text().replace("uploads", "UPLOADS"))
+    os.utime(file, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    await roster.refresh()
+    assert roster.functions[0].spec.input[0].bucket == "uploads"
+
+
+async def test_a_first_sight_that_cannot_be_read_names_the_object(tmp_path: Path) -> None:
+    bench = await Bench().open()
+    await bench.storage.put(PLATFORM, function_key("one"), b"rubbish")
+    install(tmp_path, "one")
+    with pytest.raises(ConfigurationError, match=r"functions/one\.json"):
+        await roster_of(bench, tmp_path).refresh()
