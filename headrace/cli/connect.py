@@ -1,0 +1,96 @@
+"""From the folder in which `headrace up` keeps its state to a connected stack."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar, cast
+
+import psutil
+import typer
+from pydantic import ValidationError
+
+from headrace.catalog.folder import load_folder
+from headrace.local.state import StackState, StateDirectory
+from headrace.model.errors import ConfigurationError
+from headrace.model.settings import Settings
+from headrace.operations.stack import Stack
+from headrace.queue.jetstream import JetStreamQueue
+from headrace.storage.s3 import S3Storage
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A connected stack and what else a command needs of the world: a clock, a sleep, the workers' numbers.
+
+    `now` gives seconds since the epoch; `workers` gives workers by function, None where it is not known.
+    """
+
+    stack: Stack
+    listing_seconds: float
+    now: Callable[[], float] = time.time
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    workers: Callable[[], Mapping[str, int] | None] = lambda: None
+
+
+Opener = Callable[[Path], AbstractAsyncContextManager[Session]]
+
+
+def execute(context: typer.Context, state: Path, step: Callable[[Session], Awaitable[Result]]) -> Result:
+    """Run a command's step in a session of the stack; tests pass their own opener as the context's object."""
+    opener = cast("Opener", context.obj or open_session)
+
+    async def main() -> Result:
+        async with opener(state) as session:
+            return await step(session)
+
+    return asyncio.run(main())
+
+
+@asynccontextmanager
+async def open_session(state: Path) -> AsyncIterator[Session]:
+    """Connect to the stack whose state is kept in a folder. Raises ConfigurationError."""
+    settings = read_settings(state)
+    storage = S3Storage(settings.storage)
+    queue = JetStreamQueue(settings.queue.url, token=settings.queue.token)
+    try:
+        functions = load_folder(Path(settings.functions_directory))
+        stack = Stack(storage, queue, functions, settings.platform_bucket, settings.buckets)
+        yield Session(stack, settings.receiver.listing_seconds, workers=lambda: read_workers(state))
+    finally:
+        await queue.close()
+        await storage.close()
+
+
+def read_settings(state: Path) -> Settings:
+    """The settings document. Raises ConfigurationError when there is none or it is not sound."""
+    path = StateDirectory(state).settings
+    try:
+        return Settings.from_json(path.read_bytes())
+    except FileNotFoundError as error:
+        raise ConfigurationError(
+            f"no stack here: {path} is missing; start one with `headrace up`, or name its folder with --state"
+        ) from error
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path} can't be read ({error.strerror}); it belongs to another user?"
+        ) from error
+    except ValidationError as error:
+        # Of the error only the places: a faulty value may be a secret.
+        places = ", ".join(".".join(map(str, each["loc"])) or "document" for each in error.errors())
+        raise ConfigurationError(
+            f"{path} is not what `headrace up` writes (see {places}); mend it, or choose another with --state"
+        ) from error
+
+
+def read_workers(state: Path) -> Mapping[str, int] | None:
+    """Workers by function, from what a living `headrace up` tells; None when none does."""
+    try:
+        told = StackState.from_json(StateDirectory(state).stack.read_bytes())
+    except (OSError, ValidationError):
+        return None
+    return told.workers if psutil.pid_exists(told.pid) else None

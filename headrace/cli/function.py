@@ -1,0 +1,37 @@
+"""`headrace function …`: what an author of functions uses. The commands are in modules of their own."""
+
+from typing import ClassVar
+
+import typer
+
+from headrace.cli.deferred import DeferringGroup, Entry
+
+COMMANDS = (
+    Entry(
+        "check", "headrace.cli.function_check", "check",
+        "Check functions: their files, and cycles across all of them.",
+        "headrace function check functions",
+    ),
+    Entry(
+        "new", "headrace.cli.function_new", "new",
+        "Begin a new function with a small working example.",
+        "headrace function new histogram --script",
+    ),
+    Entry(
+        "test", "headrace.cli.function_test", "test",
+        "Run a function on a local file by the worker's own code, without a server.",
+        "headrace function test functions/thumbnail --file cat.png --output results",
+    ),
+)  # fmt: skip
+
+
+class _Commands(DeferringGroup):
+    entries: ClassVar[tuple[Entry, ...]] = COMMANDS
+
+
+app = typer.Typer(cls=_Commands, no_args_is_help=True, help="What an author of functions uses.")
+
+
+@app.callback()
+def _function() -> None:
+    """What an author of functions uses."""

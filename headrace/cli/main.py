@@ -1,0 +1,119 @@
+"""The entry point of `headrace`: the table of its commands."""
+
+from importlib.metadata import version
+from typing import Annotated, ClassVar
+
+import typer
+
+from headrace.cli.deferred import Entry, ErrorMappingGroup
+
+COMMANDS = (
+    Entry(
+        "up", "headrace.cli.up", "up",
+        "Start the stack on this machine: object store, queue, receiver and workers.",
+        "headrace up --functions functions",
+    ),
+    Entry(
+        "demo", "headrace.cli.demo", "demo",
+        "Work a hundred echocardiograms and write a report.",
+        "headrace demo --files 20",
+    ),
+    Entry(
+        "put", "headrace.cli.put", "put",
+        "Upload files, so that functions work them.",
+        "headrace put scans/*.dcm --function echo",
+    ),
+    Entry(
+        "run", "headrace.cli.run", "run",
+        "Upload one file for a function, wait for its result, and fetch it.",
+        "headrace run thumbnail cat.png --output results",
+    ),
+    Entry(
+        "watch", "headrace.cli.watch", "watch",
+        "Show files waiting, running, done and failed, as they change.",
+        "headrace watch --until-done",
+    ),
+    Entry(
+        "status", "headrace.cli.status", "status",
+        "Show how many files of each function wait, run and have ended.",
+        "headrace status --json",
+    ),
+    Entry(
+        "results", "headrace.cli.results", "results",
+        "List what a function has made.",
+        "headrace results echo --newest 10",
+    ),
+    Entry(
+        "explain", "headrace.cli.explain", "explain",
+        "Tell a file's whole story, or why no function has started.",
+        "headrace explain s3://uploads/echo/a.dcm",
+    ),
+    Entry(
+        "logs", "headrace.cli.logs", "logs",
+        "Print what a function printed while it worked a file.",
+        "headrace logs echo echo/a.dcm",
+    ),
+    Entry(
+        "replay", "headrace.cli.replay", "replay",
+        "Try failed and purged files again.",
+        "headrace replay echo --dry-run",
+    ),
+    Entry(
+        "rerun", "headrace.cli.rerun", "rerun",
+        "Work files again that are there already, by the function as it is now.",
+        "headrace rerun echo --prefix echo/2026/",
+    ),
+    Entry(
+        "pause", "headrace.cli.pause", "pause",
+        "Hand out no more files of a function; what runs goes on.",
+        "headrace pause echo",
+    ),
+    Entry(
+        "resume", "headrace.cli.pause", "resume",
+        "Hand out a function's files again.",
+        "headrace resume echo",
+    ),
+    Entry(
+        "purge", "headrace.cli.purge", "purge",
+        "Empty a function's queue; replay brings the files back.",
+        "headrace purge echo --dry-run",
+    ),
+    Entry(
+        "function", "headrace.cli.function", "app",
+        "Check functions, begin a new one, try one on a local file.",
+    ),
+    Entry(
+        "event", "headrace.cli.event", "app",
+        "Look into notifications of the object store.",
+    ),
+)  # fmt: skip
+
+
+class _Commands(ErrorMappingGroup):
+    entries: ClassVar[tuple[Entry, ...]] = COMMANDS
+
+
+app = typer.Typer(
+    cls=_Commands, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich"
+)
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001  (typer's callback)
+    if wanted:
+        typer.echo(f"headrace {version('headrace')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _headrace(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Drop a file in a bucket; its result appears in another."""
+
+
+def run() -> None:
+    """The console script."""
+    app()

@@ -1,0 +1,18 @@
+"""Options that several commands have, worded once."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DEFAULT_STATE = Path(".headrace")
+
+State = Annotated[
+    Path,
+    typer.Option(
+        "--state", envvar="HEADRACE_STATE", help="The folder in which `headrace up` keeps its state."
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")]
+FunctionName = Annotated[str, typer.Argument(metavar="FUNCTION", help="The function's name.")]

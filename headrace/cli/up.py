@@ -1,0 +1,116 @@
+"""`headrace up`: the embedded stack, until Ctrl-C."""
+
+import asyncio
+import logging
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console, Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from headrace.catalog.folder import Installed, load_folder
+from headrace.cli.options import DEFAULT_STATE, State
+from headrace.events.log import JsonFormatter
+from headrace.local.signals import cancel_on_signals
+from headrace.local.stack import RUNTIME, StackOptions, cores_of_this_machine, running_stack
+from headrace.local.state import StateDirectory
+from headrace.model.settings import Settings
+
+
+def up(
+    state: State = DEFAULT_STATE,
+    functions: Annotated[Path, typer.Option(help="The folder of functions.")] = Path("functions"),
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Workers at once, at most; without it, one a core.")
+    ] = None,
+) -> None:
+    """Start object store, queue, receiver and workers on this machine, and run them until Ctrl-C.
+
+    What is in the store and in the queue outlives the stack: start it again on the same state.
+    """
+    options = StackOptions(
+        StateDirectory(state.resolve()), functions.resolve(), workers or cores_of_this_machine()
+    )
+    load_folder(options.functions)  # faults are told before anything starts
+    asyncio.run(_run(options, Console(highlight=False, soft_wrap=True)))
+
+
+async def _run(options: StackOptions, console: Console) -> None:
+    cancel_on_signals()
+    try:
+        with console.status("starting the object store, the queue and the receiver") as status:
+            async with running_stack(options) as stack:
+                status.stop()
+                log_to(options.state.logs / "stack.log", stack.settings)
+                console.print(Group(*welcome(stack.settings, options)))
+                await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        console.print(f"stopped; everything is kept in [bold]{escape(str(options.state.path))}[/]")
+
+
+def log_to(path: Path, settings: Settings) -> None:
+    """Everything to a file, one JSON object a line; warnings to the terminal as text; no secrets."""
+    secrets = (settings.storage.secret_key, settings.queue.token, settings.receiver.token)
+    file = logging.FileHandler(path)
+    file.setFormatter(JsonFormatter(secrets))
+    terminal = logging.StreamHandler()
+    terminal.setLevel(logging.WARNING)
+    root = logging.getLogger()
+    for handler in (file, terminal):
+        root.addHandler(handler)
+    root.setLevel(logging.INFO)
+
+
+def welcome(settings: Settings, options: StackOptions) -> list[RenderableType]:
+    """What a person needs to use the stack."""
+    client = options.state.client
+    return [
+        Text.from_markup("[bold]Headrace is up.[/]  Ctrl-C stops it; files and results are kept.\n"),
+        _facts(settings, options),
+        Text.from_markup("\n[bold]Any S3 client works.[/]  For the AWS command line, boto3 and others:"),
+        Text(f"  . {shlex.quote(str(client))}", style="cyan"),
+        *(Text(line, style="cyan") for line in _client_lines(load_folder(options.functions))),
+        Text(
+            "  boto3.client('s3')                       # in Python: it reads the same variables\n",
+            style="cyan",
+        ),
+    ]
+
+
+def _facts(settings: Settings, options: StackOptions) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    table.add_row("S3 endpoint", Text(settings.storage.endpoint))
+    table.add_row("access key", Text(settings.storage.access_key))
+    table.add_row("secret key", Text(f"in {options.state.client} (mode 0600)"))
+    table.add_row("functions", Text("\n".join(_routes(load_folder(options.functions))) or "none yet"))
+    table.add_row("workers", Text(f"0 to {options.cores}, as files wait"))
+    table.add_row(
+        f"runtime: {RUNTIME}",
+        Text("no containers: functions run as processes of this user, with this user's rights"),
+    )
+    table.add_row("state", Text(str(options.state.path)))
+    return table
+
+
+def _routes(installed: Sequence[Installed]) -> list[str]:
+    lines = []
+    for each in installed:
+        spec = each.function.spec
+        sources = ", ".join(f"s3://{i.bucket}/{i.prefix}*" for i in spec.input)
+        targets = ", ".join(f"s3://{o.bucket}/{o.prefix}" for o in spec.output) or "no output"
+        lines.append(f"{each.function.name}: {sources} -> {targets}")
+    return lines
+
+
+def _client_lines(installed: Sequence[Installed]) -> list[str]:
+    if not installed:
+        return []
+    source = installed[0].function.spec.input[0]
+    return [f"  aws s3 cp FILE s3://{source.bucket}/{source.prefix}"]

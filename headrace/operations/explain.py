@@ -1,0 +1,60 @@
+"""A file's whole story: whether it is there, who takes it, what became of each of its tasks."""
+
+from dataclasses import dataclass, replace
+
+from headrace.catalog.folder import Installed
+from headrace.operations.identifiers import identifiers
+from headrace.operations.reasons import Miss, closest_miss, takes, why_absent, why_never
+from headrace.operations.stack import Stack
+from headrace.operations.task_story import Stage, TaskStory, find_object, look
+from headrace.storage.port import ObjectInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A file's story at a moment (seconds since the epoch). `why`: what keeps it from every function."""
+
+    at: float
+    bucket: str
+    key: str
+    found: ObjectInfo | None
+    tasks: tuple[TaskStory, ...]
+    misses: tuple[Miss, ...]
+    why: str | None
+
+
+async def explain(
+    stack: Stack, bucket: str, key: str, *, now: float, listing_seconds: float, thorough: bool = False
+) -> Story:
+    """The story of the object as it is now, and of every failure that stands against its key.
+
+    `thorough` also finds what became of its earlier versions; that reads the queue and every record.
+    """
+    found = await find_object(stack, bucket, key)
+    never = why_never(found, key, is_platform_bucket=bucket == stack.platform_bucket)
+    tasks: list[TaskStory] = []
+    misses: list[Miss] = []
+    for installed in stack.functions:
+        name = installed.function.name
+        if not any(takes(source, bucket, key) for source in stack.inputs(installed)):
+            misses.append(Miss(name, closest_miss(stack.inputs(installed), bucket, key)))
+            continue
+        runs = await identifiers(stack, name, (bucket, key), found, thorough=thorough)
+        stories = [await look(stack, name, identifier, run=run) for identifier, run in runs.items()]
+        present = [story for story in stories if story.stage is not Stage.ABSENT]
+        if present or found is None or never is not None:
+            tasks += present
+        else:
+            why = await _why_absent(stack, installed, found, now=now, listing_seconds=listing_seconds)
+            tasks.append(replace(stories[0], why=why))
+    return Story(now, bucket, key, found, tuple(tasks), tuple(misses), never)
+
+
+async def _why_absent(
+    stack: Stack, installed: Installed, found: ObjectInfo, *, now: float, listing_seconds: float
+) -> str:
+    source = next(
+        source for place, source in stack.inputs(installed) if takes((place, source), found.bucket, found.key)
+    )
+    first_seen = await stack.records.first_seen(installed.function.name)
+    return why_absent(found, source, first_seen=first_seen, now=now, listing_seconds=listing_seconds)
