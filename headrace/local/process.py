@@ -75,6 +75,15 @@ class Process:
     def alive(self) -> bool:
         return self.child.poll() is None
 
+    @property
+    def exit_status(self) -> int | None:
+        """None while it runs; negative: the signal that ended it."""
+        return self.child.poll()
+
+    def terminate(self) -> None:
+        """SIGTERM; returns at once."""
+        self.child.terminate()
+
     def log_tail(self) -> str:
         """The end of what it printed, for error messages."""
         with self.log.open("rb") as output:

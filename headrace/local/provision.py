@@ -1,0 +1,105 @@
+"""The settings of an embedded stack: made once, kept, and adapted only where they no longer fit."""
+
+import secrets
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from headrace.local.files import write_private
+from headrace.local.process import free_ports
+from headrace.local.state import StateDirectory
+from headrace.model.settings import QueueSettings, ReceiverSettings, Settings, StorageSettings, WorkerSettings
+
+HOST = "127.0.0.1"
+ACCESS_KEY = "headrace"
+PORT_WAIT_SECONDS = 5.0  # children of a stack that was killed may hold their ports a moment longer
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Those that clients and services use."""
+
+    store: int
+    queue: int
+    receiver: int
+
+
+def ports_of(settings: Settings) -> Ports:
+    """The ports that settings name."""
+    store, queue = urlsplit(settings.storage.endpoint).port, urlsplit(settings.queue.url).port
+    return Ports(store=store or 80, queue=queue or 4222, receiver=settings.receiver.port)
+
+
+def fresh_settings(state: StateDirectory, functions: Path, ports: Ports) -> Settings:
+    """Settings with new random keys."""
+    settings = Settings(
+        storage=StorageSettings(endpoint="", access_key=ACCESS_KEY, secret_key=secrets.token_urlsafe(30)),
+        queue=QueueSettings(url="", token=secrets.token_urlsafe(30)),
+        receiver=ReceiverSettings(port=ports.receiver, token=secrets.token_urlsafe(30)),
+        worker=WorkerSettings(work_directory="", secrets_directory=""),
+        functions_directory="",
+    )
+    return adapted(settings, state, functions, ports)
+
+
+def adapted(settings: Settings, state: StateDirectory, functions: Path, ports: Ports) -> Settings:
+    """The same keys and choices with these ports and folders; all else is kept."""
+    storage = settings.storage.model_copy(update={"endpoint": f"http://{HOST}:{ports.store}"})
+    queue = settings.queue.model_copy(update={"url": f"nats://{HOST}:{ports.queue}"})
+    receiver = settings.receiver.model_copy(update={"port": ports.receiver})
+    worker = settings.worker.model_copy(
+        update={"work_directory": str(state.work), "secrets_directory": str(state.secrets)}
+    )
+    changes = {"storage": storage, "queue": queue, "receiver": receiver, "worker": worker}
+    return settings.model_copy(update={**changes, "functions_directory": str(functions)})
+
+
+def client_environment(settings: Settings) -> str:
+    """Lines that a shell sources; the AWS command line, boto3 and others read these variables."""
+    storage = settings.storage
+    variables = {
+        "AWS_ENDPOINT_URL": storage.endpoint,
+        "AWS_ACCESS_KEY_ID": storage.access_key,
+        "AWS_SECRET_ACCESS_KEY": storage.secret_key,
+        "AWS_DEFAULT_REGION": storage.region,
+    }
+    return "".join(f"export {name}='{value}'\n" for name, value in variables.items())
+
+
+def provision(state: StateDirectory, functions: Path) -> Settings:
+    """The settings to start with, written to the state folder. Call it while holding the folder.
+
+    Keys and ports are those of the last time; a port is chosen anew only when something else holds it.
+    Raises ConfigurationError for settings that can't be read.
+    """
+    kept = state.read_settings()
+    if kept is None:
+        settings = fresh_settings(state, functions, Ports(*free_ports(3)))
+    else:
+        settings = adapted(kept, state, functions, _still_free(ports_of(kept)))
+    write_private(state.settings, settings.to_json())
+    write_private(state.client, client_environment(settings).encode())
+    return settings
+
+
+def _still_free(ports: Ports) -> Ports:
+    spare = free_ports(3)
+    deadline = time.monotonic() + PORT_WAIT_SECONDS
+    wanted = (ports.store, ports.queue, ports.receiver)
+    return Ports(*(p if _is_free(p, deadline) else other for p, other in zip(wanted, spare, strict=True)))
+
+
+def _is_free(port: int, deadline: float) -> bool:
+    while True:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                if time.monotonic() >= deadline:
+                    return False
+            else:
+                return True
+        time.sleep(0.05)

@@ -1,0 +1,231 @@
+"""The embedded default as a whole: two servers, the receiver, and workers, with their state in a folder."""
+
+import asyncio
+import logging
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+from headrace.local.manager import FunctionFolder, Look, Manager
+from headrace.local.nats import start_nats
+from headrace.local.process import Process
+from headrace.local.provision import ports_of, provision
+from headrace.local.seaweedfs import SeaweedOptions, Webhook, start_seaweedfs, stop_seaweedfs
+from headrace.local.state import StackState, StateDirectory
+from headrace.local.supervise import Server
+from headrace.local.workers import WorkerPool
+from headrace.model.function import Function
+from headrace.model.settings import Settings
+from headrace.queue.jetstream import JetStreamQueue
+from headrace.storage.s3 import S3Storage
+
+RUNTIME = "host"
+READY_SECONDS = 60.0  # for the receiver: it races the store and reads all functions first
+WORKERS_GRACE_SECONDS = 25.0  # a worker gives its files 20 s, and hands back what is left
+SERVER_GRACE_SECONDS = 5.0  # for the queue server and the receiver to come to an end
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StackOptions:
+    """What a person chooses: the state folder, the functions' folder, the most workers at once."""
+
+    state: StateDirectory
+    functions: Path
+    cores: int
+
+
+def cores_of_this_machine() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+class EmbeddedStack:
+    """A stack that runs. Made by `running_stack`; `storage` and `queue` are connected to its servers."""
+
+    def __init__(self, options: StackOptions, settings: Settings, watch: Callable[[Look], None]) -> None:
+        self.options = options
+        self.settings = settings
+        self.storage = S3Storage(settings.storage)
+        self.queue = JetStreamQueue(settings.queue.url, token=settings.queue.token)
+        self._watch = watch
+        self._started = time.time()
+        self._told: StackState | None = None
+        self._watched: frozenset[str] = frozenset()
+        # The kernel kills a child when the thread that started it ends: this one ends last.
+        self._launcher = ThreadPoolExecutor(1, thread_name_prefix="launcher")
+        self._servers = self._make_servers()
+        self._pool = WorkerPool(self._launch_worker, options.cores)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def _make_servers(self) -> tuple[Server, ...]:
+        return (
+            Server("nats", self._launch_nats, _stop, self._launcher),
+            Server("seaweedfs", self._launch_seaweedfs, self._stop_seaweedfs, self._launcher),
+            Server("receiver", self._launch_receiver, _stop, self._launcher),
+        )
+
+    async def start(self) -> None:
+        """Start everything, in the order of need. Raises FatalError with the log of what did not start."""
+        folder = FunctionFolder(self.options.functions)
+        await folder.refresh()
+        self._watched = self._input_buckets(folder.functions)
+        nats, seaweedfs, receiver = self._servers
+        await nats.start()
+        await seaweedfs.start()
+        await self._make_buckets(folder.functions)
+        await receiver.start()
+        manager = Manager(
+            self.queue, folder, self._pool, prepare=self._prepare, tell=self._tell, now=time.monotonic
+        )
+        self._tasks = [asyncio.create_task(server.keep()) for server in self._servers]
+        self._tasks.append(asyncio.create_task(manager.run()))
+        _log.info("the stack runs", extra={"action": "stack.ready"})
+
+    async def stop(self) -> None:
+        """Workers finish or hand back, then the servers end; bounded, and nothing is left running."""
+        try:
+            for task in self._tasks[len(self._servers) :]:
+                task.cancel()
+            await self._end_workers()
+            with suppress(Exception):
+                await self.queue.close()
+                await self.storage.close()
+        finally:
+            self._end_servers()
+            self.options.state.fall_silent()
+
+    async def _end_workers(self) -> None:
+        deadline = time.monotonic() + WORKERS_GRACE_SECONDS
+        self._pool.reconcile({}, time.monotonic())
+        while self._pool.running and time.monotonic() < deadline:
+            await asyncio.sleep(0.05)
+            self._pool.reap(time.monotonic())
+
+    def _end_servers(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        self._pool.kill()
+        self._launcher.shutdown(cancel_futures=True)
+        for server in reversed(self._servers):
+            server.stop()
+
+    async def _prepare(self, functions: tuple[Function, ...]) -> None:
+        """Make room for functions that came or changed."""
+        watched = self._input_buckets(functions)
+        if not watched <= self._watched:
+            # The store reads only at its start which buckets it reports; reporting all would tell the
+            # receiver of every record, too.
+            self._watched |= watched
+            _log.info("another bucket is watched", extra={"action": "stack.store_restarts"})
+            self._servers[1].stop()
+        await self._make_buckets(functions)
+
+    def _input_buckets(self, functions: tuple[Function, ...]) -> frozenset[str]:
+        return frozenset(self.settings.real_bucket(i.bucket) for f in functions for i in f.spec.input)
+
+    async def _make_buckets(self, functions: tuple[Function, ...]) -> None:
+        outputs = {self.settings.real_bucket(o.bucket) for f in functions for o in f.spec.output}
+        for bucket in sorted(self._watched | outputs | {self.settings.platform_bucket}):
+            await self.storage.ensure_bucket(bucket)
+
+    def _tell(self, look: Look) -> None:
+        self._watch(look)
+        servers = {server.name: server.pid for server in self._servers if server.pid is not None}
+        state = StackState(
+            pid=os.getpid(),
+            started_at=self._started,
+            endpoint=self.settings.storage.endpoint,
+            runtime=RUNTIME,
+            processes={**servers, **self._pool.pids},
+            workers={demand.function: look.running.get(demand.function, 0) for demand in look.demands},
+            wanted={wanted.function: wanted.workers for wanted in look.wanted},
+            reasons={wanted.function: wanted.reason.value for wanted in look.wanted},
+        )
+        if state != self._told:
+            self.options.state.tell(state)
+            self._told = state
+
+    # The processes
+
+    def _launch_nats(self) -> Process:
+        queue = self.settings.queue
+        return start_nats(self.options.state.queue, port=ports_of(self.settings).queue, token=queue.token)
+
+    def _seaweed_options(self) -> SeaweedOptions:
+        storage, receiver = self.settings.storage, self.settings.receiver
+        return SeaweedOptions(
+            directory=self.options.state.store,
+            s3_port=ports_of(self.settings).store,
+            access_key=storage.access_key,
+            secret_key=storage.secret_key,
+            webhook=Webhook(
+                endpoint=f"http://{receiver.host}:{receiver.port}/events",
+                token=receiver.token,
+                path_prefixes=tuple(f"/buckets/{bucket}/" for bucket in sorted(self._watched)),
+            ),
+        )
+
+    def _launch_seaweedfs(self) -> Process:
+        return start_seaweedfs(self._seaweed_options())
+
+    def _stop_seaweedfs(self, process: Process) -> None:
+        stop_seaweedfs(process, self._seaweed_options())
+
+    def _launch_receiver(self) -> Process:
+        receiver = self._service("headrace.events", "receiver")
+        try:
+            receiver.wait_until(self._receiver_is_ready, seconds=READY_SECONDS)
+        except BaseException:
+            receiver.kill()
+            raise
+        return receiver
+
+    def _receiver_is_ready(self) -> bool:
+        receiver = self.settings.receiver
+        connection = HTTPConnection(receiver.host, receiver.port, timeout=2)
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == HTTPStatus.OK
+        except (HTTPException, OSError):
+            return False
+        finally:
+            connection.close()
+
+    def _launch_worker(self, function: str) -> Process:
+        return self._service("headrace.worker", f"worker-{function}", "--function", function)
+
+    def _service(self, module: str, name: str, *arguments: str) -> Process:
+        command = [sys.executable, "-m", module, "--settings", str(self.options.state.settings), *arguments]
+        return Process.start(name, command, log=self.options.state.logs / f"{name}.log")
+
+
+def _stop(process: Process) -> None:
+    process.stop(seconds=SERVER_GRACE_SECONDS)
+
+
+@asynccontextmanager
+async def running_stack(
+    options: StackOptions, *, watch: Callable[[Look], None] = lambda _: None
+) -> AsyncIterator[EmbeddedStack]:
+    """A stack that runs while the block does. Call it from the main thread.
+
+    `watch` is called after each look at the queue. Raises ConfigurationError when another stack lives in
+    the state folder, FatalError when a server does not start.
+    """
+    with options.state.locked():
+        settings = await asyncio.to_thread(provision, options.state, options.functions)
+        stack = EmbeddedStack(options, settings, watch)
+        try:
+            await stack.start()
+            yield stack
+        finally:
+            await stack.stop()
