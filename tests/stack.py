@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from headrace.storage.s3 import S3Storage
 
 from headrace.model.settings import Settings
 from headrace.queue.jetstream import JetStreamQueue
+from headrace.storage.s3 import S3Storage
 
 START_SECONDS = 60.0
 STOP_SECONDS = 40.0

@@ -45,7 +45,15 @@ async def _rate(base: Path) -> str:
         f"PUT, create-only PUT of 1 KB, copy; and GET and PUT alone) {rate.CONCURRENCY} at a time. Files a second; "
         "goal: a ratio of 0.7 to the bare calls.\n\n"
         + table(
-            ["workers", "Headrace", "bare calls", "ratio", "GET+PUT", "ratio to GET+PUT", "worker MiB under load"],
+            [
+                "workers",
+                "Headrace",
+                "bare calls",
+                "ratio",
+                "GET+PUT",
+                "ratio to GET+PUT",
+                "worker MiB under load",
+            ],
             rows,
         )
     )
@@ -54,7 +62,11 @@ async def _rate(base: Path) -> str:
 async def _latency(base: Path) -> str:
     found = await latency.measure(base)
     rows = [
-        [name, *(f"{percentile(samples, share) * 1000:.1f}" for share in (0.5, 0.95, 0.99)), f"{max(samples) * 1000:.1f}"]
+        [
+            name,
+            *(f"{percentile(samples, share) * 1000:.1f}" for share in (0.5, 0.95, 0.99)),
+            f"{max(samples) * 1000:.1f}",
+        ]
         for name, samples in (
             ("upload answered to handler start", found.handler),
             ("upload answered to the bare webhook's arrival", found.webhook),
@@ -71,7 +83,9 @@ async def _latency(base: Path) -> str:
 
 async def _echo(base: Path) -> str:
     found = await echo.measure(base)
-    parts = table(["part of a clip", "seconds"], [[name, f"{seconds:.3f}"] for name, seconds in found.parts.items()])
+    parts = table(
+        ["part of a clip", "seconds"], [[name, f"{seconds:.3f}"] for name, seconds in found.parts.items()]
+    )
     rows = [
         ["model kept loaded", Spread.of(found.kept).told()],
         ["one process a file", Spread.of(found.single).told()],

@@ -62,7 +62,8 @@ async def measure(base: Path) -> Delays:
             await asyncio.sleep(PAUSE_SECONDS)
         keys = [f"clock/{number}" for number in range(FILES)]
         handler = [await _started(stack, key) - answered[key] for key in keys]
-        return Delays(tuple(handler), tuple(arrivals[key] - sent[key] for key in keys), tuple(uploads[WARM_FILES:]))
+        webhook = [arrivals[key] - sent[key] for key in keys]
+        return Delays(tuple(handler), tuple(webhook), tuple(uploads[WARM_FILES:]))
 
 
 async def _started(stack: Stack, key: str) -> float:

@@ -195,7 +195,9 @@ async def start_worker(tmp_path: Path) -> tuple[asyncio.subprocess.Process, int,
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
     guard = int(await process.stdout.readline())
     output = tmp_path / "tasks" / "a" / "output"
-    await until(lambda: all((output / n).exists() and (output / n).read_text() for n in ("child", "grandchild")))
+    await until(
+        lambda: all((output / n).exists() and (output / n).read_text() for n in ("child", "grandchild"))
+    )
     return process, guard, [int((output / name).read_text()) for name in ("child", "grandchild")]
 
 

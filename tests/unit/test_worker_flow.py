@@ -6,14 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from headrace.queue.memory import MemoryQueue
-from headrace.storage.memory import MemoryStorage
 
 from headrace.model.errors import NotFoundError, TransientError
 from headrace.model.function import Function
 from headrace.model.keys import MARK, failure_key, mark_of, record_key, staging_key
 from headrace.model.record import AttemptNote, Ending, FailureRecord, Output, Record, Times, read_record
 from headrace.model.task import Task, task_id
+from headrace.queue.memory import MemoryQueue
+from headrace.storage.memory import MemoryStorage
 from headrace.worker.attempt import RETURNED, Cause, Outcome
 from headrace.worker.commit import Ledger
 from headrace.worker.finishing import Finisher
