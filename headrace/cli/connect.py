@@ -1,6 +1,7 @@
 """From the folder in which `headrace up` keeps its state to a connected stack."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -43,6 +44,8 @@ Opener = Callable[[Path], AbstractAsyncContextManager[Session]]
 def execute(context: typer.Context, state: Path, step: Callable[[Session], Awaitable[Result]]) -> Result:
     """Run a command's step in a session of the stack; tests pass their own opener as the context's object."""
     opener = cast("Opener", context.obj or open_session)
+    # What adapters log is raised as well, or shown by the command: without a handler it would appear twice.
+    logging.getLogger("headrace").addHandler(logging.NullHandler())
 
     async def main() -> Result:
         async with opener(state) as session:

@@ -1,7 +1,10 @@
 """The entry point of `headrace`: the table of its commands."""
 
+import os
+import sys
+from contextlib import suppress
 from importlib.metadata import version
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, NoReturn
 
 import typer
 
@@ -85,6 +88,7 @@ COMMANDS = (
     Entry(
         "event", "headrace.cli.event", "app",
         "Look into notifications of the object store.",
+        "headrace event explain delivery.json --functions functions",
     ),
 )  # fmt: skip
 
@@ -114,6 +118,16 @@ def _headrace(
     """Drop a file in a bucket; its result appears in another."""
 
 
-def run() -> None:
+def run() -> NoReturn:
     """The console script."""
-    app()
+    code: object = 1
+    try:
+        app()
+    except SystemExit as end:
+        code = end.code
+    with suppress(BrokenPipeError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    # Not sys.exit: obstore's threads may still be waiting for the interpreter when it shuts down, and
+    # CPython before 3.14 ends such a thread in a way that aborts the process (seen: exit status 134).
+    os._exit(code if isinstance(code, int) else 0)

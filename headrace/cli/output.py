@@ -23,7 +23,7 @@ def out() -> Console:
 
 def err() -> Console:
     """Progress and remarks, on stderr."""
-    return Console(stderr=True, highlight=False, markup=False)
+    return Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 
 def print_json(value: object) -> None:
@@ -64,7 +64,7 @@ def size(count: int) -> str:
     amount, units = float(count), ["B", "kB", "MB", "GB", "TB"]
     while amount >= 999.5 and len(units) > 1:
         amount, units = amount / 1000, units[1:]
-    return f"{amount:.0f} {units[0]}" if units[0] == "B" or amount >= 99.5 else f"{amount:.1f} {units[0]}"
+    return f"{amount:.0f} {units[0]}" if units[0] == "B" or amount >= 99.95 else f"{amount:.1f} {units[0]}"
 
 
 def duration(seconds: float | None) -> str:

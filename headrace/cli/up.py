@@ -15,10 +15,10 @@ from rich.text import Text
 
 from headrace.catalog.folder import Installed, load_folder
 from headrace.cli.options import DEFAULT_STATE, State
-from headrace.events.log import JsonFormatter
 from headrace.local.signals import cancel_on_signals
 from headrace.local.stack import RUNTIME, StackOptions, cores_of_this_machine, running_stack
 from headrace.local.state import StateDirectory
+from headrace.logs.json_lines import JsonFormatter
 from headrace.model.settings import Settings
 
 
@@ -76,7 +76,7 @@ def welcome(settings: Settings, options: StackOptions) -> list[RenderableType]:
         Text(f"  . {shlex.quote(str(client))}", style="cyan"),
         *(Text(line, style="cyan") for line in _client_lines(load_folder(options.functions))),
         Text(
-            "  boto3.client('s3')                       # in Python: it reads the same variables\n",
+            "  boto3.client('s3')   # in Python: it reads the same variables\n",
             style="cyan",
         ),
     ]

@@ -100,8 +100,9 @@ def _print_line(found: Status, rates: Rates, fault: str) -> None:
         f"{each.function}: {each.waiting} waiting, {each.running} running, {each.done} done, "
         f"{each.failed} failed, {rates.of(each.function):.1f} files/s"
         for each in found.functions
+        if each.unfinished or each.ended
     ]
-    out().print(f"{moment}  {'; '.join(parts) or 'no function is installed'}")
+    out().print(f"{moment}  {'; '.join(parts) or 'no file waits, and none has ended'}")
 
 
 @contextmanager
@@ -130,5 +131,4 @@ def live_view(found: Status, rates: Rates, fault: str) -> RenderableType:
 
 
 def _bar(each: FunctionStatus) -> ProgressBar:
-    ended = each.done + each.failed + each.superseded + each.gone + each.purged
-    return ProgressBar(total=max(1, ended + each.unfinished), completed=ended, width=24)
+    return ProgressBar(total=max(1, each.ended + each.unfinished), completed=each.ended, width=24)

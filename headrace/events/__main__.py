@@ -14,8 +14,8 @@ import typer
 import uvicorn
 from pydantic import ValidationError
 
-from headrace.events.log import configure_logging
 from headrace.events.service import Service
+from headrace.logs.json_lines import configure_logging
 from headrace.model.errors import HeadraceError
 from headrace.model.settings import Settings
 from headrace.queue.jetstream import JetStreamQueue

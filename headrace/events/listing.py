@@ -7,7 +7,7 @@ from math import floor
 
 from headrace.events.deposit import Deposit
 from headrace.events.routing import task_of
-from headrace.model.errors import HeadraceError
+from headrace.model.errors import HeadraceError, TransientError
 from headrace.model.function import Existing, Function, Input
 from headrace.model.keys import RECORDS
 from headrace.model.settings import Settings
@@ -29,14 +29,23 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What one listing saw: objects compared, lost tasks that were put, and the inputs that failed."""
+    """What one listing saw: objects compared, lost tasks that were put, and the inputs that failed.
+
+    `is_worth_repeating`: one failed because a server was away.
+    """
 
     compared: int = 0
     put: int = 0
     faults: tuple[str, ...] = ()
+    is_worth_repeating: bool = False
 
     def plus(self, other: "Found") -> "Found":
-        return Found(self.compared + other.compared, self.put + other.put, self.faults + other.faults)
+        return Found(
+            self.compared + other.compared,
+            self.put + other.put,
+            self.faults + other.faults,
+            self.is_worth_repeating or other.is_worth_repeating,
+        )
 
 
 class Listing:
@@ -141,4 +150,6 @@ def _fault(function: str, what: str, error: HeadraceError) -> Found:
         error,
         extra={"action": "events.listing_failed", "function": function},
     )
-    return Found(faults=(f"{function}: {what}: {error}",))
+    return Found(
+        faults=(f"{function}: {what}: {error}",), is_worth_repeating=isinstance(error, TransientError)
+    )

@@ -18,6 +18,7 @@ from headrace.storage.port import Storage
 from headrace.storage.race import race_check
 
 WATCH_SECONDS = 1.0  # between two looks at the functions' folder
+FAILED_SECONDS = 2.0  # before what failed is done again
 START_RETRY_SECONDS = 0.5
 _PROBE = "readyz"  # neither an object nor a function of this name need be there
 
@@ -28,7 +29,13 @@ class Service:
     """Everything of `events` but the HTTP server and the adapters."""
 
     def __init__(
-        self, settings: Settings, storage: Storage, queue: Queue, *, clock: Callable[[], float]
+        self,
+        settings: Settings,
+        storage: Storage,
+        queue: Queue,
+        *,
+        clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._settings = settings
         self._storage = storage
@@ -45,6 +52,7 @@ class Service:
             storage, deposit, functions=lambda: self._roster.functions, settings=settings, clock=clock
         )
         self._listing = Listing(storage, queue, deposit, settings=settings, clock=clock)
+        self._sleep = sleep
         self._is_proven = False
         self._refusal: HeadraceError | None = None
         self.receiver = Receiver(intake, token=settings.receiver.token, probe=self._probe)
@@ -54,7 +62,7 @@ class Service:
 
         Raises ConfigurationError for a folder or an access that a person must mend.
         """
-        await _until_there(self._roster.refresh)
+        await self._until_there(self._roster.refresh)
         _log.info("started", extra={"action": "events.started", "functions": len(self._roster.functions)})
 
     @contextlib.asynccontextmanager
@@ -67,8 +75,8 @@ class Service:
         """
         tasks = [
             asyncio.create_task(self._prove(give_up)),
-            asyncio.create_task(_repeat(self._watch, WATCH_SECONDS)),
-            asyncio.create_task(_repeat(self._list, self._settings.receiver.listing_seconds)),
+            asyncio.create_task(self._repeat(self._watch)),
+            asyncio.create_task(self._repeat(self._list)),
         ]
         try:
             yield
@@ -81,7 +89,7 @@ class Service:
 
     async def _prove(self, give_up: Callable[[], None]) -> None:
         try:
-            await _until_there(lambda: race_check(self._storage, self._settings.platform_bucket))
+            await self._until_there(lambda: race_check(self._storage, self._settings.platform_bucket))
         except HeadraceError as error:
             self._refusal = error
             give_up()
@@ -89,13 +97,14 @@ class Service:
             self._is_proven = True
             _log.info("ready", extra={"action": "events.ready"})
 
-    async def _watch(self) -> None:
+    async def _watch(self) -> float:
         came = await self._roster.refresh()
         if came:
             # A function with `existing: process` must not wait for the next listing.
             await self._listing.run([each for each in self._roster.listed if each.function.name in came])
+        return WATCH_SECONDS
 
-    async def _list(self) -> None:
+    async def _list(self) -> float:
         found = await self._listing.run(self._roster.listed)
         _log.info(
             "listing: %d objects compared, %d lost ones put",
@@ -103,6 +112,8 @@ class Service:
             found.put,
             extra={"action": "events.listed", "compared": found.compared, "put": found.put},
         )
+        usual = self._settings.receiver.listing_seconds
+        return min(usual, FAILED_SECONDS) if found.is_worth_repeating else usual
 
     async def _probe(self) -> None:
         """Return when store and queue answer, whatever they answer. Raises TransientError."""
@@ -113,24 +124,24 @@ class Service:
         with contextlib.suppress(NotFoundError):
             await self._queue.backlog(_PROBE)
 
+    async def _until_there(self, step: Callable[[], Awaitable[object]]) -> None:
+        while True:
+            try:
+                await step()
+            except TransientError as error:
+                _log.warning("waiting: %s", error, extra={"action": "events.waiting"})
+                await self._sleep(START_RETRY_SECONDS)
+            else:
+                return
 
-async def _until_there(step: Callable[[], Awaitable[object]]) -> None:
-    while True:
-        try:
-            await step()
-        except TransientError as error:
-            _log.warning("waiting: %s", error, extra={"action": "events.waiting"})
-            await asyncio.sleep(START_RETRY_SECONDS)
-        else:
-            return
-
-
-async def _repeat(action: Callable[[], Awaitable[None]], seconds: float) -> None:
-    while True:
-        try:
-            await action()
-        except HeadraceError as error:
-            _log.warning("%s", error, extra={"action": "events.loop_failed"})
-        except Exception:  # noqa: BLE001  (the loop's top: it must outlive every fault)
-            _log.exception("unexpected", extra={"action": "events.loop_failed"})
-        await asyncio.sleep(seconds)
+    async def _repeat(self, action: Callable[[], Awaitable[float]]) -> None:
+        """Do something for ever; it says after how many seconds it is to be done again."""
+        while True:
+            seconds = FAILED_SECONDS
+            try:
+                seconds = await action()
+            except HeadraceError as error:
+                _log.warning("%s", error, extra={"action": "events.loop_failed"})
+            except Exception:  # noqa: BLE001  (the loop's top: it must outlive every fault)
+                _log.exception("unexpected", extra={"action": "events.loop_failed"})
+            await self._sleep(seconds)

@@ -117,7 +117,8 @@ async def run_demo(options: DemoOptions, show: Show) -> DemoRun:
 async def _make_samples(options: DemoOptions, folder: Path) -> tuple[Sample, ...]:
     clips = await derive_clips(options.functions, folder, count=options.files)
     stills = min(STILLS, max(1, options.files // 10))
-    return clips + await asyncio.to_thread(draw_stills, folder, count=stills)
+    # The quick function's files come first: the other's workers need not make room for it later.
+    return await asyncio.to_thread(draw_stills, folder, count=stills) + clips
 
 
 async def _upload(stack: EmbeddedStack, board: "_Board") -> None:

@@ -27,7 +27,7 @@ from headrace.queue.jetstream import JetStreamQueue
 from headrace.storage.s3 import S3Storage
 
 RUNTIME = "host"
-READY_SECONDS = 60.0  # for the receiver: it races the store and reads all functions first
+READY_SECONDS = 60.0  # for the receiver: it reads all functions first
 WORKERS_GRACE_SECONDS = 25.0  # a worker gives its files 20 s, and hands back what is left
 SERVER_GRACE_SECONDS = 5.0  # for the queue server and the receiver to come to an end
 
@@ -190,10 +190,11 @@ class EmbeddedStack:
         return receiver
 
     def _receiver_is_ready(self) -> bool:
+        # It takes notifications now; /readyz would wait for the race of the store, too, some 8 s.
         receiver = self.settings.receiver
         connection = HTTPConnection(receiver.host, receiver.port, timeout=2)
         try:
-            connection.request("GET", "/readyz")
+            connection.request("GET", "/healthz")
             return connection.getresponse().status == HTTPStatus.OK
         except (HTTPException, OSError):
             return False

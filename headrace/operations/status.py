@@ -42,6 +42,10 @@ class FunctionStatus:
     def unfinished(self) -> int:
         return self.waiting + self.running
 
+    @property
+    def ended(self) -> int:
+        return self.done + self.failed + self.superseded + self.gone + self.purged
+
 
 @dataclass(frozen=True, slots=True)
 class Status:

@@ -35,7 +35,8 @@ class Lease(Protocol):
 
     The lease belongs to the task, not to its holder: a worker that lost it (its time ran out and another
     got the task) still speaks for the task with each of these calls. Every call is quiet when the task
-    is no longer in the queue, and never touches a task of the same id that was put anew.
+    is no longer in the queue, and never touches a task of the same id that was put anew. When the queue's
+    server was killed, a lease may end early.
     """
 
     @property

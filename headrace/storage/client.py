@@ -23,8 +23,9 @@ T = TypeVar("T")
 class Client:
     """One boto3 client, made at the first call: that takes 0.1 s, which many processes never need."""
 
-    def __init__(self, settings: StorageSettings) -> None:
+    def __init__(self, settings: StorageSettings, *, read_seconds: float = READ_SECONDS) -> None:
         self._settings = settings
+        self._read_seconds = read_seconds
         self._lock = threading.Lock()
         self._made: Any = None  # boto3 builds its clients' classes at run time
 
@@ -36,7 +37,7 @@ class Client:
         """Run `operation` on the client in this thread."""
         with self._lock:
             if self._made is None:
-                self._made = _connect(self._settings)
+                self._made = _connect(self._settings, self._read_seconds)
         with _translated(what):
             return operation(self._made)
 
@@ -48,7 +49,7 @@ class Client:
                 self._made = None
 
 
-def _connect(settings: StorageSettings) -> Any:  # noqa: ANN401  (boto3's clients have no type)
+def _connect(settings: StorageSettings, read_seconds: float) -> Any:  # noqa: ANN401  (boto3's clients have no type)
     client = boto3.session.Session().client(  # type: ignore[no-untyped-call]  # boto3 has no types
         "s3",
         endpoint_url=settings.endpoint,
@@ -59,7 +60,7 @@ def _connect(settings: StorageSettings) -> Any:  # noqa: ANN401  (boto3's client
             signature_version="s3v4",
             s3={"addressing_style": "path"},
             connect_timeout=CONNECT_SECONDS,
-            read_timeout=READ_SECONDS,
+            read_timeout=read_seconds,
             retries={"mode": "standard", "total_max_attempts": RETRIES + 1},
             proxies={} if loopback_host(settings.endpoint) else None,
             # Stores other than AWS do not all know the checksums that boto3 adds by itself.

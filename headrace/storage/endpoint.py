@@ -4,6 +4,7 @@ from urllib.parse import urlsplit
 
 CONNECT_SECONDS = 2
 READ_SECONDS = 15  # without one byte of an answer
+COPY_SECONDS = 300  # likewise, where the store moves gigabytes before it answers
 RETRIES = 3  # a call that is refused at once has failed after about two seconds
 
 

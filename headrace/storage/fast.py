@@ -21,7 +21,7 @@ from obstore.store import S3Store
 from headrace.model.errors import HeadraceError
 from headrace.model.event import normalised_etag
 from headrace.model.settings import StorageSettings
-from headrace.storage.endpoint import CONNECT_SECONDS, READ_SECONDS, RETRIES, loopback_host
+from headrace.storage.endpoint import CONNECT_SECONDS, COPY_SECONDS, READ_SECONDS, RETRIES, loopback_host
 from headrace.storage.faults import fault
 from headrace.storage.landing import landing
 from headrace.storage.port import ObjectInfo
@@ -140,7 +140,10 @@ class FastRoad:
     def _store(self, bucket: str) -> S3Store:
         if bucket not in self._stores:
             self._stores[bucket] = _connect(
-                self._settings, bucket, address=f"{self._settings.endpoint}/{bucket}"
+                self._settings,
+                bucket,
+                address=f"{self._settings.endpoint}/{bucket}",
+                read_seconds=READ_SECONDS,
             )
         return self._stores[bucket]
 
@@ -150,11 +153,13 @@ class FastRoad:
         Its own bucket is that of the sources.
         """
         if bucket not in self._roots:
-            self._roots[bucket] = _connect(self._settings, bucket, address=self._settings.endpoint)
+            self._roots[bucket] = _connect(
+                self._settings, bucket, address=self._settings.endpoint, read_seconds=COPY_SECONDS
+            )
         return self._roots[bucket]
 
 
-def _connect(settings: StorageSettings, bucket: str, *, address: str) -> S3Store:
+def _connect(settings: StorageSettings, bucket: str, *, address: str, read_seconds: float) -> S3Store:
     """A client for a bucket whose requests go to `address`/<path>, whatever AWS_* variables say."""
     return S3Store(
         bucket,
@@ -165,7 +170,7 @@ def _connect(settings: StorageSettings, bucket: str, *, address: str) -> S3Store
         skip_signature=False,
         disable_bulk_delete=True,  # single requests, ten at once, are as fast and known to every store
         credential_provider=_credentials(settings),
-        client_options=_client_options(settings.endpoint),
+        client_options=_client_options(settings.endpoint, read_seconds),
         retry_config={
             "max_retries": RETRIES,
             "retry_timeout": timedelta(seconds=RETRY_SECONDS),
@@ -184,11 +189,11 @@ def _credentials(settings: StorageSettings) -> Callable[[], "S3Credential"]:
     return lambda: found
 
 
-def _client_options(endpoint: str) -> "ClientConfig":
+def _client_options(endpoint: str, read_seconds: float) -> "ClientConfig":
     options: ClientConfig = {
         "allow_http": True,
         "connect_timeout": timedelta(seconds=CONNECT_SECONDS),
-        "read_timeout": timedelta(seconds=READ_SECONDS),
+        "read_timeout": timedelta(seconds=read_seconds),
         "timeout": timedelta(days=1),  # of a whole transfer; a stalled one ends after read_timeout
     }
     host = loopback_host(endpoint)

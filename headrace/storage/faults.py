@@ -19,7 +19,7 @@ DETAIL_LENGTH = 300
 def fault(what: str, *, status: int | None, code: str, detail: str) -> HeadraceError:
     """The error for an answer's status; None: there was no answer. `what` names the object."""
     said = detail.strip().partition("\n")[0][:DETAIL_LENGTH]
-    if status is None or status >= 500 or status in _TRY_AGAIN or code in _PASSING:
+    if status is None or (status >= 500 and status != 501) or status in _TRY_AGAIN or code in _PASSING:
         return TransientError(
             f"{what}: the store can't be reached or can't answer now; it is tried again: {said}"
         )

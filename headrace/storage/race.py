@@ -21,9 +21,12 @@ async def race_check(storage: Storage, bucket: str) -> None:
     keys = [f"{PREFIX}{run}/{number}" for number in range(KEYS)]
     try:
         # All keys at once: SeaweedFS lets some losers of a key wait for seconds before they learn it.
-        await asyncio.gather(*(_race(storage, bucket, key) for key in keys))
+        faults = await asyncio.gather(*(_race(storage, bucket, key) for key in keys), return_exceptions=True)
     finally:
         await storage.delete(bucket, keys)
+    for fault in faults:
+        if fault is not None:
+            raise fault
 
 
 async def _race(storage: Storage, bucket: str, key: str) -> None:

@@ -8,6 +8,7 @@ from headrace.model.errors import NotFoundError, TransientError
 from headrace.model.settings import StorageSettings
 from headrace.storage.buckets import Buckets
 from headrace.storage.client import Client
+from headrace.storage.endpoint import COPY_SECONDS
 from headrace.storage.fast import FastRoad, UnreadableMetadataError
 from headrace.storage.names import nameable
 from headrace.storage.port import ObjectInfo
@@ -22,9 +23,10 @@ class S3Storage:
 
     def __init__(self, settings: StorageSettings) -> None:
         self._client = Client(settings)
+        self._copier = Client(settings, read_seconds=COPY_SECONDS)
         self._buckets = Buckets(self._client, settings.region)
         self._fast: Road = FastRoad(settings)
-        self._sure: Road = SureRoad(self._client)
+        self._sure: Road = SureRoad(self._client, self._copier)
 
     async def head(self, bucket: str, key: str) -> ObjectInfo:
         """Describe the newest version, metadata included."""
@@ -94,6 +96,7 @@ class S3Storage:
     async def close(self) -> None:
         """Give connections back."""
         await self._client.close()
+        await self._copier.close()
 
     async def _go(self, call: Callable[[Road], Awaitable[T]], *keys: str) -> T:
         if all(map(nameable, keys)):

@@ -20,8 +20,9 @@ COPY_BYTES = 2**20
 class SureRoad:
     """Objects by boto3. A file is put in one request, of which AWS takes 5 GiB."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, copier: Client) -> None:
         self._client = client
+        self._copier = copier
 
     async def head(self, bucket: str, key: str) -> ObjectInfo:
         answer = await self._client.call(
@@ -83,7 +84,7 @@ class SureRoad:
 
     async def copy(self, source: tuple[str, str], target: tuple[str, str]) -> None:
         origin = {"Bucket": source[0], "Key": source[1]}
-        await self._client.call(
+        await self._copier.call(
             _name(*source), lambda s3: s3.copy_object(Bucket=target[0], Key=target[1], CopySource=origin)
         )
 

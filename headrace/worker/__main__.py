@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from headrace.catalog.folder import Installed, load_function
+from headrace.logs.json_lines import configure_logging
 from headrace.model.errors import HeadraceError
 from headrace.model.settings import Settings
 from headrace.queue.jetstream import JetStreamQueue
@@ -20,7 +21,7 @@ from headrace.storage.s3 import S3Storage
 from headrace.worker import guard
 from headrace.worker.build import build_worker, worker_name
 from headrace.worker.folders import worker_folder
-from headrace.worker.secrets import Redactor, read_secrets
+from headrace.worker.secrets import read_secrets
 from headrace.worker.sweep import sweep
 from headrace.worker.worker import Worker
 
@@ -58,8 +59,7 @@ async def serve(settings: Settings, name: str, storage: Storage, queue: Queue) -
     """Work until SIGTERM or SIGINT, or until the function changes."""
     installed = load_function(Path(settings.functions_directory) / name)
     secrets = read_secrets(Path(settings.worker.secrets_directory), installed.function.spec.secrets)
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(Redactor(secrets))
+    configure_logging((settings.storage.secret_key, settings.queue.token, *secrets.values()))
     with worker_folder(Path(settings.worker.work_directory), worker_name(name)) as folder:
         worker = build_worker(
             installed, settings, storage, queue,

@@ -1,6 +1,5 @@
 """A function's secrets on one machine: env files of mode 0600, and their values kept out of every log."""
 
-import logging
 import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -45,11 +44,10 @@ def _variable(path: Path, number: int, line: str) -> tuple[str, str]:
     return name.strip(), value
 
 
-class Redactor(logging.Filter):
-    """Hides the values of secrets in text, and in every record of a log handler that it is added to."""
+class Redactor:
+    """Hides the values of secrets in what a function printed."""
 
     def __init__(self, secrets: Mapping[str, str]) -> None:
-        super().__init__()
         self._values = sorted((v for v in secrets.values() if len(v) >= SHORTEST), key=len, reverse=True)
 
     def hide(self, text: str) -> str:
@@ -57,8 +55,3 @@ class Redactor(logging.Filter):
         for value in self._values:
             text = text.replace(value, HIDDEN)
         return text
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.msg = self.hide(record.getMessage())
-        record.args = None
-        return True

@@ -106,10 +106,15 @@ def test_no_identifying_tag_reaches_an_output(classifier: Classifier, tmp_path: 
         assert not any(secret.encode() in content for secret in SECRETS), output.name
 
 
-def test_a_linear_probes_picture_is_given_no_view(classifier: Classifier, tmp_path: Path) -> None:
-    finding = classifier.work(SHIPPED / "examples_jpeg2k.dcm", tmp_path)
+@pytest.mark.parametrize(
+    ("name", "doppler"), [("examples_jpeg2k.dcm", True), ("examples_palette.dcm", False)]
+)
+def test_a_linear_or_convex_probes_picture_is_given_no_view(
+    classifier: Classifier, tmp_path: Path, name: str, doppler: bool
+) -> None:
+    finding = classifier.work(SHIPPED / name, tmp_path)
     found = result_of(tmp_path)
-    assert (found["view"], found["probabilities"], finding.doppler.found) == (None, [], True)
+    assert (found["view"], found["probabilities"], finding.doppler.found) == (None, [], doppler)
     assert any(warning.startswith("no view: ") for warning in found["warnings"])
 
 

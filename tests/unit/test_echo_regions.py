@@ -1,7 +1,7 @@
 """Shapes in masks, against slow and plain versions of the same."""
 
 import numpy as np
-from echo.regions import hull, largest_part, rim, share
+from echo.regions import hull, largest_near, largest_part, rim, share
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,3 +58,14 @@ def test_the_rim_has_the_outermost_pixels_of_rows_and_columns() -> None:
     mask[1:4, 2:5] = True
     found = {(int(x), int(y)) for x, y in rim(mask)}
     assert found == {(x, y) for x in (2, 3, 4) for y in (1, 2, 3)} - {(3, 2)}
+
+
+@given(masks(), st.integers(1, 9))
+def test_the_largest_value_near_a_pixel_is_that_of_its_square(mask: np.ndarray, reach: int) -> None:
+    values = np.arange(mask.size).reshape(mask.shape) * mask
+    rows, columns = map(range, mask.shape)
+    expected = [
+        [values[max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1].max() for x in columns]
+        for y in rows
+    ]
+    assert largest_near(values, reach).tolist() == expected

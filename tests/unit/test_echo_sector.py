@@ -53,7 +53,7 @@ def test_text_in_the_corners_between_fan_and_its_bounding_box_is_blacked() -> No
 def test_most_of_what_shines_in_a_moving_fan_is_kept(seed: int) -> None:
     frames, _ = grey_frames(VIEWS[seed % 3], seed)
     light = frames.max(axis=0)[..., 0].astype(int)
-    assert light[found(frames).mask].sum() > 0.85 * light.sum()
+    assert light[found(frames).mask].sum() > 0.8 * light.sum()
 
 
 def test_the_real_clips_fan_is_found_and_its_text_left_out() -> None:

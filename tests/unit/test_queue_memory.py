@@ -1,6 +1,7 @@
 """The queue in memory on a clock of its own: exact times, and a model of its rules that it must follow."""
 
-import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import settings
@@ -15,6 +16,8 @@ from tests.fixtures.clock import VirtualClock
 LEASE = 30.0
 BOUND = 3
 NAMES = "abcdef"
+
+T = TypeVar("T")
 
 
 def task(name: str) -> Task:
@@ -91,25 +94,34 @@ async def test_a_paused_pull_waits_its_time_although_a_task_is_free() -> None:
     assert clock.now() - start == 7.0
 
 
+def finished(call: Coroutine[Any, Any, T]) -> T:
+    """The result of a call that need not wait, without an event loop."""
+    try:
+        call.send(None)
+    except StopIteration as end:
+        return end.value
+    raise AssertionError("it waits")
+
+
 class Rules(RuleBasedStateMachine):
     """Random steps; the model keeps for each task its deliveries and when it is free, None when new."""
 
     @initialize()
     def start(self) -> None:
         self.clock = VirtualClock()
-        self.queue = asyncio.run(queue_on(self.clock))
+        self.queue = finished(queue_on(self.clock))
         self.model: dict[str, tuple[int, float | None]] = {}
         self.leases: dict[str, Lease] = {}  # the latest of each task that is in the queue
 
     @rule(names=st.lists(st.sampled_from(NAMES), min_size=1, max_size=6))
     def put(self, names: list[str]) -> None:
         for name in names:
-            assert asyncio.run(self.queue.put(task(name))) is (name not in self.model)
+            assert finished(self.queue.put(task(name))) is (name not in self.model)
             self.model.setdefault(name, (0, None))
 
     @rule(limit=st.integers(1, 5))
     def pull(self, limit: int) -> None:
-        leases = asyncio.run(self.queue.pull("f", limit, wait_seconds=0.0))
+        leases = finished(self.queue.pull("f", limit, wait_seconds=0.0))
         due, new = self.expected(limit)
         back = [self.model[lease.task.key][1] for lease in leases[: len(due)]]
         assert (back, [lease.task.key for lease in leases[len(due) :]]) == (due, new)
@@ -130,7 +142,7 @@ class Rules(RuleBasedStateMachine):
     @rule(data=st.data(), delay=st.sampled_from([None, 0.0, 5.0, 50.0]))
     def extend_or_retry(self, data: st.DataObject, delay: float | None) -> None:
         name = data.draw(st.sampled_from(sorted(self.leases)))
-        asyncio.run(self.leases[name].extend() if delay is None else self.leases[name].retry(delay))
+        finished(self.leases[name].extend() if delay is None else self.leases[name].retry(delay))
         deliveries, free = self.model[name]
         if free is not None and free > self.clock.now():
             self.model[name] = (deliveries, self.clock.now() + (LEASE if delay is None else delay))
@@ -139,12 +151,12 @@ class Rules(RuleBasedStateMachine):
     @rule(data=st.data())
     def done(self, data: st.DataObject) -> None:
         name = data.draw(st.sampled_from(sorted(self.leases)))
-        asyncio.run(self.leases.pop(name).done())
+        finished(self.leases.pop(name).done())
         del self.model[name]
 
     @rule(name=st.sampled_from(NAMES))
     def remove(self, name: str) -> None:
-        assert asyncio.run(self.queue.remove("f", name)) is (name in self.model)
+        assert finished(self.queue.remove("f", name)) is (name in self.model)
         self.model.pop(name, None)
         self.leases.pop(name, None)
 
@@ -154,10 +166,10 @@ class Rules(RuleBasedStateMachine):
 
     @invariant()
     def counts_agree(self) -> None:
-        backlog = asyncio.run(self.queue.backlog("f"))
+        backlog = finished(self.queue.backlog("f"))
         leased = sum(free is not None for _, free in self.model.values())
         assert (backlog.tasks, backlog.leased) == (len(self.model), leased)
-        assert [each.key for each in asyncio.run(self.queue.tasks("f", 99))] == list(self.model)
+        assert [each.key for each in finished(self.queue.tasks("f", 99))] == list(self.model)
 
 
 TestRules = Rules.TestCase

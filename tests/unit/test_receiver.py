@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from headrace.events.log import JsonFormatter
 from headrace.events.receiver import MAX_BODY_BYTES, Receiver
+from headrace.logs.json_lines import JsonFormatter
 from headrace.model.errors import ConfigurationError, TransientError
 from tests.unit.intake_bench import Bench, Watched
 from tests.unit.notifications import saved

@@ -14,7 +14,7 @@ from tests.unit.intake_bench import PLATFORM, Bench
 
 
 def install(folder: Path, name: str, bucket: str = "uploads") -> None:
-    (folder / name).mkdir(exist_ok=True)
+    (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / name / "run.sh").write_text("true\n")
     (folder / name / "function.yaml").write_text(
         "apiVersion: headrace.dev/v1alpha1\nkind: Function\n"

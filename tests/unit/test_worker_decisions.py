@@ -1,6 +1,5 @@
 """The worker's decisions, as tables: what a failure leads to, how far to look ahead, which limit is hit."""
 
-import logging
 import os
 from collections import deque
 from pathlib import Path
@@ -195,6 +194,3 @@ def test_a_secret_that_is_missing_open_or_malformed_is_refused(tmp_path, text, m
 def test_secret_values_never_reach_a_log():
     redactor = Redactor({"TOKEN": "s3cr3t-value", "SHORT": "abc", "LONGER": "s3cr3t-value-2"})
     assert redactor.hide("s3cr3t-value-2 s3cr3t-value abc") == "*** *** abc"
-    record = logging.LogRecord("n", logging.INFO, "f", 1, "got %s", ("s3cr3t-value",), None)
-    assert redactor.filter(record)
-    assert record.getMessage() == "got ***"

@@ -1,4 +1,4 @@
-"""Log lines of the service: one JSON object a line, with a stable `action`, without secrets."""
+"""Log lines: one JSON object a line, with a stable `action`, without secrets."""
 
 import logging
 from collections.abc import Iterable

@@ -1,0 +1,1 @@
+"""How every process of Headrace writes its log."""

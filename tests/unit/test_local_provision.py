@@ -1,0 +1,82 @@
+"""The settings of a stack: made once, kept, adapted only where they no longer fit."""
+
+import json
+import shlex
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+
+from headrace.local import provision as module
+from headrace.local.provision import Ports, adapted, client_environment, fresh_settings, ports_of, provision
+from headrace.local.state import StateDirectory
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> StateDirectory:
+    found = StateDirectory(tmp_path / "state")
+    found.prepare()
+    return found
+
+
+def test_settings_name_their_ports_and_folders(state: StateDirectory) -> None:
+    settings = fresh_settings(state, Path("/functions"), Ports(1, 2, 3))
+    assert ports_of(settings) == Ports(1, 2, 3)
+    assert (settings.storage.endpoint, settings.queue.url) == ("http://127.0.0.1:1", "nats://127.0.0.1:2")
+    assert settings.functions_directory == "/functions"
+    assert settings.worker.secrets_directory == str(state.secrets)
+
+
+def test_every_stack_has_keys_of_its_own(state: StateDirectory) -> None:
+    made = [fresh_settings(state, Path("/f"), Ports(1, 2, 3)) for _ in range(2)]
+    secrets = {s for m in made for s in (m.storage.secret_key, m.queue.token, m.receiver.token)}
+    assert len(secrets) == 6
+    assert min(len(secret) for secret in secrets) >= 32
+
+
+def test_adapting_keeps_keys_and_choices(state: StateDirectory) -> None:
+    settings = fresh_settings(state, Path("/f"), Ports(1, 2, 3))
+    chosen = settings.model_copy(update={"buckets": {"uploads": "real-uploads"}})
+    moved = adapted(chosen, state, Path("/other"), Ports(4, 5, 6))
+    assert (moved.storage.secret_key, moved.buckets) == (chosen.storage.secret_key, chosen.buckets)
+    assert (ports_of(moved), moved.functions_directory) == (Ports(4, 5, 6), "/other")
+
+
+def test_the_second_time_all_is_as_it_was(state: StateDirectory) -> None:
+    first = provision(state, Path("/f"))
+    assert provision(state, Path("/f")) == first
+    assert state.read_settings() == first
+    assert {stat.S_IMODE(p.stat().st_mode) for p in (state.settings, state.client)} == {0o600}
+
+
+def test_only_a_port_that_is_taken_is_chosen_anew(
+    state: StateDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PORT_WAIT_SECONDS", 0.0)
+    first = ports_of(provision(state, Path("/f")))
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", first.queue))
+        other.listen()
+        second = ports_of(provision(state, Path("/f")))
+    assert (second.store, second.receiver) == (first.store, first.receiver)
+    assert second.queue != first.queue
+
+
+def test_the_lines_for_clients_are_what_a_shell_reads(state: StateDirectory) -> None:
+    settings = fresh_settings(state, Path("/f"), Ports(1, 2, 3))
+    lines = [shlex.split(line) for line in client_environment(settings).splitlines()]
+    found = dict(word.split("=", 1) for _, word in lines)
+    assert {command for command, _ in lines} == {"export"}
+    assert found == {
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+        "AWS_ACCESS_KEY_ID": settings.storage.access_key,
+        "AWS_SECRET_ACCESS_KEY": settings.storage.secret_key,
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+
+
+def test_secrets_do_not_show_when_settings_are_printed(state: StateDirectory) -> None:
+    settings = fresh_settings(state, Path("/f"), Ports(1, 2, 3))
+    secrets = json.loads(settings.to_json())["storage"]["secretKey"], settings.queue.token
+    assert all(secret not in repr(settings) for secret in secrets)
