@@ -2,6 +2,9 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format bench e2e-long docs lock clean
 
+# Services are started by the dozen: compiled modules, kept, make that several times faster.
+unexport PYTHONDONTWRITEBYTECODE
+
 BIN := .venv/bin
 READY := @sh tools/bootstrap.sh
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
@@ -37,9 +40,10 @@ e2e-long: ## run the tests that take minutes
 	$(READY) dev
 	$(BIN)/python -m pytest -m long $(ARGS)
 
-docs: ## write the generated pages of docs/reference anew
+docs: ## write the generated pages of docs anew
 	$(READY) dev
 	$(BIN)/python tools/reference.py
+	$(BIN)/python -m headrace.cli.reference > docs/commands.md.new && mv docs/commands.md.new docs/commands.md
 
 lock: ## lock what pyproject.toml asks for, with hashes; ARGS=--upgrade takes the newest (needs uv)
 	$(COMPILE) $(ARGS) --extra local --extra echo pyproject.toml -o requirements.txt

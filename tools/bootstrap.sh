@@ -85,6 +85,6 @@ if ! { [ -x .venv/bin/python ] && is_new_enough .venv/bin/python; }; then
   run_uv venv --quiet --python "$python" .venv
 fi
 say "installing $lock"
-run_uv pip install --quiet --python .venv/bin/python --require-hashes -r "$lock"
+run_uv pip install --quiet --compile-bytecode --python .venv/bin/python --require-hashes -r "$lock"
 run_uv pip install --quiet --python .venv/bin/python --build-constraints tools/build.txt --no-deps -e .
 printf '%s\n' "$wanted" >"$stamp"

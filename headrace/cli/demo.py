@@ -85,7 +85,8 @@ def _functions(given: Path | None) -> Path:
 
 
 def _execute(options: DemoOptions) -> DemoRun:
-    logging.getLogger("headrace").addHandler(logging.NullHandler())
+    # The screen is the progress's; the stack's log is in its state folder.
+    logging.getLogger().addHandler(logging.NullHandler())
 
     async def main() -> DemoRun:
         cancel_on_signals()

@@ -32,7 +32,7 @@ def logs(
             session.stack,
             function,
             place.key if place else file,
-            bucket=place.bucket if place else None,
+            bucket=session.stack.real_bucket(place.bucket) if place else None,
         ),
     )
     if as_json:

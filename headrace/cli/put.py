@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from headrace.cli.connect import Session, execute
 from headrace.cli.options import DEFAULT_STATE, DryRun, Json, State
 from headrace.cli.output import counted, err, location, out, print_json, size
-from headrace.cli.target import SCHEME, Upload, parse_location, uploads_for, uploads_to
+from headrace.cli.target import SCHEME, Location, Upload, parse_location, uploads_for, uploads_to
 from headrace.model.errors import ConfigurationError
 from headrace.operations.concurrently import concurrently
 from headrace.operations.reasons import takes
@@ -65,7 +65,8 @@ def put(
         if function is not None:
             uploads = uploads_for(paths, session.stack, function)
         else:
-            uploads = uploads_to(paths, parse_location(target))
+            place = parse_location(target)
+            uploads = uploads_to(paths, Location(session.stack.real_bucket(place.bucket), place.key))
         return await upload_all(session, uploads, dry_run=dry_run)
 
     puts = execute(context, state, step)

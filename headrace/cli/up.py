@@ -18,7 +18,6 @@ from headrace.cli.options import DEFAULT_STATE, State
 from headrace.local.signals import cancel_on_signals
 from headrace.local.stack import RUNTIME, StackOptions, cores_of_this_machine, running_stack
 from headrace.local.state import StateDirectory
-from headrace.logs.json_lines import JsonFormatter
 from headrace.model.settings import Settings
 
 
@@ -42,28 +41,22 @@ def up(
 
 async def _run(options: StackOptions, console: Console) -> None:
     cancel_on_signals()
+    warn_on_terminal()
     try:
         with console.status("starting the object store, the queue and the receiver") as status:
             async with running_stack(options) as stack:
                 status.stop()
-                log_to(options.state.logs / "stack.log", stack.settings)
                 console.print(Group(*welcome(stack.settings, options)))
                 await asyncio.Event().wait()
     except asyncio.CancelledError:
         console.print(f"stopped; everything is kept in [bold]{escape(str(options.state.path))}[/]")
 
 
-def log_to(path: Path, settings: Settings) -> None:
-    """Everything to a file, one JSON object a line; warnings to the terminal as text; no secrets."""
-    secrets = (settings.storage.secret_key, settings.queue.token, settings.receiver.token)
-    file = logging.FileHandler(path)
-    file.setFormatter(JsonFormatter(secrets))
+def warn_on_terminal() -> None:
+    """Show warnings as text; the whole log is in the state folder."""
     terminal = logging.StreamHandler()
     terminal.setLevel(logging.WARNING)
-    root = logging.getLogger()
-    for handler in (file, terminal):
-        root.addHandler(handler)
-    root.setLevel(logging.INFO)
+    logging.getLogger().addHandler(terminal)
 
 
 def welcome(settings: Settings, options: StackOptions) -> list[RenderableType]:

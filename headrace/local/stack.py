@@ -13,6 +13,7 @@ from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
+from headrace.local.log import logged_to
 from headrace.local.manager import FunctionFolder, Look, Manager
 from headrace.local.nats import start_nats
 from headrace.local.process import Process
@@ -224,9 +225,10 @@ async def running_stack(
     """
     with options.state.locked():
         settings = await asyncio.to_thread(provision, options.state, options.functions)
-        stack = EmbeddedStack(options, settings, watch)
-        try:
-            await stack.start()
-            yield stack
-        finally:
-            await stack.stop()
+        with logged_to(options.state.logs / "stack.log", settings):
+            stack = EmbeddedStack(options, settings, watch)
+            try:
+                await stack.start()
+                yield stack
+            finally:
+                await stack.stop()

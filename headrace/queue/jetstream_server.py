@@ -1,5 +1,7 @@
-"""The connection to a NATS server: opened at the first call, kept for ever, its errors translated.
+"""The connection to a NATS server: opened by the call that needs it, shared, its errors translated.
 
+The library's own reconnecting is not used: it sends what was asked while the server was away long after
+its caller gave up, and leaves a socket open for each attempt at a server that accepts but stands still.
 What is asked of the server is headrace.queue.jetstream's matter.
 """
 
@@ -7,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from nats.aio.client import Client
@@ -28,9 +30,11 @@ from headrace.model.errors import (
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 AWAY_SECONDS = 2.0  # how long a call waits for a server that is away
 ANSWER_SECONDS = 5.0  # how long a call waits for its answer
-RECONNECT_SECONDS = 0.1  # between two attempts to connect
+RETRY_SECONDS = 0.1  # between two attempts to connect
 PING_SECONDS = 3  # a server that leaves two in a row unanswered is taken for gone
 
 
@@ -59,27 +63,21 @@ class Server:
         self._url = url
         self._token = token
         self._client: Client | None = None
-        self._opening = asyncio.Lock()
-        self._connected = asyncio.Event()
+        self._opening: asyncio.Task[HeadraceError | None] | None = None
         self._closed = False
         self._on_loss: set[Callable[[], None]] = set()
-        self._background: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[Any]] = set()
 
     async def client(self) -> Client:
-        """The connected client. Waits for AWAY_SECONDS at most."""
-        async with self._opening:
+        """The connected client; opened anew where needed, for all who wait for it at once."""
+        while self._client is None or not self._client.is_connected:
             if self._closed:
                 raise TransientError(f"the connection to the queue server {self._url} was given back")
-            if self._client is None or self._client.is_closed:
-                self._client = await self._open()
-        if self._client.is_connected:
-            return self._client
-        self._connected.clear()  # set when the library has connected again
-        try:
-            async with asyncio.timeout(AWAY_SECONDS):
-                await self._connected.wait()
-        except TimeoutError as error:
-            raise TransientError(f"the queue server {self._url} is away") from error
+            if self._opening is None or self._opening.done():
+                self._opening = self.spawn(self._open())
+            error = await asyncio.shield(self._opening)
+            if error is not None:
+                raise type(error)(str(error)) from error
         return self._client
 
     async def jetstream(self) -> JetStreamContext:
@@ -118,7 +116,7 @@ class Server:
         finally:
             self._on_loss.discard(tell)
 
-    def spawn(self, step: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def spawn(self, step: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Let a step go on whatever happens to its caller; `close` waits for it."""
         task = asyncio.create_task(step)
         self._background.add(task)
@@ -134,43 +132,45 @@ class Server:
             with suppress(NatsError, OSError):
                 await self._client.close()
 
-    async def _open(self) -> Client:
+    async def _open(self) -> HeadraceError | None:
+        """Connect, trying for AWAY_SECONDS; the error when it could not be done."""
+        now = asyncio.get_running_loop().time
+        deadline = now() + AWAY_SECONDS
+        while True:
+            try:
+                self._client = await self._connect()
+            except ConfigurationError as error:
+                return error
+            except TransientError as error:
+                if self._closed or now() >= deadline:
+                    return error
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                log.info("connected to %s", self._url, extra={"action": "queue.connected"})
+                return None
+
+    async def _connect(self) -> Client:
         client = Client()
-        errors: list[Exception] = []
-
-        async def failed(error: Exception) -> None:
-            errors.append(error)
-            log.debug("%s", error, extra={"action": "queue.connection_error"})
-
         try:
-            async with asyncio.timeout(AWAY_SECONDS):
-                await self._connect(client, failed)
-        except (TimeoutError, NatsError, OSError) as error:
+            await client.connect(
+                self._url,
+                token=self._token or None,
+                error_cb=_note,
+                disconnected_cb=self._lost,
+                allow_reconnect=False,
+                max_reconnect_attempts=1,
+                reconnect_time_wait=0,
+                connect_timeout=1,
+                ping_interval=PING_SECONDS,
+            )
+        except (NatsError, OSError, TimeoutError) as error:
             await client.close()
-            raise self._unreachable(errors) from error
+            if "authorization" in str(error).lower():
+                raise ConfigurationError(f"the queue server {self._url} refused the token") from error
+            raise TransientError(
+                f"the queue server {self._url} can't be reached: {client.last_error or error!r}"
+            ) from error
         return client
-
-    async def _connect(
-        self, client: Client, failed: Callable[[Exception], Coroutine[Any, Any, None]]
-    ) -> None:
-        await client.connect(
-            self._url,
-            token=self._token or None,
-            error_cb=failed,
-            disconnected_cb=self._lost,
-            reconnected_cb=self._regained,
-            max_reconnect_attempts=-1,
-            reconnect_time_wait=RECONNECT_SECONDS,  # type: ignore[arg-type]  # passed to asyncio.sleep
-            connect_timeout=1,
-            ping_interval=PING_SECONDS,
-        )
-
-    def _unreachable(self, errors: list[Exception]) -> HeadraceError:
-        refused = [error for error in errors if "authorization" in str(error).lower()]
-        if refused:
-            return ConfigurationError(f"the queue server {self._url} refused the token: {refused[0]}")
-        last = errors[-1] if errors else "no answer"
-        return TransientError(f"the queue server {self._url} can't be reached: {last}")
 
     async def _lost(self) -> None:
         if not self._closed:
@@ -178,6 +178,6 @@ class Server:
         for tell in tuple(self._on_loss):
             tell()
 
-    async def _regained(self) -> None:
-        self._connected.set()
-        log.info("connected to %s again", self._url, extra={"action": "queue.reconnected"})
+
+async def _note(error: Exception) -> None:
+    log.debug("%r", error, extra={"action": "queue.connection_error"})

@@ -142,8 +142,8 @@ async def test_the_report_shows_the_real_clip_and_what_is_known_of_it() -> None:
 
 def test_an_index_says_what_each_file_is(tmp_path: Path) -> None:
     entries = [
-        {"name": "derived-1.dcm", "kind": "derived", "from": "examples_ybr_color.dcm", "frames": 12, "start": 3,
-         "mirrored": True, "gain": 1.25, "crop": [0, 1, 2, 3]},
+        {"name": "derived-1.dcm", "kind": "derived", "from": "examples_ybr_color.dcm", "frames": 12,
+         "start": 3, "mirrored": True, "gain": 1.25, "crop": [0, 1, 2, 3]},
         {"name": "real.dcm", "kind": "real", "from": "examples_ybr_color.dcm", "what": "the clip"},
         {"name": "still.dcm", "kind": "real", "from": "other.dcm", "what": "a still"},
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The loop that keeps workers in step with the queue, on a queue in memory and processes that only pretend."""
+"""The loop that keeps workers in step with the queue, on a queue in memory and with pretended processes."""
 
 import os
 from dataclasses import dataclass, field
@@ -40,7 +40,8 @@ class PretendedChild:
         self.exit_status = 0
 
     def kill(self) -> None:
-        self.exit_status = -9
+        if self.exit_status is None:
+            self.exit_status = -9
 
     def log_tail(self) -> str:
         return ""

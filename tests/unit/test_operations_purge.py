@@ -3,7 +3,7 @@
 import pytest
 
 from headrace.model.errors import NotFoundError, TransientError
-from headrace.model.record import Ending, FailureRecord, Record
+from headrace.model.record import Ending, FailureRecord
 from headrace.operations.change import Action, Changes, Item
 from headrace.operations.purge import Pausing, pause, purge, resume
 from headrace.operations.replay import replay
@@ -48,15 +48,16 @@ async def test_attempts_that_failed_before_are_told_in_the_record() -> None:
     assert record.attempts == 2
 
 
-async def test_a_task_that_has_just_ended_is_left_to_its_worker() -> None:
+@pytest.mark.parametrize("end", [World.finish, World.fail])
+async def test_a_task_that_has_just_ended_is_left_to_its_worker(end) -> None:
     world = await World().open()
     task = await world.upload("echo/a.dcm")
-    await world.finish(task)
+    record = await end(world, task)
     await world.queue.put(task)  # as if the acknowledgement were still on its way
     changes = await purge(world.stack, "echo", now=NOW)
     assert (changes.changed, [item.task_id for item in changes.left]) == ((), [task.id])
     assert await world.queue.ids("echo") == {task.id}
-    assert isinstance(await world.stack.records.find("echo", task.id), Record)
+    assert await world.stack.records.find("echo", task.id) == record
 
 
 async def test_a_worker_that_finishes_a_purged_task_does_not_win() -> None:

@@ -37,13 +37,13 @@ async def test_each_rerun_has_a_number_of_its_own() -> None:
     assert {task.run for task in await world.queue.tasks("echo", 10)} == {1, 2, 3}
 
 
-async def test_of_two_reruns_at_once_the_later_takes_the_next_number() -> None:
+async def test_a_rerun_at_the_same_time_as_others_takes_the_next_free_number() -> None:
     world = await World().open()
     await world.upload("echo/a.dcm", notify=False)
     stack = world.stack
 
     class Blind:
-        """Does not see the counter that another rerun has just made."""
+        """Does not see the counters that other reruns have just made."""
 
         def __getattr__(self, name: str) -> object:
             return getattr(world.storage, name)
@@ -53,8 +53,9 @@ async def test_of_two_reruns_at_once_the_later_takes_the_next_number() -> None:
                 async for info in world.storage.list(bucket, prefix):
                     yield info
 
-    await rerun(stack, "echo", now=NOW)
-    assert (await rerun(world.through(storage=Blind()), "echo", now=NOW)).run == 2
+    for _ in range(2):
+        await rerun(stack, "echo", now=NOW)
+    assert (await rerun(world.through(storage=Blind()), "echo", now=NOW)).run == 3
 
 
 @pytest.mark.parametrize(
@@ -80,6 +81,12 @@ async def test_a_prefix_narrows_the_files_down(prefix: str, keys: list[str]) -> 
         await world.upload(key, notify=False)
     await rerun(world.stack, "echo", prefix=prefix, now=NOW)
     assert await queued_keys(world) == keys
+
+
+async def test_a_folder_marker_is_no_file() -> None:
+    world = await World(installed("echo", {"bucket": "uploads"})).open()
+    await world.upload("echo/", notify=False)
+    assert (await rerun(world.stack, "echo", now=NOW)).changed == ()
 
 
 async def test_a_file_that_two_inputs_take_is_queued_once() -> None:
