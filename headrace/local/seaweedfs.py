@@ -25,7 +25,6 @@ VOLUME_MEBIBYTES = 512  # files, not space, are set aside: a volume begins empty
 FREE_SPACE = "256MiB"  # below this no more is written
 # Go collects earlier near this, which is no bound: 2 GiB passed at a peak of 1.2 GiB instead of 3.6.
 MEMORY_LIMIT = "512MiB"
-READ_BUFFER_MEBIBYTES = 512  # of all downloads together
 LOG_MEBIBYTES = 8  # of each of its three logs, before the next one replaces it
 _INTERNAL = ("master", "master_grpc", "volume", "volume_grpc", "filer", "filer_grpc", "s3_grpc")
 
@@ -148,7 +147,6 @@ def _command(program: str, options: SeaweedOptions, ports: dict[str, int]) -> li
         "s3.port.lance": 0,
         "s3.config": home / "s3.json",
         "s3.autoCreateBucket": "false",
-        "s3.readerCacheSizeMB": READ_BUFFER_MEBIBYTES,
     }
     logging = [f"-logdir={home / 'logs'}", "-alsologtostderr=false", "-stderrthreshold=ERROR"]
     logging += [f"-log_max_size_mb={LOG_MEBIBYTES}", "-log_max_files=1"]

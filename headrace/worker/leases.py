@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import shutil
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -14,7 +13,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_when_event_set
 
 from headrace.model.errors import HeadraceError, TransientError
 from headrace.queue.port import Lease
-from headrace.worker.attempt import Folder
+from headrace.worker.folders import TaskFolders
 from headrace.worker.held import Held
 from headrace.worker.identity import Identity
 
@@ -31,7 +30,7 @@ class Leases:
 
     def __init__(self, identity: Identity, folder: Path, lease_seconds: float) -> None:
         self._identity = identity
-        self._folder = folder
+        self._folders = TaskFolders(folder)
         self._seconds = lease_seconds
         self._held: dict[str, Held] = {}
         self._abandoned = threading.Event()
@@ -45,7 +44,7 @@ class Leases:
     def take(self, lease: Lease) -> Held:
         """Hold a lease from now on, with a folder and an attempt of its own."""
         attempt = self._identity.new_attempt()
-        held = Held(lease, attempt, Folder(self._folder / attempt), self._identity.now())
+        held = Held(lease, attempt, self._folders.take(), self._identity.now())
         self._held[attempt] = held
         return held
 
@@ -82,6 +81,8 @@ class Leases:
 
     async def persistently(self, step: Callable[[], Awaitable[T]]) -> T:
         """Repeat a step while servers are away. Raises the last TransientError after `abandon`."""
+        with suppress(TransientError):  # most steps need no second try
+            return await step()
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(TransientError),
             wait=WAIT,
@@ -113,5 +114,5 @@ class Leases:
 
     def forget(self, held: Held) -> None:
         """Drop a task and its files."""
-        self._held.pop(held.attempt, None)
-        shutil.rmtree(held.folder.path, ignore_errors=True)
+        if self._held.pop(held.attempt, None) is not None:
+            self._folders.give_back(held.folder)

@@ -33,8 +33,11 @@ class Publication:
 def written_files(folder: Path) -> Iterator[Written]:
     """Every regular file below a folder, by name. Links, devices and pipes are not results: left out.
 
-    Raises RejectedError for a name that is no UTF-8, as no object store could keep it.
+    Raises RejectedError when the folder itself has become a link, and for a name that is no UTF-8, as no
+    object store could keep it.
     """
+    if folder.is_symlink():
+        raise RejectedError("the output folder was replaced by a link; write into it instead")
     for path in sorted(_walk(folder)):
         name = path.relative_to(folder).as_posix()
         try:

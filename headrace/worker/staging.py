@@ -56,8 +56,6 @@ class Stager:
 
     async def _stage(self, held: Held) -> Ending | None:
         task = held.task
-        held.folder.input.mkdir(parents=True)
-        held.folder.output.mkdir()
         held.file = held.folder.input / staged_name(task.key)
         try:
             await self.storage.download(

@@ -9,11 +9,14 @@ from pathlib import Path
 
 import psutil
 import pytest
+import pytest_asyncio
 
 from headrace.model.keys import log_key, record_key
 from headrace.model.record import FailureRecord, Record, read_record
 from headrace.model.task import task_id
 from tests.stack import Stack, running, write_function
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # the stack serves all tests here
 
 ROOT = Path(__file__).parents[2]
 SPEC = """\
@@ -38,7 +41,7 @@ SCRIPTS = {
 TOKEN = "correct-horse-battery"
 
 
-@pytest.fixture(scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stack(tmp_path_factory) -> AsyncIterator[Stack]:
     base = tmp_path_factory.mktemp("endings")
     for name, script in SCRIPTS.items():

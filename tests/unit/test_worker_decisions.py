@@ -23,6 +23,7 @@ from headrace.worker.attempt import (
     shell_environment,
     task_environment,
 )
+from headrace.worker.folders import TaskFolders
 from headrace.worker.limits import LOG_BYTES, Limits, Usage, exceeded
 from headrace.worker.outputs import publications, written_files
 from headrace.worker.pace import MOST_AHEAD, files_ahead, moving_average, take_batch
@@ -167,6 +168,40 @@ def test_an_output_name_that_is_no_utf8_is_refused(tmp_path):
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.json")).touch()
     with pytest.raises(RejectedError, match="not UTF-8"):
         list(written_files(tmp_path))
+
+
+def test_an_output_folder_that_became_a_link_is_refused(tmp_path):
+    (tmp_path / "output").symlink_to("/etc")
+    with pytest.raises(RejectedError, match="replaced by a link"):
+        list(written_files(tmp_path / "output"))
+
+
+def test_a_task_folder_is_used_again_and_empty(tmp_path):
+    folders = TaskFolders(tmp_path)
+    first = folders.take()
+    (first.input / "a.bin").touch()
+    (first.output / "sub").mkdir()
+    (first.output / "sub" / "b").touch()
+    (first.path / "log").touch()
+    folders.give_back(first)
+    again, other = folders.take(), folders.take()
+    assert again == first
+    assert other != first
+    assert sorted(p.relative_to(again.path).as_posix() for p in again.path.rglob("*")) == ["input", "output"]
+
+
+def test_emptying_a_task_folder_never_follows_a_link_that_a_function_left(tmp_path):
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "file").touch()
+    folders = TaskFolders(tmp_path / "tasks")
+    bent = folders.take()
+    (bent.input / "link").symlink_to(precious)
+    bent.output.rmdir()
+    bent.output.symlink_to(precious)
+    folders.give_back(bent)
+    assert (precious / "file").exists()
+    assert folders.take() != bent
 
 
 def write_secret(folder: Path, text: str, mode: int = 0o600) -> None:

@@ -127,7 +127,7 @@ async def test_a_file_becomes_a_record_and_its_output_lies_at_the_final_key(tmp_
     assert await bench.storage.read("results", "r/a.json") == b"result"
     found = await bench.storage.head("results", "r/a.json")
     assert found.metadata[MARK] == mark_of(task.id, record.attempt)
-    assert list(tmp_path.iterdir()) == [], "the task's folder is gone"
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [], "the task's files are gone"
 
 
 async def test_a_redelivered_task_with_a_record_is_acknowledged_without_a_run(tmp_path):
