@@ -17,8 +17,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 HEAD = """\
 # Benchmarks
 
-Written by `make bench`; every figure is the median, with the least and the greatest in brackets. Machines differ
-and are noisy: only the ratios, taken in turn in one run, mean anything elsewhere.
+Written by `make bench`; every figure is the median, with the least and the greatest in brackets. Machines
+differ and are noisy: only the ratios, taken in turn in one run, mean anything elsewhere.
 
 Measured on {cores} cores, {system}, Python {python}, SeaweedFS and NATS on the same cores.
 """
@@ -41,9 +41,9 @@ async def _rate(base: Path) -> str:
         )
     return (
         "## A function that copies its input\n\n"
-        f"{rate.FILES} files of {rate.BODY_BYTES:,} bytes that wait, {rate.ROUNDS} rounds; the bare calls (GET, staged "
-        f"PUT, create-only PUT of 1 KB, copy; and GET and PUT alone) {rate.CONCURRENCY} at a time. Files a second; "
-        "goal: a ratio of 0.7 to the bare calls.\n\n"
+        f"{rate.FILES} files of {rate.BODY_BYTES:,} bytes that wait, {rate.ROUNDS} rounds; bare calls (GET, "
+        f"staged PUT, create-only PUT of 1 KB, copy; and GET and PUT alone) {rate.CONCURRENCY} at a time. "
+        "Files a second; goal: a ratio of 0.7 to the bare calls.\n\n"
         + table(
             [
                 "workers",
@@ -75,7 +75,7 @@ async def _latency(base: Path) -> str:
     ]
     return (
         "## From an upload to the start of a handler\n\n"
-        f"{latency.FILES} files, one at a time, a warm worker; milliseconds. Goal: median 30, 99th percentile 250. "
+        f"{latency.FILES} files, one at a time, a warm worker; milliseconds. Goal: median 30, p99 250. "
         "A negative figure: it came before the upload was answered.\n\n"
         + table(["", "median", "p95", "p99", "greatest"], rows)
     )
@@ -94,7 +94,7 @@ async def _echo(base: Path) -> str:
     ]
     return (
         "## functions/echo\n\n"
-        f"One core, {echo.ROUNDS} rounds of {echo.KEPT_FILES} and {echo.SINGLE_FILES} clips in turn; files a second. "
+        f"One core, {echo.ROUNDS} rounds of {echo.KEPT_FILES} and {echo.SINGLE_FILES} clips in turn. "
         "Goal: a ratio of 5.\n\n" + table(["", "files a second"], rows) + "\n" + parts
     )
 

@@ -35,7 +35,7 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Delays:
-    """Seconds of each file, from the moment its PUT was answered; negative: the start came before the answer."""
+    """Seconds of each file, from the moment its PUT was answered; negative: it came before the answer."""
 
     handler: tuple[float, ...]  # to the start of the handler
     webhook: tuple[float, ...]  # to the arrival of the bare webhook

@@ -110,7 +110,8 @@ async def test_a_handler_that_cannot_be_loaded_says_why(tmp_path):
 
 
 async def test_a_script_gets_the_variables_of_oscars_supervisor(tmp_path):
-    script = 'cp "$INPUT_FILE_PATH" "$TMP_OUTPUT_DIR/$HEADRACE_TASK_ID"; echo "$STORAGE_OBJECT_KEY"; pwd; echo err >&2'
+    copies = 'cp "$INPUT_FILE_PATH" "$TMP_OUTPUT_DIR/$HEADRACE_TASK_ID"; '
+    script = copies + 'echo "$STORAGE_OBJECT_KEY"; pwd; echo err >&2'
     runner = RunnerProcess(program(tmp_path, script=script), tmp_path / "runner")
     await runner.start()
     one, two = staged(tmp_path, "a"), staged(tmp_path, "b", b"y")
