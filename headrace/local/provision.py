@@ -17,6 +17,11 @@ ACCESS_KEY = "headrace"
 PORT_WAIT_SECONDS = 5.0  # children of a stack that was killed may hold their ports a moment longer
 
 
+# SeaweedFS gives a notification up that is not taken at once, and tells nothing of an object at the name of
+# a folder: a person who looks on should not wait minutes for those.
+LISTING_SECONDS = 30.0
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """Those that clients and services use."""
@@ -37,7 +42,9 @@ def fresh_settings(state: StateDirectory, functions: Path, ports: Ports) -> Sett
     settings = Settings(
         storage=StorageSettings(endpoint="", access_key=ACCESS_KEY, secret_key=secrets.token_urlsafe(30)),
         queue=QueueSettings(url="", token=secrets.token_urlsafe(30)),
-        receiver=ReceiverSettings(port=ports.receiver, token=secrets.token_urlsafe(30)),
+        receiver=ReceiverSettings(
+            port=ports.receiver, token=secrets.token_urlsafe(30), listing_seconds=LISTING_SECONDS
+        ),
         worker=WorkerSettings(work_directory="", secrets_directory=""),
         functions_directory="",
     )

@@ -127,10 +127,12 @@ class Server:
         """Let background steps end, then give the connection back. Quiet when there is none."""
         self._closed = True
         if self._background:
-            await asyncio.wait(self._background, timeout=AWAY_SECONDS)
+            _, late = await asyncio.wait(self._background, timeout=AWAY_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
         if self._client is not None:
-            with suppress(NatsError, OSError):
-                await self._client.close()
+            await _close(self._client)
 
     async def _open(self) -> HeadraceError | None:
         """Connect, trying for AWAY_SECONDS; the error when it could not be done."""
@@ -164,12 +166,14 @@ class Server:
                 ping_interval=PING_SECONDS,
             )
         except (NatsError, OSError, TimeoutError) as error:
-            await client.close()
             if "authorization" in str(error).lower():
                 raise ConfigurationError(f"the queue server {self._url} refused the token") from error
             raise TransientError(
                 f"the queue server {self._url} can't be reached: {client.last_error or error!r}"
             ) from error
+        finally:
+            if not client.is_connected:
+                await _close(client)
         return client
 
     async def _lost(self) -> None:
@@ -177,6 +181,11 @@ class Server:
             log.warning("connection to %s lost", self._url, extra={"action": "queue.disconnected"})
         for tell in tuple(self._on_loss):
             tell()
+
+
+async def _close(client: Client) -> None:
+    with suppress(NatsError, OSError):
+        await client.close()
 
 
 async def _note(error: Exception) -> None:

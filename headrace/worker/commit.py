@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headrace.model.errors import NotFoundError, TransientError
-from headrace.model.keys import failure_key, log_key, note_key, record_key, staging_key
+from headrace.model.keys import failure_key, history_key, log_key, note_key, record_key, staging_key
 from headrace.model.record import AttemptNote, FailureRecord, Output, Record
 from headrace.model.task import Task
 from headrace.storage.port import Storage
@@ -90,6 +90,19 @@ class Ledger:
             found = await self.publisher.find(record.task.function, record.task.id)
             if isinstance(found, Record):
                 await self.publisher.ensure(found)
+
+    async def reopen(self, record: FailureRecord) -> None:
+        """Take back an ending that no longer holds; the record moves to the history.
+
+        The record goes last, so that a redelivery finishes what was cut short. Should two workers do this
+        at once, the slower one may delete the other's new record: the listing then has the file worked anew.
+        """
+        task = record.task
+        history = history_key(task.function, task.id, f"{record.ended:017.6f}")
+        await self._storage.put(self._bucket, history, record.to_json())
+        stale = [failure_key(task.function, task.id), note_key(task.function, task.id)]
+        await self._storage.delete(self._bucket, stale)
+        await self._storage.delete(self._bucket, [self._key(task)])
 
     async def note(self, task: Task) -> AttemptNote:
         """What is remembered of earlier attempts."""

@@ -40,6 +40,10 @@ class Stager:
         )
         if isinstance(record, Record):
             await self.ledger.publisher.ensure(record)
+        elif record is not None and record.state in _REASONS and ending is None:
+            # The same bytes were put again, which makes the same task.
+            await self.ledger.reopen(record)
+            return True
         elif record is None and ending is not None:
             await self._end(held, ending, _REASONS[ending], len(held.note.failures))
         return record is None and ending is None

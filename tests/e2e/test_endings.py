@@ -2,15 +2,18 @@
 
 import asyncio
 import os
+import random
 import shutil
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 import pytest_asyncio
 
+from headrace.model.errors import HeadraceError
 from headrace.model.keys import log_key, record_key
 from headrace.model.record import FailureRecord, Record, read_record
 from headrace.model.task import task_id
@@ -39,6 +42,62 @@ SCRIPTS = {
     "measures": 'stat -c %s "$INPUT_FILE_PATH" >"$TMP_OUTPUT_DIR/size.txt"',
 }
 TOKEN = "correct-horse-battery"
+ODD_SPEC = """\
+  run: {handler: "odd:Odd"}
+  input: [{bucket: uploads, prefix: odd/}]
+  output: [{bucket: results, prefix: odd/}]
+  batch: {maxFiles: 8}
+"""
+ODD = """\
+class Odd:
+    def __call__(self, files):
+        for file in files:
+            inside = file.input.resolve().parent == file.output.parent.resolve() / "input"
+            (file.output / "out.txt").write_text(f"{inside} {file.key}")
+"""
+PIECES = [
+    *(
+        "..",
+        ".",
+        "/",
+        "//",
+        "\\",
+        "\n",
+        "\r",
+        "\t",
+        "\x01",
+        "\x7f",
+        " ",
+        "  ",
+        "%",
+        "%2F",
+        "%25",
+        "+",
+        "?",
+        "#",
+    ),
+    *(
+        "&",
+        "=",
+        ":",
+        "*",
+        "~",
+        "'",
+        '"',
+        "<",
+        ">",
+        "|",
+        ";",
+        "$(id)",
+        "`id`",
+        "-rf",
+        "a",
+        "B",
+        "ü",
+        "e\u0301",
+    ),
+    *("日本", "🫀", "\u202e", "\u200b", "/etc/passwd", "~root", "CON", ".dcm", ".tar.gz", "x" * 100),
+]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -49,6 +108,7 @@ async def stack(tmp_path_factory) -> AsyncIterator[Stack]:
         if name == "secretive":
             spec += "  secrets: [token]\n"
         write_function(base / "functions", name, spec, {"script.sh": script})
+    write_function(base / "functions", "odd", ODD_SPEC, {"odd.py": ODD})
     shutil.copytree(ROOT / "functions" / "echo", base / "functions" / "echo")
     secrets = base / "state" / "secrets"
     secrets.mkdir(parents=True)
@@ -201,3 +261,52 @@ async def test_a_file_of_2_gib_is_worked_in_flat_memory(stack, tmp_path):
     assert record.state == "done"
     assert await stack.storage.read("results", "measures/size.txt") == b"2147483648\n"
     assert greatest < 400 * 2**20, f"{greatest / 2**20:.0f} MiB"
+
+
+def odd_keys(count: int) -> list[str]:
+    """Keys made of pieces that hurt, the same at each run."""
+    source = random.Random(20)
+    keys: dict[str, None] = {}
+    while len(keys) < count:
+        keys["odd/" + "".join(source.choices(PIECES, k=source.randint(1, 6)))] = None
+    return list(keys)
+
+
+async def stored_keys(stack: Stack) -> set[str]:
+    """What the store made of them: it refuses some, and takes `a//b` and `a/b` for the same object."""
+    gate = asyncio.Semaphore(16)
+
+    async def put(key: str) -> None:
+        async with gate:
+            with suppress(HeadraceError):
+                await stack.storage.put("uploads", key, key.encode())
+
+    await asyncio.gather(*(put(key) for key in odd_keys(1000)))
+    return {info.key async for info in stack.storage.list("uploads", "odd/") if not info.key.endswith("/")}
+
+
+async def done_records(stack: Stack, function: str) -> list[Record]:
+    """Of the newest version of each key: the store folds some keys into one, and so overwrites."""
+    newest = {(info.key, info.etag) async for info in stack.storage.list("uploads", f"{function}/")}
+    prefix = record_key(function, "").removesuffix(".json")
+    found = [
+        read_record(await stack.storage.read("headrace", info.key))
+        async for info in stack.storage.list("headrace", prefix)
+    ]
+    return [r for r in found if isinstance(r, Record) and (r.task.key, r.task.etag) in newest]
+
+
+async def test_a_thousand_odd_keys_each_end_done_and_none_leaves_its_folder(stack):
+    stored = await stored_keys(stack)
+    assert len(stored) > 600, "most keys are taken by the store"
+    records = await done_records(stack, "odd")
+    deadline = time.monotonic() + 200
+    while {record.task.key for record in records} != stored:
+        assert time.monotonic() < deadline, "not every odd key ended done"
+        await asyncio.sleep(2.0)
+        records = await done_records(stack, "odd")
+    for record in records[::10]:
+        (output,) = record.outputs
+        assert output.key == record.task.key[: record.task.key.rfind("/") + 1] + "out.txt"
+    written = {o.key: await stack.storage.read("results", o.key) for r in records for o in r.outputs}
+    assert {body.split()[0] for body in written.values()} == {b"True"}
