@@ -8,7 +8,7 @@ from echo.sector import Sector
 from echo.views import VIEWS, Vote
 
 NOTICE = "demonstration, not a medical device"
-UNSURE = 0.6  # mean probability of the winner under which the view is called uncertain
+UNSURE = 0.5  # mean probability: from here the winner has more than the other two together
 
 
 @dataclass(frozen=True, slots=True)
