@@ -39,9 +39,11 @@ async def queue_of(
     server: NatsServer, *, lease_seconds: float = 60.0, max_leased: int = 1000
 ) -> AsyncIterator[JetStreamQueue]:
     queue = JetStreamQueue(server.url, token=server.token)
-    await queue.ensure("echo", lease_seconds=lease_seconds, max_leased=max_leased)
-    yield queue
-    await queue.close()
+    try:
+        await queue.ensure("echo", lease_seconds=lease_seconds, max_leased=max_leased)
+        yield queue
+    finally:
+        await queue.close()
 
 
 async def persistently(call: Callable[[], Awaitable[object]]) -> object:
@@ -52,6 +54,17 @@ async def persistently(call: Callable[[], Awaitable[object]]) -> object:
                 return await call()
             except TransientError:
                 await asyncio.sleep(0.05)
+
+
+async def stand_still(pid: int) -> None:
+    """Stop a process, and wait until each of its threads has stopped."""
+    os.kill(pid, signal.SIGSTOP)
+    async with asyncio.timeout(PLENTY):
+        while any(
+            path.read_text().rpartition(")")[2].split()[0] != "T"
+            for path in Path(f"/proc/{pid}/task").glob("*/stat")
+        ):
+            await asyncio.sleep(0.01)
 
 
 # Killed with -9
@@ -178,8 +191,7 @@ async def test_a_waiting_pull_fails_at_once_when_the_server_dies(own_nats_server
 async def test_calls_to_a_server_that_stands_still_fail_soon(own_nats_server: NatsServer) -> None:
     async with queue_of(own_nats_server) as queue:
         await queue.put(task("a"))
-        assert own_nats_server.process is not None
-        os.kill(own_nats_server.process.pid, signal.SIGSTOP)
+        await stand_still(own_nats_server.process.pid)
         try:
             async with asyncio.timeout(2 * BOUND):
                 results = await asyncio.gather(
