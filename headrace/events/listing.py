@@ -5,17 +5,21 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from math import floor
 
+import orjson
+
 from headrace.events.deposit import Deposit
 from headrace.events.routing import task_of
-from headrace.model.errors import HeadraceError, TransientError
+from headrace.model.errors import HeadraceError, NotFoundError, TransientError
 from headrace.model.function import Existing, Function, Input
-from headrace.model.keys import RECORDS
+from headrace.model.keys import FAILURES, RECORDS
+from headrace.model.record import Ending
 from headrace.model.settings import Settings
 from headrace.model.task import Task
 from headrace.queue.port import Queue
 from headrace.storage.port import ObjectInfo, Storage
 
 _PUT_AT_ONCE = 128  # tasks stored concurrently
+_RETURNABLE = frozenset({Ending.GONE.value, Ending.SUPERSEDED.value})
 _log = logging.getLogger(__name__)
 
 
@@ -65,6 +69,7 @@ class Listing:
         self._deposit = deposit
         self._settings = settings
         self._clock = clock
+        self._states: dict[str, tuple[str, str]] = {}  # of failure indices: ETag and state, read once
 
     async def run(self, listed: Iterable[Listed]) -> Found:
         """Look through the inputs of functions. An input that fails is named, and the others go on."""
@@ -72,7 +77,7 @@ class Listing:
         for each in listed:
             name = each.function.name
             try:
-                known = await self._known(name)
+                known = await self._known(name) - await self._returnable(name)
             except HeadraceError as error:
                 total = total.plus(_fault(name, "records and queue", error))
                 continue
@@ -97,6 +102,23 @@ class Listing:
         async for info in self._storage.list(self._settings.platform_bucket, prefix):
             known.add(info.key.removeprefix(prefix).removesuffix(".json"))
         return known
+
+    async def _returnable(self, function: str) -> set[str]:
+        """Tasks that ended because their input was gone or overwritten: one whose input is back is lost."""
+        prefix = f"{FAILURES}/{function}/"
+        found: set[str] = set()
+        async for info in self._storage.list(self._settings.platform_bucket, prefix):
+            if self._states.get(info.key, (None, ""))[0] != info.etag:
+                self._states[info.key] = (info.etag, await self._state(info.key))
+            if self._states[info.key][1] in _RETURNABLE:
+                found.add(info.key.removeprefix(prefix))
+        return found
+
+    async def _state(self, key: str) -> str:
+        try:
+            return str(orjson.loads(await self._storage.read(self._settings.platform_bucket, key))["state"])
+        except NotFoundError:
+            return ""  # a replay took it meanwhile
 
     async def _compare(self, listed: Listed, source: Input, known: set[str]) -> Found:
         bucket = self._settings.real_bucket(source.bucket)

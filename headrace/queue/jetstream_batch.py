@@ -66,7 +66,7 @@ class _Batch:
     async def ask(self, subject: str, request: bytes, seconds: float) -> Answer:
         """Send the request, collect what comes, close the inbox."""
         client = await self._server.client()
-        with translated(f"request to {subject}"), self._server.told_of_loss(self._lost):
+        with translated(f"request to {subject}"), self._server.told_of_loss(client, self._lost):
             inbox = client.new_inbox()
             subscription = await client.subscribe(inbox, cb=self._arrived)
             try:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, TypeVar
 
 import orjson
@@ -65,7 +66,7 @@ class Server:
         self._client: Client | None = None
         self._opening: asyncio.Task[HeadraceError | None] | None = None
         self._closed = False
-        self._on_loss: set[Callable[[], None]] = set()
+        self._on_loss: set[tuple[Client, Callable[[], None]]] = set()
         self._background: set[asyncio.Task[Any]] = set()
 
     async def client(self) -> Client:
@@ -90,7 +91,7 @@ class Server:
         now = asyncio.get_running_loop().time
         with translated(f"request to {subject}"):
             async with asyncio.timeout(None) as patience:
-                with self.told_of_loss(lambda: patience.reschedule(now())):
+                with self.told_of_loss(client, lambda: patience.reschedule(now())):
                     try:
                         return await client.request(subject, payload, timeout=ANSWER_SECONDS)
                     except NoRespondersError:
@@ -108,13 +109,14 @@ class Server:
         return parsed
 
     @contextmanager
-    def told_of_loss(self, tell: Callable[[], None]) -> Iterator[None]:
-        """Have `tell` called when the connection breaks meanwhile."""
-        self._on_loss.add(tell)
+    def told_of_loss(self, client: Client, tell: Callable[[], None]) -> Iterator[None]:
+        """Have `tell` called when this client's connection breaks meanwhile."""
+        item = (client, tell)
+        self._on_loss.add(item)
         try:
             yield
         finally:
-            self._on_loss.discard(tell)
+            self._on_loss.discard(item)
 
     def spawn(self, step: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Let a step go on whatever happens to its caller; `close` waits for it."""
@@ -158,7 +160,7 @@ class Server:
                 self._url,
                 token=self._token or None,
                 error_cb=_note,
-                disconnected_cb=self._lost,
+                disconnected_cb=partial(self._lost, client),
                 allow_reconnect=False,
                 max_reconnect_attempts=1,
                 reconnect_time_wait=0,
@@ -176,11 +178,13 @@ class Server:
                 await _close(client)
         return client
 
-    async def _lost(self) -> None:
+    async def _lost(self, client: Client) -> None:
+        """A late call for a connection that was replaced leaves the new one's requests alone."""
         if not self._closed:
             log.warning("connection to %s lost", self._url, extra={"action": "queue.disconnected"})
-        for tell in tuple(self._on_loss):
-            tell()
+        for owner, tell in tuple(self._on_loss):
+            if owner is client:
+                tell()
 
 
 async def _close(client: Client) -> None:

@@ -91,14 +91,15 @@ class Ledger:
             if isinstance(found, Record):
                 await self.publisher.ensure(found)
 
-    async def reopen(self, record: FailureRecord) -> None:
+    async def reopen(self, record: Record | FailureRecord) -> None:
         """Take back an ending that no longer holds; the record moves to the history.
 
         The record goes last, so that a redelivery finishes what was cut short. Should two workers do this
         at once, the slower one may delete the other's new record: the listing then has the file worked anew.
         """
         task = record.task
-        history = history_key(task.function, task.id, f"{record.ended:017.6f}")
+        ended = record.times.committed if isinstance(record, Record) else record.ended
+        history = history_key(task.function, task.id, f"{ended:017.6f}")
         await self._storage.put(self._bucket, history, record.to_json())
         stale = [failure_key(task.function, task.id), note_key(task.function, task.id)]
         await self._storage.delete(self._bucket, stale)

@@ -45,12 +45,18 @@ class Publisher:
             await asyncio.gather(*(self._copy(record, output) for output in record.outputs))
         await self._settle(record.task)
 
-    async def ensure(self, record: Record) -> None:
-        """Publish what of an older record is missing; an output that carries its mark is left alone."""
+    async def ensure(self, record: Record) -> bool:
+        """Publish what of an older record is missing; an output that carries its mark is left alone.
+
+        False: another version's result lies there and this one's staging is swept. That happens when an
+        input changed, was worked, and changed back: the file has to be worked anew.
+        """
         missing = [output for output in record.outputs if await self._missing(record, output)]
+        copied = True
         if missing and await self._current(record.task):
-            await asyncio.gather(*(self._copy(record, output) for output in missing))
+            copied = all(await asyncio.gather(*(self._copy(record, output) for output in missing)))
         await self._settle(record.task)
+        return copied
 
     async def _current(self, task: Task) -> bool:
         try:
@@ -68,16 +74,19 @@ class Publisher:
         except NotFoundError:
             return None
 
-    async def _copy(self, record: Record, output: Output) -> None:
+    async def _copy(self, record: Record, output: Output) -> bool:
+        """Copy one output; False when that can't be done any more, and something else lies there."""
         try:
             await self._storage.copy((self._platform, output.staging_key), (output.bucket, output.key))
         except NotFoundError as error:
-            # Staging is only removed after publishing: without it, a person deleted the result.
             if await self._find(self._platform, output.staging_key) is not None:
                 raise ConfigurationError(
                     f"bucket {output.bucket!r} of task {record.task.id} is not there: "
                     "create it, and the result is published"
                 ) from error
+            # Staging is only removed after publishing: where nothing lies now, a person deleted the result.
+            return await self._find(output.bucket, output.key) is None
+        return True
 
     async def _settle(self, task: Task) -> None:
         """Put right a copy that came after the input had changed and the newer result was published."""

@@ -38,15 +38,25 @@ class Stager:
         record, ending = await asyncio.gather(
             self.ledger.publisher.find(held.task.function, held.task.id), self._stage(held)
         )
-        if isinstance(record, Record):
-            await self.ledger.publisher.ensure(record)
-        elif record is not None and record.state in _REASONS and ending is None:
-            # The same bytes were put again, which makes the same task.
+        if record is None and ending is None:
+            return True
+        if record is not None and ending is None and not await self._holds(record):
             await self.ledger.reopen(record)
             return True
-        elif record is None and ending is not None:
+        if record is None and ending is not None:
             await self._end(held, ending, _REASONS[ending], len(held.note.failures))
-        return record is None and ending is None
+        elif isinstance(record, Record):
+            await self.ledger.publisher.ensure(record)
+        return False
+
+    async def _holds(self, record: Record | FailureRecord) -> bool:
+        """Whether an ending still counts, now that the very version it is of is there.
+
+        The same bytes put again make the same task: an input that was gone or overwritten may be back.
+        """
+        if isinstance(record, Record):
+            return await self.ledger.publisher.ensure(record)
+        return record.state not in _REASONS
 
     async def mark_start(self, held: Held) -> None:
         """Remember that the handler starts, where the task has been lost before."""

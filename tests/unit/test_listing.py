@@ -8,7 +8,7 @@ from headrace.events.listing import Found
 from headrace.events.routing import task_of
 from headrace.model.errors import TransientError
 from headrace.model.event import Delivery, FileEvent
-from headrace.model.keys import record_key
+from headrace.model.keys import failure_key, record_key
 from tests.unit.intake_bench import NOW, PLATFORM, Bench, Watched, function, id_of
 
 PROCESS = {"bucket": "uploads", "existing": "process"}
@@ -48,6 +48,16 @@ async def test_a_changed_file_is_another_task_than_the_recorded_one() -> None:
     await bench.storage.create(PLATFORM, record_key("echo", id_of(info)), b"{}")
     await bench.put("a.dcm", b"new")
     assert (await bench.listing().run(bench.listed())).put == 1
+
+
+@pytest.mark.parametrize(("state", "put"), [("gone", 1), ("superseded", 1), ("failed", 0), ("purged", 0)])
+async def test_a_file_that_is_back_is_lost_and_one_that_failed_is_not(state: str, put: int) -> None:
+    bench = await Bench().open()
+    info = await bench.put("a.dcm")
+    await bench.storage.create(PLATFORM, record_key("echo", id_of(info)), b"{}")
+    index = f'{{"state": "{state}"}}'.encode()
+    await bench.storage.put(PLATFORM, failure_key("echo", id_of(info)), index)
+    assert (await bench.listing().run(bench.listed())).put == put
 
 
 async def test_another_functions_record_says_nothing() -> None:
@@ -151,4 +161,4 @@ async def test_a_task_that_ends_between_the_reads_is_not_put_again() -> None:
 
     listing = bench.listing(storage=Ending(bench.storage, calls), queue=Ending(bench.queue, calls))
     assert await listing.run(bench.listed()) == Found(compared=1, put=0)
-    assert [call[0] for call in calls] == ["ids", "list", "list"]
+    assert [call[0] for call in calls] == ["ids", "list", "list", "list"]

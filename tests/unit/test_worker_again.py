@@ -5,6 +5,7 @@ import pytest
 from headrace.model.errors import NotFoundError
 from headrace.model.keys import failure_key
 from headrace.model.record import Ending, Record
+from headrace.worker.sweep import sweep
 from headrace.worker.worker import Worker
 from tests.unit.test_worker_flow import KEY, PLATFORM, Bench, writes
 
@@ -29,3 +30,20 @@ async def test_a_file_that_is_back_as_it_was_is_worked(tmp_path, meanwhile, stat
     assert await bench.storage.read("results", "r/a.json") == b"result"
     with pytest.raises(NotFoundError):
         await bench.storage.head(PLATFORM, failure_key("echo", task.id))
+
+
+async def test_a_file_that_changed_back_after_its_staging_was_swept_is_worked_anew(tmp_path):
+    bench = Bench(tmp_path, lambda held: writes(held.file.read_bytes())(held))
+    first = await bench.prepare(b"A")
+    await bench.until_idle()
+    await bench.upload(b"B")
+    bench.worker = Worker(bench.parts, prefetch_seconds=2.0, grace_seconds=1.0)
+    await bench.until_idle()
+    assert await sweep(bench.storage, PLATFORM, "echo", now=bench.time + 3600) == 2
+
+    assert await bench.upload(b"A") == first
+    bench.worker = Worker(bench.parts, prefetch_seconds=2.0, grace_seconds=1.0)
+    await bench.until_idle()
+    assert await bench.storage.read("results", "r/a.json") == b"A"
+    assert isinstance(await bench.ending(first), Record)
+    assert bench.ran == ["attempt1", "attempt2", "attempt3"]
