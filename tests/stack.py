@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,8 +30,12 @@ class Stack:
 
     def resident_bytes(self, word: str) -> list[int]:
         """Resident memory of each process whose command line has a word."""
-        found = [p for p in self.process.children(recursive=True) if word in " ".join(p.cmdline())]
-        return [p.memory_info().rss for p in found]
+        found = []
+        for process in self.process.children(recursive=True):
+            with suppress(psutil.Error):  # it has ended meanwhile
+                if word in " ".join(process.cmdline()):
+                    found.append(process.memory_info().rss)
+        return found
 
 
 def write_function(functions: Path, name: str, spec: str, files: Mapping[str, str]) -> None:

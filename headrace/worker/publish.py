@@ -40,9 +40,8 @@ class Publisher:
         self._platform = platform_bucket
 
     async def publish(self, record: Record) -> None:
-        """Publish an attempt that has just won, while its input is still this version."""
-        if await self._current(record.task):
-            await asyncio.gather(*(self._copy(record, output) for output in record.outputs))
+        """Publish an attempt that has just won, then look whether its input is still this version."""
+        await asyncio.gather(*(self._copy(record, output) for output in record.outputs))
         await self._settle(record.task)
 
     async def ensure(self, record: Record) -> bool:

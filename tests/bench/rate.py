@@ -6,10 +6,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from headrace.storage.s3 import S3Storage
-
+from headrace.model.keys import record_key
+from headrace.model.record import Record
+from headrace.model.task import task_id
 from headrace.queue.port import Queue
 from headrace.storage.port import ObjectInfo
+from headrace.storage.s3 import S3Storage
 from tests.bench.figures import Spread
 from tests.stack import Stack, running, write_function
 
@@ -101,21 +103,32 @@ async def _get_put(storage: S3Storage, base: Path, info: ObjectInfo) -> None:
 
 
 async def _drained(stack: Stack, prefix: str, files: int) -> tuple[float, int]:
-    """Files a second from the moment the paused function is resumed until every task is acknowledged."""
+    """Files a second, from the first pull to the last commit, of files that wait in a paused function."""
     await stack.queue.pause("copy")
-    await _concurrently([_put(stack.storage, "bench-in", f"copy/{prefix}/{i}") for i in range(files)])
+    infos = []
+
+    async def put(number: int) -> None:
+        infos.append(await _put(stack.storage, "bench-in", f"copy/{prefix}/{number}"))
+
+    await _concurrently([put(number) for number in range(files)])
     await _until(stack.queue, files)
-    began = time.perf_counter()
     await stack.queue.resume("copy")
     resident = await _until(stack.queue, 0, stack)
-    return files / (time.perf_counter() - began), resident
+    records = [await _record(stack, info) for info in infos]
+    seconds = max(r.times.committed for r in records) - min(r.times.pulled for r in records)
+    return files / seconds, resident
+
+
+async def _record(stack: Stack, info: ObjectInfo) -> Record:
+    key = record_key("copy", task_id("copy", info.bucket, info.key, info.identity))
+    return Record.from_json(await stack.storage.read(stack.settings.platform_bucket, key))
 
 
 async def _until(queue: Queue, tasks: int, stack: Stack | None = None) -> int:
-    greatest, looks = 0, 0
+    """Wait until so many tasks are in the queue; the greatest resident memory of a worker meanwhile."""
+    greatest = 0
     while (await queue.backlog("copy")).tasks != tasks:
-        looks += 1
-        if stack is not None and looks % 10 == 0:
+        if stack is not None:
             greatest = max([greatest, *stack.resident_bytes("headrace.worker")])
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.3)
     return greatest
