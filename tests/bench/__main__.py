@@ -25,7 +25,8 @@ Measured on {cores} cores, {system}, Python {python}, SeaweedFS and NATS on the 
 
 
 async def _rate(base: Path) -> str:
-    rows = []
+    rows: list[list[str]] = []
+    memory: list[list[str]] = []
     for workers in (1, 2):
         found = await rate.measure(base / str(workers), workers=workers)
         rows.append(
@@ -36,26 +37,23 @@ async def _rate(base: Path) -> str:
                 found.ratio(found.bare).told(),
                 Spread.of(found.get_put).told(0),
                 found.ratio(found.get_put).told(),
-                Spread.of([each / 2**20 for each in found.resident]).told(0),
             ]
         )
+        memory += [
+            [name, str(workers), f"{idle:.0f}", f"{found.loaded[name]:.0f}"]
+            for name, idle in found.idle.items()
+        ]
     return (
         "## A function that copies its input\n\n"
         f"{rate.FILES} files of {rate.BODY_BYTES:,} bytes that wait, {rate.ROUNDS} rounds; bare calls (GET, "
         f"staged PUT, create-only PUT of 1 KB, copy; and GET and PUT alone) {rate.CONCURRENCY} at a time. "
         "Files a second; goal: a ratio of 0.7 to the bare calls.\n\n"
         + table(
-            [
-                "workers",
-                "Headrace",
-                "bare calls",
-                "ratio",
-                "GET+PUT",
-                "ratio to GET+PUT",
-                "worker MiB under load",
-            ],
+            ["workers", "Headrace", "bare calls", "ratio", "GET+PUT", "ratio to GET+PUT"],
             rows,
         )
+        + "\n### Memory\n\nResident MiB of one process, idle and while files come in and go out.\n\n"
+        + table(["process", "workers", "idle", "under load"], memory)
     )
 
 

@@ -16,6 +16,7 @@ from tests.bench.figures import Spread
 from tests.stack import Stack, running, write_function
 
 FILES, ROUNDS, CONCURRENCY = 600, 7, 16
+LOOK_SECONDS = 0.5  # between two looks at memory
 BODY_BYTES = 50_000
 RECORD = b"x" * 1024
 SPEC = """\
@@ -41,7 +42,8 @@ class Rates:
     headrace: tuple[float, ...]
     bare: tuple[float, ...]
     get_put: tuple[float, ...]
-    resident: tuple[int, ...]  # of the worker, its greatest in each round
+    idle: dict[str, float]  # resident MiB of worker and receiver
+    loaded: dict[str, float]  # the same, with files coming in and going out
 
     def ratio(self, other: tuple[float, ...]) -> Spread:
         return Spread.of([ours / theirs for ours, theirs in zip(self.headrace, other, strict=True)])
@@ -53,12 +55,33 @@ async def measure(base: Path, *, workers: int) -> Rates:
     async with running(base / "state", base / "functions", workers=workers) as stack:
         await stack.storage.ensure_bucket("bench-bare")
         await _drained(stack, "warm", 50)
+        idle = _memory(stack)
         rounds = [await _round(stack, base, number) for number in range(ROUNDS)]
-    ours, bare, get_put, resident = zip(*rounds, strict=True)
-    return Rates(ours, bare, get_put, resident)
+        loaded = await _loaded_memory(stack)
+    ours, bare, get_put = zip(*rounds, strict=True)
+    return Rates(ours, bare, get_put, idle, loaded)
 
 
-async def _round(stack: Stack, base: Path, number: int) -> tuple[float, float, float, int]:
+async def _loaded_memory(stack: Stack) -> dict[str, float]:
+    """The greatest while files come in and go out, in a round that is not timed."""
+    draining = asyncio.create_task(_drained(stack, "memory", FILES))
+    greatest = _memory(stack)
+    while not draining.done():
+        await asyncio.sleep(LOOK_SECONDS)
+        greatest = {name: max(greatest[name], now) for name, now in _memory(stack).items()}
+    await draining
+    return greatest
+
+
+def _memory(stack: Stack) -> dict[str, float]:
+    """Resident MiB of the largest process of each service."""
+    return {
+        name: max([0, *stack.resident_bytes(word)]) / 2**20
+        for name, word in (("worker", "headrace.worker"), ("receiver", "headrace.events"))
+    }
+
+
+async def _round(stack: Stack, base: Path, number: int) -> tuple[float, float, float]:
     sources = [await _put(stack.storage, "bench-bare", f"in/{number}/{i}") for i in range(FILES)]
     began = time.perf_counter()
     await _concurrently([_chain(stack.storage, base, info) for info in sources])
@@ -66,8 +89,7 @@ async def _round(stack: Stack, base: Path, number: int) -> tuple[float, float, f
     began = time.perf_counter()
     await _concurrently([_get_put(stack.storage, base, info) for info in sources])
     get_put = FILES / (time.perf_counter() - began)
-    ours, resident = await _drained(stack, str(number), FILES)
-    return ours, bare, get_put, resident
+    return await _drained(stack, str(number), FILES), bare, get_put
 
 
 async def _concurrently(steps: list) -> None:
@@ -102,7 +124,7 @@ async def _get_put(storage: S3Storage, base: Path, info: ObjectInfo) -> None:
     path.unlink()
 
 
-async def _drained(stack: Stack, prefix: str, files: int) -> tuple[float, int]:
+async def _drained(stack: Stack, prefix: str, files: int) -> float:
     """Files a second, from the first pull to the last commit, of files that wait in a paused function."""
     await stack.queue.pause("copy")
     infos = []
@@ -113,10 +135,10 @@ async def _drained(stack: Stack, prefix: str, files: int) -> tuple[float, int]:
     await _concurrently([put(number) for number in range(files)])
     await _until(stack.queue, files)
     await stack.queue.resume("copy")
-    resident = await _until(stack.queue, 0, stack)
+    await _until(stack.queue, 0)
     records = [await _record(stack, info) for info in infos]
     seconds = max(r.times.committed for r in records) - min(r.times.pulled for r in records)
-    return files / seconds, resident
+    return files / seconds
 
 
 async def _record(stack: Stack, info: ObjectInfo) -> Record:
@@ -124,11 +146,7 @@ async def _record(stack: Stack, info: ObjectInfo) -> Record:
     return Record.from_json(await stack.storage.read(stack.settings.platform_bucket, key))
 
 
-async def _until(queue: Queue, tasks: int, stack: Stack | None = None) -> int:
-    """Wait until so many tasks are in the queue; the greatest resident memory of a worker meanwhile."""
-    greatest = 0
+async def _until(queue: Queue, tasks: int) -> None:
+    """Wait until so many tasks are in the queue."""
     while (await queue.backlog("copy")).tasks != tasks:
-        if stack is not None:
-            greatest = max([greatest, *stack.resident_bytes("headrace.worker")])
         await asyncio.sleep(0.3)
-    return greatest
