@@ -1,14 +1,11 @@
 """A NATS server with JetStream on this machine. What runs on it is headrace.queue's matter."""
 
 import json
-import os
-import shutil
 import socket
-import sys
 from pathlib import Path
 
-from headrace.local.process import Process
-from headrace.model.errors import ConfigurationError
+from headrace.local.files import write_private
+from headrace.local.process import Process, find_program
 
 PROGRAM = "nats-server"
 MAX_PAYLOAD_BYTES = 1024 * 1024  # a task is below 4 KiB: keys have at most 1024 bytes
@@ -22,10 +19,10 @@ def start_nats(directory: Path, *, port: int, token: str) -> Process:
     the token, `<directory>/nats.conf` of mode 0600. Raises ConfigurationError when the program is
     missing, FatalError when it does not come up. Call it from a thread that outlives the server.
     """
-    program = _program()
+    program = find_program(PROGRAM)
     directory.mkdir(parents=True, exist_ok=True)
     configuration = directory / "nats.conf"
-    _write_private(configuration, _configuration(directory, port=port, token=token))
+    write_private(configuration, _configuration(directory, port=port, token=token).encode())
     server = Process.start("nats", [program, "--config", str(configuration)], log=directory / "nats.log")
     try:
         server.wait_until(lambda: _jetstream_answers(port, token), seconds=START_SECONDS)
@@ -33,17 +30,6 @@ def start_nats(directory: Path, *, port: int, token: str) -> Process:
         server.kill()
         raise
     return server
-
-
-def _program() -> str:
-    beside = Path(sys.executable).parent / PROGRAM
-    found = str(beside) if beside.is_file() else shutil.which(PROGRAM)
-    if found is None:
-        raise ConfigurationError(
-            f"the program {PROGRAM} is neither beside {sys.executable} nor on PATH; "
-            "install it with: pip install 'headrace[local]'"
-        )
-    return found
 
 
 def _configuration(directory: Path, *, port: int, token: str) -> str:
@@ -57,16 +43,6 @@ def _configuration(directory: Path, *, port: int, token: str) -> str:
         "jetstream": {"store_dir": str(directory.resolve() / "store")},
     }
     return json.dumps(settings, indent=2)
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write a file that is never readable by others, not even for a moment."""
-    partial = path.with_name(path.name + ".partial")
-    partial.unlink(missing_ok=True)
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    partial.replace(path)
 
 
 def _jetstream_answers(port: int, token: str) -> bool:

@@ -3,15 +3,17 @@
 import contextlib
 import ctypes
 import os
+import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from headrace.model.errors import FatalError
+from headrace.model.errors import ConfigurationError, FatalError
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -20,6 +22,18 @@ LOG_TAIL_BYTES = 2000
 
 def _die_with_parent() -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def find_program(name: str) -> str:
+    """Where a server's program is: beside this Python, or on PATH. Raises ConfigurationError."""
+    beside = Path(sys.executable).parent / name
+    found = str(beside) if beside.is_file() else shutil.which(name)
+    if found is None:
+        raise ConfigurationError(
+            f"the program {name} is neither beside {sys.executable} nor on PATH; "
+            "install it with: pip install 'headrace[local]'"
+        )
+    return found
 
 
 def free_ports(count: int) -> list[int]:

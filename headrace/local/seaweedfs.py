@@ -2,16 +2,14 @@
 
 import errno
 import json
-import shutil
 import socket
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from headrace.local.files import write_private
-from headrace.local.process import Process, answers, free_ports
+from headrace.local.process import Process, answers, find_program, free_ports
 from headrace.model.errors import ConfigurationError, HeadraceError
 from headrace.model.settings import StorageSettings
 from headrace.storage.client import Client
@@ -76,7 +74,7 @@ def start_seaweedfs(options: SeaweedOptions) -> Process:
     program is missing or the S3 port is taken, FatalError when it does not come up. Call it from a thread
     that outlives the server.
     """
-    program = _program()
+    program = find_program(PROGRAM)
     if not _bindable(options.s3_port):
         raise ConfigurationError(
             f"port {options.s3_port} of 127.0.0.1, where S3 is to be served, is taken; "
@@ -109,17 +107,6 @@ def stop_seaweedfs(server: Process, options: SeaweedOptions) -> None:
     ports = json.loads(_ports_file(options.directory).read_bytes())
     for path in _sockets(ports, options.s3_port):
         path.unlink(missing_ok=True)
-
-
-def _program() -> str:
-    beside = Path(sys.executable).parent / PROGRAM
-    found = str(beside) if beside.is_file() else shutil.which(PROGRAM)
-    if found is None:
-        raise ConfigurationError(
-            f"the program {PROGRAM} is neither beside {sys.executable} nor on PATH; "
-            "install it with: pip install 'headrace[local]'"
-        )
-    return found
 
 
 def _command(program: str, options: SeaweedOptions, ports: dict[str, int]) -> list[str]:
