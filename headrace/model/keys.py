@@ -24,8 +24,11 @@ def failure_key(function: str, task_id: str) -> str:
 
 
 def staging_key(function: str, task_id: str, attempt: str, name: str) -> str:
-    """An attempt's own copy of one output."""
-    return f"{STAGING}/{function}/{task_id}/{attempt}/{name}"
+    """An attempt's own copy of one output.
+
+    No folder of its own: a store that is like a file system would have to make two for each file.
+    """
+    return f"{STAGING}/{function}/{task_id}-{attempt}-{name}"
 
 
 def note_key(function: str, task_id: str) -> str:

@@ -19,7 +19,7 @@ async def sweep(storage: Storage, platform_bucket: str, function: str, *, now: f
     by_task: dict[str, list[ObjectInfo]] = defaultdict(list)
     prefix = f"{STAGING}/{function}/"
     async for info in storage.list(platform_bucket, prefix):
-        by_task[info.key[len(prefix) :].partition("/")[0]].append(info)
+        by_task[info.key[len(prefix) :].partition("-")[0]].append(info)
     publisher = Publisher(storage, platform_bucket)
     swept = 0
     for identifier, objects in by_task.items():
