@@ -34,10 +34,7 @@ class Stager:
                 await self._end(held, Ending.FAILED, verdict.reason, verdict.attempts)
                 return False
             held.number = attempt_number(held.note)
-        # The record is looked for while the input comes: it is there only after a repeated notification.
-        record, ending = await asyncio.gather(
-            self.ledger.publisher.find(held.task.function, held.task.id), self._stage(held)
-        )
+        record, ending = await self._find_and_stage(held)
         if record is None and ending is None:
             return True
         if record is not None and ending is None and not await self._holds(record):
@@ -48,6 +45,17 @@ class Stager:
         elif isinstance(record, Record):
             await self.ledger.publisher.ensure(record)
         return False
+
+    async def _find_and_stage(self, held: Held) -> tuple[Record | FailureRecord | None, Ending | None]:
+        """The record is looked for while the input comes: it is there only after a repeated notification.
+
+        Both have come to their end when this raises: a download that went on would write into a folder
+        that is another task's by then.
+        """
+        finding = asyncio.create_task(self.ledger.publisher.find(held.task.function, held.task.id))
+        staging = asyncio.create_task(self._stage(held))
+        await asyncio.wait({finding, staging})
+        return finding.result(), staging.result()
 
     async def _holds(self, record: Record | FailureRecord) -> bool:
         """Whether an ending still counts, now that the very version it is of is there.

@@ -76,6 +76,9 @@ class Bench:
         await self.queue.ensure("echo", lease_seconds=30.0, max_leased=100)
         return await self.upload(content)
 
+    async def prepared(self, held: Held) -> None:
+        await self.parts.stager.prepare(held)
+
     async def upload(self, content: bytes) -> Task:
         await self.storage.put("uploads", KEY, content)
         info = await self.storage.head("uploads", KEY)
@@ -290,6 +293,30 @@ async def test_what_cannot_be_published_is_not_acknowledged(tmp_path):
     await bench.stop(working)
     assert (await bench.queue.backlog("echo")).tasks == 1
     assert (await bench.ending(task)).state == "done"
+
+
+async def test_a_folder_is_not_given_to_another_task_while_a_download_writes_into_it(tmp_path):
+    bench = Bench(tmp_path, writes())
+    await bench.prepare()
+    (lease,) = await bench.queue.pull("echo", 1, wait_seconds=0)
+    held = bench.parts.leases.take(lease)
+    going, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(*_: object, **__: object) -> None:
+        going.set()
+        await go_on.wait()
+
+    async def away(*_: object) -> bytes:
+        raise TransientError("the store is away")
+
+    bench.storage.download, bench.storage.read = slow, away
+    preparing = asyncio.create_task(bench.parts.leases.guarded(held, bench.prepared(held)))
+    await going.wait()
+    await asyncio.sleep(0)
+    assert held in bench.parts.leases, "the record's error must wait for the download"
+    go_on.set()
+    await preparing
+    assert held not in bench.parts.leases
 
 
 async def test_a_stop_hands_back_what_has_not_started(tmp_path):
