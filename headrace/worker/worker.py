@@ -58,12 +58,13 @@ class Worker:
         self._stopping.set()
 
     async def run(self) -> None:
-        """Work until `stop`. No single task can end it."""
+        """Work until `stop`. No single task can end it; raises OSError when no runner can be started."""
         keeping = asyncio.create_task(self._parts.leases.keep(self._drop_unstarted))
         pulling = asyncio.create_task(self._pull())
         running = asyncio.create_task(self._run_batches())
         try:
             await asyncio.wait({pulling, running}, return_when=asyncio.FIRST_COMPLETED)
+            self.stop()  # also when running broke down: nothing must be pulled that nobody works
             await pulling
             await self._wind_up(running)
         finally:

@@ -319,6 +319,27 @@ async def test_a_folder_is_not_given_to_another_task_while_a_download_writes_int
     assert held not in bench.parts.leases
 
 
+async def test_a_worker_whose_runner_cannot_be_started_ends_and_hands_back(tmp_path):
+    bench = Bench(tmp_path, writes())
+
+    async def broken() -> None:
+        raise OSError("no process can be made")
+
+    bench.warm = broken
+    await bench.prepare()
+    working = asyncio.create_task(bench.worker.run())
+    async with asyncio.timeout(10):
+        while not working.done():
+            bench.time += 2.0
+            bench.queue.wake()
+            await asyncio.sleep(0)
+    with pytest.raises(OSError, match="no process"):
+        await working
+    bench.time += 40.0  # beyond the lease of what was pulled and could not be handed back in time
+    (lease,) = await bench.queue.pull("echo", 1, wait_seconds=0)
+    assert lease.task.key == KEY
+
+
 async def test_a_stop_hands_back_what_has_not_started(tmp_path):
     bench = Bench(tmp_path, writes())
     await bench.prepare()
