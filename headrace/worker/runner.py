@@ -20,6 +20,8 @@ import traceback
 from pathlib import Path
 from typing import Any, Iterator  # noqa: UP035  (Python 3.8 has no collections.abc.Iterator[...])
 
+REASON_CHARACTERS = 2000  # the log has the rest
+
 
 class File:
     """One staged file, as a handler sees it.
@@ -42,7 +44,7 @@ class File:
 
 
 def _one_line(error: BaseException) -> str:
-    return "".join(traceback.format_exception_only(type(error), error)).strip()
+    return "".join(traceback.format_exception_only(type(error), error)).strip()[:REASON_CHARACTERS]
 
 
 @contextlib.contextmanager

@@ -103,6 +103,13 @@ async def test_an_exception_of_a_handler_is_told_and_the_runner_lives_on(tmp_pat
     await runner.kill()
 
 
+async def test_an_exception_of_megabytes_is_cut_short(tmp_path):
+    code = "class Work:\n    def __call__(self, files):\n        raise ValueError('x' * 2**22)\n"
+    outcome = await outcome_of(tmp_path, handler=code)
+    assert outcome.cause is Cause.EXCEPTION
+    assert len(outcome.reason) == 2000
+
+
 async def test_a_handler_that_cannot_be_loaded_says_why(tmp_path):
     outcome = await outcome_of(tmp_path, handler="import no_such_module")
     assert outcome.cause is Cause.NOT_LOADED
