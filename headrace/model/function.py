@@ -10,8 +10,6 @@ from pydantic import AfterValidator, Field, model_validator
 from headrace.model.quantity import QUANTITY_PATTERN, parse_bytes, parse_millicores, parse_quantity
 from headrace.model.value import Value
 
-API_VERSION = "headrace.dev/v1alpha1"
-
 
 def _quantity(text: str) -> str:
     if parse_quantity(text) == 0:

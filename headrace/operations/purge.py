@@ -88,8 +88,7 @@ async def _end(stack: Stack, record: FailureRecord) -> bool:
     with another's record stays in the queue, as its worker may still have outputs to publish.
     """
     task, bucket = record.task, stack.platform_bucket
-    index = f'{{"state": "{record.state.value}"}}'.encode()
-    await stack.storage.put(bucket, failure_key(task.function, task.id), index)
+    await stack.storage.put(bucket, failure_key(task.function, task.id), record.index())
     if not await stack.storage.create(bucket, record_key(task.function, task.id), record.to_json()):
         found = await stack.records.find(task.function, task.id)
         if not (isinstance(found, FailureRecord) and found.state is Ending.PURGED):

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from headrace.model.errors import NotFoundError, TransientError
 from headrace.model.keys import failure_key, history_key, log_key, note_key, record_key, staging_key
@@ -11,13 +10,6 @@ from headrace.model.task import Task
 from headrace.storage.port import Storage
 from headrace.worker.outputs import Publication
 from headrace.worker.publish import Publisher, marks
-
-
-@dataclass(frozen=True, slots=True)
-class Committed:
-    """`won`: this attempt's record is the one that counts; else another had ended the task before."""
-
-    won: bool
 
 
 class Ledger:
@@ -61,31 +53,29 @@ class Ledger:
             for file in files
         )
 
-    async def commit(self, record: Record) -> Committed:
+    async def commit(self, record: Record) -> None:
         """Create the record if absent, and publish it or whichever was there before.
 
         Raises TransientError when the store does not answer; repeat it then with the same record.
         """
         if await self._storage.create(self._bucket, self._key(record.task), record.to_json()):
             await self.publisher.publish(record)
-            return Committed(won=True)
+            return
         found = await self.publisher.find(record.task.function, record.task.id)
         if found is None:
             raise TransientError(
                 f"the record of task {record.task.id} was refused, yet is not there; try again"
             )
-        won = isinstance(found, Record) and found.attempt == record.attempt
         if isinstance(found, Record):
             await self.publisher.ensure(found)
-        return Committed(won=won)
 
     async def fail(self, record: FailureRecord) -> None:
         """End a task without a result, unless it has ended already.
 
         The index comes first: one without a record is found stale, a record without one would be missed.
         """
-        index = f'{{"state": "{record.state.value}"}}'.encode()
-        await self._storage.put(self._bucket, failure_key(record.task.function, record.task.id), index)
+        index = failure_key(record.task.function, record.task.id)
+        await self._storage.put(self._bucket, index, record.index())
         if not await self._storage.create(self._bucket, self._key(record.task), record.to_json()):
             found = await self.publisher.find(record.task.function, record.task.id)
             if isinstance(found, Record):
