@@ -11,6 +11,8 @@ from pathlib import Path
 from headrace.model.record import AttemptNote
 from headrace.model.task import Task
 
+PROMPT_SECONDS = 2.0  # a notification sooner after its upload than this is hardly a repeated one
+
 
 class Cause(StrEnum):
     """Why a run of the handler or script ended."""
@@ -136,6 +138,15 @@ class GiveUp:
 
     reason: str
     attempts: int
+
+
+def is_first(task: Task, deliveries: int, modified: float) -> bool:
+    """Whether a task can hardly have been worked before; `modified`: when the input was put, seconds.
+
+    Notified within PROMPT_SECONDS of the upload, it can only repeat what took less than that to work,
+    which costs less to work again (its record then still wins) than to look for every time (ADR 8).
+    """
+    return deliveries == 1 and task.run == 0 and abs(task.received - modified) < PROMPT_SECONDS
 
 
 def attempt_number(note: AttemptNote) -> int:

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 
 from headrace.model.errors import NotFoundError, TransientError
 from headrace.model.keys import failure_key, history_key, log_key, note_key, record_key, staging_key
-from headrace.model.record import AttemptNote, FailureRecord, Output, Record
+from headrace.model.record import AttemptNote, Ending, FailureRecord, Output, Record
 from headrace.model.task import Task
 from headrace.storage.port import Storage
 from headrace.worker.outputs import Publication
 from headrace.worker.publish import Publisher, marks
+
+_PASSING = frozenset({Ending.GONE, Ending.SUPERSEDED})  # endings that an input which comes back undoes
 
 
 class Ledger:
@@ -58,28 +60,41 @@ class Ledger:
 
         Raises TransientError when the store does not answer; repeat it then with the same record.
         """
-        if await self._storage.create(self._bucket, self._key(record.task), record.to_json()):
+        if await self._ended_by(record):
             await self.publisher.publish(record)
-            return
-        found = await self.publisher.find(record.task.function, record.task.id)
-        if found is None:
-            raise TransientError(
-                f"the record of task {record.task.id} was refused, yet is not there; try again"
-            )
-        if isinstance(found, Record):
-            await self.publisher.ensure(found)
 
     async def fail(self, record: FailureRecord) -> None:
         """End a task without a result, unless it has ended already.
 
         The index comes first: one without a record is found stale, a record without one would be missed.
+        Raises TransientError as `commit` does.
         """
         index = failure_key(record.task.function, record.task.id)
         await self._storage.put(self._bucket, index, record.index())
-        if not await self._storage.create(self._bucket, self._key(record.task), record.to_json()):
-            found = await self.publisher.find(record.task.function, record.task.id)
-            if isinstance(found, Record):
-                await self.publisher.ensure(found)
+        await self._ended_by(record)
+
+    async def _ended_by(self, record: Record | FailureRecord) -> bool:
+        """Create the one record of a task; False when another was there before and holds."""
+        if await self._storage.create(self._bucket, self._key(record.task), record.to_json()):
+            return True
+        found = await self.publisher.find(record.task.function, record.task.id)
+        if found is None:
+            raise TransientError(
+                f"the record of task {record.task.id} was refused, yet is not there; try again"
+            )
+        if await self.holds(found):
+            return False
+        await self.reopen(found)
+        raise TransientError(f"the record of task {record.task.id} was an older one's; try again")
+
+    async def holds(self, found: Record | FailureRecord) -> bool:
+        """Whether an ending still counts; a result that does is published by then.
+
+        The same bytes put again make the same task: an input that was gone or overwritten may be back.
+        """
+        if isinstance(found, Record):
+            return await self.publisher.ensure(found)
+        return found.state not in _PASSING or not await self.publisher.current(found.task)
 
     async def reopen(self, record: Record | FailureRecord) -> None:
         """Take back an ending that no longer holds; the record moves to the history.

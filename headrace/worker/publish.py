@@ -52,12 +52,13 @@ class Publisher:
         """
         missing = [output for output in record.outputs if await self._missing(record, output)]
         copied = True
-        if missing and await self._current(record.task):
+        if missing and await self.current(record.task):
             copied = all(await asyncio.gather(*(self._copy(record, output) for output in missing)))
         await self._settle(record.task)
         return copied
 
-    async def _current(self, task: Task) -> bool:
+    async def current(self, task: Task) -> bool:
+        """Whether the input is there, as the version that the task is of."""
         try:
             return (await self._storage.head(task.bucket, task.key)).identity == task.identity
         except NotFoundError:

@@ -1,12 +1,11 @@
 """From a lease to a staged file, or to the task's end where there is nothing left to do."""
 
-import asyncio
 from dataclasses import dataclass
 
 from headrace.model.errors import ChangedError, NotFoundError
-from headrace.model.record import Ending, FailureRecord, Record
-from headrace.storage.port import Storage
-from headrace.worker.attempt import GiveUp, attempt_number, before_start
+from headrace.model.record import Ending, FailureRecord
+from headrace.storage.port import ObjectInfo, Storage
+from headrace.worker.attempt import GiveUp, attempt_number, before_start, is_first
 from headrace.worker.commit import Ledger
 from headrace.worker.held import Held
 from headrace.worker.identity import Identity
@@ -34,37 +33,22 @@ class Stager:
                 await self._end(held, Ending.FAILED, verdict.reason, verdict.attempts)
                 return False
             held.number = attempt_number(held.note)
-        record, ending = await self._find_and_stage(held)
-        if record is None and ending is None:
+        info, ending = await self._stage(held)
+        if info is not None and is_first(held.task, held.lease.deliveries, info.modified):
             return True
-        if record is not None and ending is None and not await self._holds(record):
-            await self.ledger.reopen(record)
-            return True
-        if record is None and ending is not None:
+        return not await self._has_ended(held, ending)
+
+    async def _has_ended(self, held: Held, ending: Ending | None) -> bool:
+        """Whether the task has its record, now or from before; one that does not hold is taken back."""
+        found = await self.ledger.publisher.find(held.task.function, held.task.id)
+        if found is None and ending is not None:
             await self._end(held, ending, _REASONS[ending], len(held.note.failures))
-        elif isinstance(record, Record):
-            await self.ledger.publisher.ensure(record)
+        if found is None:
+            return ending is not None
+        if await self.ledger.holds(found) or ending is not None:
+            return True
+        await self.ledger.reopen(found)
         return False
-
-    async def _find_and_stage(self, held: Held) -> tuple[Record | FailureRecord | None, Ending | None]:
-        """The record is looked for while the input comes: it is there only after a repeated notification.
-
-        Both have come to their end when this raises: a download that went on would write into a folder
-        that is another task's by then.
-        """
-        finding = asyncio.create_task(self.ledger.publisher.find(held.task.function, held.task.id))
-        staging = asyncio.create_task(self._stage(held))
-        await asyncio.wait({finding, staging})
-        return finding.result(), staging.result()
-
-    async def _holds(self, record: Record | FailureRecord) -> bool:
-        """Whether an ending still counts, now that the very version it is of is there.
-
-        The same bytes put again make the same task: an input that was gone or overwritten may be back.
-        """
-        if isinstance(record, Record):
-            return await self.ledger.publisher.ensure(record)
-        return record.state not in _REASONS
 
     async def mark_start(self, held: Held) -> None:
         """Remember that the handler starts, where the task has been lost before."""
@@ -76,18 +60,18 @@ class Stager:
         await self.ledger.remember(held.task, note)
         held.note, held.marked = note, True
 
-    async def _stage(self, held: Held) -> Ending | None:
+    async def _stage(self, held: Held) -> tuple[ObjectInfo | None, Ending | None]:
         task = held.task
         held.file = held.folder.input / staged_name(task.key)
         try:
-            await self.storage.download(
+            info = await self.storage.download(
                 task.bucket, task.key, held.file, version=task.version, etag=task.etag
             )
         except NotFoundError:
-            return Ending.GONE
+            return None, Ending.GONE
         except ChangedError:
-            return Ending.SUPERSEDED
-        return None
+            return None, Ending.SUPERSEDED
+        return info, None
 
     async def _end(self, held: Held, ending: Ending, reason: str, attempts: int) -> None:
         await self.ledger.fail(

@@ -25,8 +25,7 @@ Measured on {cores} cores, {system}, Python {python}, SeaweedFS and NATS on the 
 
 COSTS = """
 Both cores are busy throughout, so the ratio is one of processor time. Above the bare calls a file costs a
-GET for a record that is mostly not there, a HEAD after publishing (ADR 6), the queue, the runner and the
-task's folder.
+HEAD after publishing (ADR 6), the queue, the runner and the task's folder.
 """
 
 

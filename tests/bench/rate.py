@@ -15,7 +15,7 @@ from headrace.storage.s3 import S3Storage
 from tests.bench.figures import Spread
 from tests.stack import Stack, running, write_function
 
-FILES, ROUNDS, CONCURRENCY = 600, 7, 16
+FILES, ROUNDS, CONCURRENCY = 2000, 5, 16  # many: that workers get under way is not what is measured
 LOOK_SECONDS = 0.5  # between two looks at memory
 BODY_BYTES = 50_000
 RECORD = b"x" * 1024

@@ -20,6 +20,7 @@ from headrace.worker.attempt import (
     after_failure,
     attempt_number,
     before_start,
+    is_first,
     shell_environment,
     task_environment,
 )
@@ -37,6 +38,22 @@ TASK = Task(
 
 def note(*failures: str, started: int = 0, ended: int = 0) -> AttemptNote:
     return AttemptNote(failures=failures, started=started, ended=ended)
+
+
+@pytest.mark.parametrize(
+    ("deliveries", "run", "late", "first"),
+    [
+        pytest.param(1, 0, 0.4, True, id="notified at once"),
+        pytest.param(1, 0, -0.9, True, id="the store's clock is ahead, or tells whole seconds"),
+        pytest.param(1, 0, 2.0, False, id="notified late: perhaps once more"),
+        pytest.param(1, 0, -60.0, False, id="clocks differ: nothing is known"),
+        pytest.param(2, 0, 0.4, False, id="delivered before"),
+        pytest.param(1, 1, 0.4, False, id="run anew by a person"),
+    ],
+)
+def test_only_a_prompt_first_delivery_is_taken_for_the_first(deliveries, run, late, first):
+    task = TASK.model_copy(update={"run": run})
+    assert is_first(task, deliveries, TASK.received - late) is first
 
 
 @pytest.mark.parametrize(

@@ -79,13 +79,15 @@ class Bench:
     async def prepared(self, held: Held) -> None:
         await self.parts.stager.prepare(held)
 
-    async def upload(self, content: bytes) -> Task:
+    async def upload(self, content: bytes, *, prompt: bool = False) -> Task:
+        """Put the input and its task; `prompt`: as notified at once, else as found much later."""
         await self.storage.put("uploads", KEY, content)
         info = await self.storage.head("uploads", KEY)
         identifier = task_id("echo", "uploads", KEY, info.identity)
         task = Task(
-            id=identifier, function="echo", bucket="uploads", key=KEY, etag=info.etag, size=4, received=1.0
-        )
+            id=identifier, function="echo", bucket="uploads", key=KEY, etag=info.etag, size=4,
+            received=info.modified + (0.0 if prompt else 60.0),
+        )  # fmt: skip
         await self.queue.put(task)
         return task
 
