@@ -174,5 +174,9 @@ def _conclude(run: DemoRun, report: Path, console: Console) -> None:
             console.print(
                 f"the real clip, a four-chamber view, was found to be: {worked.finding.view} ({verdict})"
             )
+    for key in found.unpublished:
+        console.print(f"  [red]{escape(shown(key))}[/]: not what its record names")
+    for task in found.strangers:
+        console.print(f"  [red]{escape(shown(task.key))}[/]: has a record, and was not uploaded")
     console.print("runtime: host (no container was used); the model is a demonstration, not a medical device")
     console.print(f"\nreport: [bold]{escape(str(report))}[/]")

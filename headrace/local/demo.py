@@ -4,7 +4,7 @@ import asyncio
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +15,10 @@ from headrace.local.measures import Steps
 from headrace.local.samples import Sample, derive_clips, draw_stills
 from headrace.local.stack import EmbeddedStack, StackOptions, running_stack
 from headrace.local.state import StateDirectory
-from headrace.model.errors import ConfigurationError, TransientError
+from headrace.model.errors import ConfigurationError, NotFoundError, TransientError
 from headrace.operations.concurrently import concurrently
 from headrace.operations.records import Records
+from headrace.queue.port import Queue
 
 UPLOADS_AT_ONCE = 8
 COUNT_SECONDS = 0.4  # between two listings of the records
@@ -131,22 +132,45 @@ async def _upload(stack: EmbeddedStack, board: "_Board") -> None:
     await concurrently(one, board.samples, most=UPLOADS_AT_ONCE)
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Records by kind, and tasks that are in the queue still: a record's results may not be published yet."""
+
+    done: int = 0
+    failed: int = 0
+    queued: int = 0
+
+    def covers(self, files: int) -> bool:
+        """Whether so many files have ended, and all that belongs to an ending is done."""
+        return self.done + self.failed >= files and not self.queued
+
+
+async def count_endings(records: Records, queue: Queue, functions: Iterable[str]) -> Tally:
+    """What has ended so far. Raises TransientError, and NotFoundError where a function has no stream."""
+    queued = done = failed = 0
+    for function in functions:
+        # The queue comes first: what it lets go of has its record.
+        queued += (await queue.backlog(function)).tasks
+        listed, marked = await records.listed(function), await records.marked(function)
+        failed += len(listed.keys() & marked)
+        done += len(listed.keys() - marked)
+    return Tally(done, failed, queued)
+
+
 async def _follow(stack: EmbeddedStack, board: "_Board") -> None:
-    """Count records until every sample has one, or nothing happens for too long."""
+    """Count until every sample has ended, or nothing happens for too long."""
     records = Records(stack.storage, stack.settings.platform_bucket)
     functions = {sample.function for sample in board.samples}
     last_change = time.monotonic()
-    while board.ended < len(board.samples) and time.monotonic() - last_change < STALL_SECONDS:
+    while not board.tally.covers(len(board.samples)) and time.monotonic() - last_change < STALL_SECONDS:
         await asyncio.sleep(COUNT_SECONDS)
         try:
-            counted = [(await records.listed(f), await records.marked(f)) for f in functions]
-        except TransientError:
-            continue  # the store is being started again; the stall's clock runs on
-        failed = sum(len(listed.keys() & marked) for listed, marked in counted)
-        done = sum(len(listed) for listed, _ in counted) - failed
-        if (done, failed) != (board.done, board.failed):
+            tally = await count_endings(records, stack.queue, functions)
+        except (TransientError, NotFoundError):
+            continue  # a server is being started again, or no stream is made yet; the stall's clock runs on
+        if tally != board.tally:
             last_change = time.monotonic()
-        board.done, board.failed = done, failed
+        board.tally = tally
         board.tell()
 
 
@@ -161,12 +185,7 @@ class _Board:
         self.samples: tuple[Sample, ...] = ()
         self.uploads: list[Upload] = []
         self.start = 0.0
-        self.done = 0
-        self.failed = 0
-
-    @property
-    def ended(self) -> int:
-        return self.done + self.failed
+        self.tally = Tally()
 
     def look(self, look: Look) -> None:
         """Take over what the manager saw."""
@@ -187,8 +206,8 @@ class _Board:
             uploaded=len(self.uploads),
             waiting=self._waiting,
             workers=self._workers[-1][1] if self._workers else 0,
-            done=self.done,
-            failed=self.failed,
+            done=self.tally.done,
+            failed=self.tally.failed,
             seconds=time.time() - self.start if self.start else 0.0,
         )
 

@@ -119,7 +119,7 @@ async def test_a_lease_from_before_a_kill_can_be_ended_after_it(own_nats_server:
         own_nats_server.kill()
         own_nats_server.start()
         await persistently(lease.extend)
-        await lease.done()
+        await persistently(lease.done)
         assert await queue.ids("echo") == frozenset()
 
 

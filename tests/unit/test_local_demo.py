@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from headrace.local.audit import Upload, audit
-from headrace.local.demo import DemoRun, clear_old_state, require_empty, summary
+from headrace.local.demo import DemoRun, Tally, clear_old_state, count_endings, require_empty, summary
 from headrace.local.evidence import Evidence, gather_evidence
 from headrace.local.gallery import drawn_still
 from headrace.local.report import Source, render_report
@@ -17,6 +17,8 @@ from headrace.model.errors import ConfigurationError, FatalError
 from headrace.model.keys import MARK, failure_key, mark_of, record_key
 from headrace.model.record import Ending, FailureRecord, Output, Record, Times
 from headrace.model.task import Task
+from headrace.operations.records import Records
+from headrace.queue.memory import MemoryQueue
 from headrace.storage.memory import MemoryStorage
 
 RESULT = {
@@ -94,6 +96,21 @@ async def test_records_and_results_are_read_from_where_a_user_finds_them() -> No
     assert found.worked[0].picture == drawn_still(1)
     assert [failure.reason for failure in found.failures] == ["no pixel data"]
     assert found.unpublished == ()
+
+
+async def test_a_file_has_not_ended_while_its_task_is_in_the_queue() -> None:
+    store, queue = await Store().make(), MemoryQueue(now=lambda: 0.0)
+    records = Records(store.storage, "platform")
+    await queue.ensure("echo", lease_seconds=60, max_leased=8)
+    await queue.put(a_task("echo/a.dcm", 1))
+    (lease,) = await queue.pull("echo", 1, wait_seconds=0)
+    await store.finish("a.dcm")  # its record is there; its worker may be publishing yet
+    publishing = await count_endings(records, queue, ["echo"])
+    assert (publishing, publishing.covers(1)) == (Tally(done=1, queued=1), False)
+    await lease.done()
+    await store.fail("b.dcm")
+    ended = await count_endings(records, queue, ["echo"])
+    assert (ended, ended.covers(2), ended.covers(3)) == (Tally(done=1, failed=1), True, False)
 
 
 async def test_a_result_of_another_attempt_is_found_out() -> None:
