@@ -94,4 +94,3 @@ class AttemptNote(Value):
     failures: tuple[str, ...] = ()
     started: int = 0
     ended: int = 0
-    alone: bool = False  # its batch failed: it runs by itself from now on

@@ -36,7 +36,7 @@ class Held:
     @property
     def alone(self) -> bool:
         """Whether it must not share a batch."""
-        return self.note.alone or self.lease.deliveries >= ALONE_FROM_DELIVERY
+        return self.lease.deliveries >= ALONE_FROM_DELIVERY
 
     def ready(self) -> Staged:
         """What the runner is given."""
