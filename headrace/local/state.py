@@ -12,10 +12,10 @@ from pydantic import Field, ValidationError
 from headrace.local.files import write_private
 from headrace.model.errors import ConfigurationError
 from headrace.model.settings import Settings
-from headrace.model.value import Value
+from headrace.model.value import StoredValue
 
 
-class StackState(Value):
+class StackState(StoredValue):
     """What a stack tells about itself to whoever looks in; no secrets. Times: seconds since the epoch.
 
     `workers` are those that run, `wanted` those that the files waiting call for, with `reasons`.

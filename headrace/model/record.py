@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from headrace.model.task import Task
-from headrace.model.value import Value
+from headrace.model.value import StoredValue
 
 
 class Ending(StrEnum):
@@ -18,7 +18,7 @@ class Ending(StrEnum):
     PURGED = "purged"  # a person emptied the queue
 
 
-class Output(Value):
+class Output(StoredValue):
     """One object that an attempt wrote: where it is staged and where it is published."""
 
     name: str  # relative to the attempt's output folder
@@ -29,7 +29,7 @@ class Output(Value):
     size: int
 
 
-class Times(Value):
+class Times(StoredValue):
     """Seconds since the epoch of each step, by the worker's clock; received by the receiver's."""
 
     received: float
@@ -40,7 +40,7 @@ class Times(Value):
     committed: float
 
 
-class Record(Value):
+class Record(StoredValue):
     """A task that is done. Its outputs are what the final keys hold."""
 
     state: Literal["done"] = "done"
@@ -58,7 +58,7 @@ class Record(Value):
     log: str = ""  # the end of stdout and stderr
 
 
-class FailureRecord(Value):
+class FailureRecord(StoredValue):
     """A task that ended without a result; `replay` supersedes it."""
 
     state: Literal[Ending.FAILED, Ending.SUPERSEDED, Ending.GONE, Ending.PURGED]
@@ -84,7 +84,7 @@ def read_record(data: bytes) -> Record | FailureRecord:
     return _any_record.validate_json(data, by_alias=True, by_name=False)
 
 
-class AttemptNote(Value):
+class AttemptNote(StoredValue):
     """What is remembered between attempts of one task; written only when something went wrong.
 
     `failures` are counted attempts, oldest first. `started` and `ended` count starts of a handler that

@@ -2,12 +2,12 @@
 
 import hashlib
 
-from headrace.model.value import Value
+from headrace.model.value import StoredValue
 
 TASK_ID_LENGTH = 32  # hexadecimal digits: 128 bits of SHA-256
 
 
-class Task(Value):
+class Task(StoredValue):
     """What the queue carries. `received` is seconds since the epoch, `size` is bytes."""
 
     id: str

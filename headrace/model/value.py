@@ -1,4 +1,4 @@
-"""The base of every persisted value: strict, frozen, unknown keys refused, camelCase on the wire."""
+"""The bases of every persisted value: strict, frozen, camelCase on the wire."""
 
 from typing import Self
 
@@ -32,3 +32,13 @@ class Value(BaseModel):
     def to_json(self) -> bytes:
         """One JSON document; fields that are None are left out."""
         return self.model_dump_json(by_alias=True, exclude_none=True).encode()
+
+
+class StoredValue(Value):
+    """A value that services write for one another.
+
+    Keys that a newer version added are read over: while a stack is brought up to date, old workers meet
+    what new ones wrote, and a task must not be stuck between them.
+    """
+
+    model_config = ConfigDict(extra="ignore")
