@@ -97,6 +97,11 @@ def test_the_real_files_are_judged_as_they_are(name: str, found: bool) -> None:
     assert find_doppler(frames, sector.mask).found is found
 
 
+def test_a_black_sector_is_no_doppler() -> None:
+    doppler = find_doppler(np.zeros((2, 120, 160, 3), dtype=np.uint8), EVERYWHERE)
+    assert (doppler.found, doppler.fraction, doppler.tinted) == (False, 0, False)
+
+
 def test_a_phantom_is_no_doppler() -> None:
     frames, fan = grey_frames()
     assert find_doppler(frames, fan.mask(240, 320)).fraction == 0

@@ -8,7 +8,7 @@ from derive import SHIPPED
 from echo.dicom import read_dicom
 from echo.frame import grey
 from echo.geometry import Box, Fan
-from echo.sector import Sector, enclosing, find_sector
+from echo.sector import Sector, _percentile, enclosing, find_sector
 from echo.views import VIEWS
 
 from tests.fixtures.echo_screens import grey_frames, inked, with_text
@@ -99,6 +99,13 @@ def test_a_large_screen_is_searched_at_a_smaller_size_with_the_same_result() -> 
     assert isinstance(large.shape, Fan)
     assert isinstance(small.shape, Fan)
     assert large.shape.far == pytest.approx(3 * small.shape.far, rel=0.05)
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 400])
+@pytest.mark.parametrize("percent", [0, 0.75, 50, 98.5, 100])
+def test_a_percentile_of_sorted_rows_is_numpys(count: int, percent: float) -> None:
+    rows = np.sort(np.random.default_rng(count).normal(size=(5, count)).astype(np.float32), axis=1)
+    assert np.allclose(_percentile(rows, percent), np.percentile(rows, percent, axis=1), atol=1e-6)
 
 
 def test_the_smallest_shape_around_a_fans_rim_is_that_fan() -> None:

@@ -131,6 +131,16 @@ def test_a_black_sector_gives_a_black_input() -> None:
     assert not network_input(np.zeros((60, 80), dtype=np.uint8), np.ones((60, 80), dtype=bool)).any()
 
 
+def test_the_input_is_levelled_by_the_sectors_white_and_mean() -> None:
+    picture = (200 * np.random.default_rng(2).random((240, 320)) ** 2).astype(np.uint8)
+    mask = np.ones(picture.shape, dtype=bool)
+    mask[:, :20] = mask[:, 300:] = False
+    mask[0, 0] = mask[239, 319] = True  # the cut is the whole picture, so that nothing is resized
+    level = np.minimum(picture / np.percentile(picture[mask], 99.5), 1)
+    level **= np.log(0.25) / np.log(level[mask].mean())
+    assert np.allclose(network_input(picture, mask), level * mask, atol=1e-5)
+
+
 def test_grey_is_the_luminance() -> None:
     colours = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]]], dtype=np.uint8)
     assert grey(colours).tolist() == [[76, 149, 28, 255]]

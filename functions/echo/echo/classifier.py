@@ -16,6 +16,7 @@ from echo.errors import InputError
 from echo.frame import grey
 from echo.options import read_options
 from echo.picture import annotated
+from echo.png import write_png
 from echo.result import Finding, document
 from echo.sector import find_sector
 from echo.video import read_video
@@ -64,7 +65,7 @@ class Classifier:
             clip = read_clip(path, options.frames)
         finding = self._found(clip, watch, path.name)
         with watch.step("draw"):
-            annotated(finding).save(folder / f"{path.name}.png", compress_level=1)
+            write_png(folder / f"{path.name}.png", annotated(finding))
         if options.animation and clip.total_frames > 1:
             with watch.step("animation"):
                 write_animation(folder / f"{path.name}.webp", read_clip(path, MOST_FRAMES), finding)

@@ -31,18 +31,24 @@ class Doppler:
 def find_doppler(frames: np.ndarray, mask: np.ndarray, threshold: float = DEFAULT_FRACTION) -> Doppler:
     """The test on RGB frames (uint8, n x height x width x 3)."""
     step = max(1, -(-max(mask.shape) // SAMPLED_SIDE))
-    inside = mask[::step, ::step]
-    pixels = np.concatenate([_pixels(frame[::step, ::step], inside) for frame in frames])
-    bright = pixels[:, 2] >= BRIGHT
-    coloured = bright & (pixels[:, 1] >= SATURATED)
-    fraction = float(coloured.mean()) if len(pixels) else 0.0
-    tinted = _is_tint(pixels[coloured, 0], int(bright.sum()))
+    inside, looked_at = mask[::step, ::step], frames[:, ::step, ::step]
+    bright = looked_at[(_value(looked_at) >= BRIGHT) & inside]
+    hues, saturation = _hue_and_saturation(bright)
+    coloured = saturation >= SATURATED
+    fraction = float(coloured.sum() / max(len(frames) * inside.sum(), 1))
+    tinted = _is_tint(hues[coloured], len(bright))
     return Doppler(fraction >= threshold and not tinted, round(fraction, 5), threshold, tinted)
 
 
-def _pixels(frame: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """(hue, saturation, value) of the pixels inside, each 0..255."""
-    return np.asarray(Image.fromarray(np.ascontiguousarray(frame)).convert("HSV"))[inside]
+def _value(frames: np.ndarray) -> np.ndarray:
+    """The value of HSV, 0..255."""
+    return np.maximum(np.maximum(frames[..., 0], frames[..., 1]), frames[..., 2])
+
+
+def _hue_and_saturation(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Hue and saturation (0..255) of RGB pixels (uint8, n x 3)."""
+    turned = np.asarray(Image.frombytes("RGB", (len(pixels), 1), pixels.tobytes()).convert("HSV"))
+    return turned[0, :, 0], turned[0, :, 1]
 
 
 def _is_tint(hues: np.ndarray, bright: int) -> bool:

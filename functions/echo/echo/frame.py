@@ -12,8 +12,8 @@ GAMMA_LIMITS = (0.4, 1.6)
 
 def grey(frames: np.ndarray) -> np.ndarray:
     """Luminance (ITU-R BT.601, in 1/256) of uint8 RGB frames, as uint8."""
-    weights = np.array([77, 150, 29], dtype=np.uint16)
-    return ((frames.astype(np.uint16) * weights).sum(axis=-1, dtype=np.uint16) >> 8).astype(np.uint8)
+    red, green, blue = (frames[..., channel].astype(np.uint16) for channel in range(3))
+    return ((77 * red + 150 * green + 29 * blue) >> 8).astype(np.uint8)
 
 
 def network_input(
@@ -35,10 +35,11 @@ def network_input(
 
 def _levelled(picture: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """Brightness 0..1 with the white point and the mean of the constants above; 0 outside."""
-    white = max(float(np.percentile(picture[inside], WHITE_PERCENTILE)), 1.0)
-    level = np.minimum(picture.astype(np.float32) / white, 1.0) * inside
-    mean = float(level[inside].mean())
-    if mean <= 0:
-        return level
-    gamma = np.clip(np.log(MEAN_BRIGHTNESS) / np.log(min(mean, 0.99)), *GAMMA_LIMITS)
-    return level ** np.float32(gamma)
+    shown = picture[inside]
+    white = max(float(np.percentile(shown, WHITE_PERCENTILE)), 1.0)
+    levels = np.minimum(np.arange(256, dtype=np.float32) / white, 1.0)  # of each of the 256 shades
+    mean = float(levels[shown].mean())
+    if mean > 0:
+        gamma = np.clip(np.log(MEAN_BRIGHTNESS) / np.log(min(mean, 0.99)), *GAMMA_LIMITS)
+        levels = levels ** np.float32(gamma)
+    return levels[picture] * inside

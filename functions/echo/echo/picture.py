@@ -1,7 +1,7 @@
 """The annotated picture: the masked frame, the sector's outline and what was found, drawn with Pillow."""
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, lru_cache, partial
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -19,6 +19,7 @@ OUTLINE, WARM, COOL = (64, 196, 180), (255, 138, 61), (92, 110, 130)
 COLOURS = {"four-chamber": (88, 166, 255), "short-axis": (188, 140, 255), "long-axis": (86, 211, 100)}
 MARGIN = 0.03  # of the sector's larger side, left around it
 SCALE_BAR_MM = 20.0
+Colour = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +64,33 @@ def annotated(finding: Finding) -> Image.Image:
     y = _bars(pen, finding, y)
     y = _badge(pen, finding, y)
     _facts(pen, finding, y)
-    pen.text((STAGE[0], HEIGHT - 36), NOTICE.capitalize() + ".", fill=QUIET, font=font(15))
+    _write(pen, (STAGE[0], HEIGHT - 36), NOTICE.capitalize() + ".", QUIET, 15)
     trained = "Trained on synthetic phantoms only"
-    pen.text((PANEL_RIGHT, HEIGHT - 36), trained, fill=QUIET, font=font(15), anchor="ra")
+    _write(pen, (PANEL_RIGHT, HEIGHT - 36), trained, QUIET, 15, anchor="ra")
     return image
 
 
+@cache
 def font(size: int) -> ImageFont.FreeTypeFont:
     """The typeface that comes with Pillow."""
     return ImageFont.load_default(size)
+
+
+def _write(
+    pen: ImageDraw.ImageDraw, at: tuple[int, int], text: str, fill: Colour, size: int, *, anchor: str = "la"
+) -> None:
+    """One line of text, as ImageDraw.text would."""
+    mask, left, top = _label(text, size, anchor)
+    pen.bitmap((at[0] + left, at[1] + top), mask, fill=fill)
+
+
+@lru_cache(maxsize=256)
+def _label(text: str, size: int, anchor: str) -> tuple[Image.Image, int, int]:
+    """A line of text as a mask and where it begins from its anchor; most lines are on every picture."""
+    left, top, right, bottom = (round(side) for side in font(size).getbbox(text, anchor=anchor))
+    mask = Image.new("L", (right - left, bottom - top))
+    ImageDraw.Draw(mask).text((-left, -top), text, fill=255, font=font(size), anchor=anchor)
+    return mask, left, top
 
 
 def _stage(image: Image.Image, pen: ImageDraw.ImageDraw, finding: Finding) -> None:
@@ -87,7 +106,7 @@ def _stage(image: Image.Image, pen: ImageDraw.ImageDraw, finding: Finding) -> No
     if finding.clip.spacing_mm:
         length = SCALE_BAR_MM / finding.clip.spacing_mm[0] * cut.scale
         pen.line((left + 16, bottom - 16, left + 16 + length, bottom - 16), fill=TEXT, width=3)
-        pen.text((left + 16, bottom - 40), f"{SCALE_BAR_MM:.0f} mm", fill=TEXT, font=font(15))
+        _write(pen, (left + 16, bottom - 40), f"{SCALE_BAR_MM:.0f} mm", TEXT, 15)
 
 
 def _shown(point: tuple[float, float], *, cut: Cut, x: int, y: int) -> tuple[float, float]:
@@ -97,16 +116,16 @@ def _shown(point: tuple[float, float], *, cut: Cut, x: int, y: int) -> tuple[flo
 def _verdict(pen: ImageDraw.ImageDraw, finding: Finding) -> int:
     """View and agreement; returns where the next part begins."""
     vote = finding.vote
-    pen.text((PANEL, 28), "VIEW", fill=QUIET, font=font(14))
+    _write(pen, (PANEL, 28), "VIEW", QUIET, 14)
     if vote is None:
-        pen.text((PANEL, 48), "Not a cardiac view", fill=TEXT, font=font(26))
-        pen.text((PANEL, 84), "a linear or convex probe: view not judged", fill=QUIET, font=font(16))
+        _write(pen, (PANEL, 48), "Not a cardiac view", TEXT, 26)
+        _write(pen, (PANEL, 84), "a linear or convex probe: view not judged", QUIET, 16)
         return 132
     title = TITLES[vote.view] if finding.is_sure else "View uncertain"
-    pen.text((PANEL, 48), title, fill=COLOURS[vote.view] if finding.is_sure else TEXT, font=font(26))
+    _write(pen, (PANEL, 48), title, COLOURS[vote.view] if finding.is_sure else TEXT, 26)
     agreed = f"{vote.votes[vote.view]} of {len(vote.frames)} frames"
     what = f"{agreed} agree" if finding.is_sure else f"{TITLES[vote.view].lower()} in {agreed}"
-    pen.text((PANEL, 84), what, fill=QUIET, font=font(16))
+    _write(pen, (PANEL, 84), what, QUIET, 16)
     return 132
 
 
@@ -114,11 +133,11 @@ def _bars(pen: ImageDraw.ImageDraw, finding: Finding, y: int) -> int:
     """Mean probability of each view, and one square a frame in the colour of its vote."""
     if finding.vote is None:
         return y
-    pen.text((PANEL, y), "MEAN PROBABILITY", fill=QUIET, font=font(14))
+    _write(pen, (PANEL, y), "MEAN PROBABILITY", QUIET, 14)
     y += 26
     for view, mean in zip(VIEWS, finding.vote.mean, strict=True):
-        pen.text((PANEL, y), TITLES[view], fill=TEXT, font=font(16))
-        pen.text((PANEL_RIGHT, y), f"{mean:.2f}", fill=TEXT, font=font(16), anchor="ra")
+        _write(pen, (PANEL, y), TITLES[view], TEXT, 16)
+        _write(pen, (PANEL_RIGHT, y), f"{mean:.2f}", TEXT, 16, anchor="ra")
         track = (PANEL, y + 24, PANEL_RIGHT, y + 32)
         pen.rounded_rectangle(track, 4, fill=TRACK)
         if mean * (PANEL_RIGHT - PANEL) >= 8:  # a bar shorter than its round ends can't be drawn
@@ -130,7 +149,7 @@ def _bars(pen: ImageDraw.ImageDraw, finding: Finding, y: int) -> int:
 
 def _votes(pen: ImageDraw.ImageDraw, finding: Finding, y: int) -> int:
     rows = np.array(finding.vote.frames)
-    pen.text((PANEL, y), "FRAME BY FRAME", fill=QUIET, font=font(14))
+    _write(pen, (PANEL, y), "FRAME BY FRAME", QUIET, 14)
     y += 24
     step = min(37.0, (PANEL_RIGHT - PANEL) / len(rows))
     for index, best in enumerate(rows.argmax(axis=1)):
@@ -145,10 +164,10 @@ def _badge(pen: ImageDraw.ImageDraw, finding: Finding, y: int) -> int:
     text = "COLOUR DOPPLER" if found else "B-MODE, NO COLOUR DOPPLER"
     width = pen.textlength(text, font=font(15)) + 28
     pen.rounded_rectangle((PANEL, y, PANEL + width, y + 30), 15, fill=WARM if found else COOL)
-    pen.text((PANEL + 14, y + 15), text, fill=BACKGROUND if found else TEXT, font=font(15), anchor="lm")
+    _write(pen, (PANEL + 14, y + 15), text, BACKGROUND if found else TEXT, 15, anchor="lm")
     percent = f"{100 * finding.doppler.fraction:.2f} % of the sector is coloured"
     note = f"{percent}, in one tint" if finding.doppler.tinted else percent
-    pen.text((PANEL, y + 38), note, fill=QUIET, font=font(15))
+    _write(pen, (PANEL, y + 38), note, QUIET, 15)
     return y + 72
 
 
@@ -160,5 +179,5 @@ def _facts(pen: ImageDraw.ImageDraw, finding: Finding, y: int) -> None:
         frames += f", {1 / clip.frame_seconds:.0f} a second"
     spacing = f"{clip.spacing_mm[0]:g} mm a pixel" if clip.spacing_mm else "no pixel spacing"
     for line in (frames, f"{clip.width} x {clip.height} pixels, {spacing}"):
-        pen.text((PANEL, y), line, fill=QUIET, font=font(15))
+        _write(pen, (PANEL, y), line, QUIET, 15)
         y += 22

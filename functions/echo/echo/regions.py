@@ -89,7 +89,7 @@ def rim(mask: np.ndarray) -> np.ndarray:
 
 def hull(points: np.ndarray) -> list[tuple[float, float]]:
     """The convex hull of (x, y) points, by Andrew's monotone chain."""
-    ordered = sorted({(float(x), float(y)) for x, y in points})
+    ordered = sorted(set(map(tuple, points.tolist())))
     if len(ordered) < 3:
         return ordered
     return _chain(ordered)[:-1] + _chain(ordered[::-1])[:-1]

@@ -137,9 +137,17 @@ def _fans(points: np.ndarray, apexes: np.ndarray) -> tuple[np.ndarray, np.ndarra
     """For each apex near, far and half angle of the fan around the points, and its area."""
     right = points[None, :, 0] - apexes[:, :1]
     down = points[None, :, 1] - apexes[:, 1:]
-    radius, angle = np.hypot(right, down), np.abs(np.arctan2(right, down))
-    near = np.percentile(radius, OUTLIERS / 2, axis=1)
-    far = np.percentile(radius, 100 - OUTLIERS / 2, axis=1)
-    half = np.percentile(angle, 100 - OUTLIERS, axis=1)
+    radius = np.sort(np.sqrt(right * right + down * down), axis=1)
+    angle = np.sort(np.abs(np.arctan2(right, down)), axis=1)
+    near, far = _percentile(radius, OUTLIERS / 2), _percentile(radius, 100 - OUTLIERS / 2)
+    half = _percentile(angle, 100 - OUTLIERS)
     area = np.where(half < WIDEST, half * (far**2 - near**2), np.inf)
     return np.stack([near, far, half], axis=1), area
+
+
+def _percentile(ordered: np.ndarray, percent: float) -> np.ndarray:
+    """As np.percentile of each row, several times as fast where rows are sorted."""
+    place = percent / 100 * (ordered.shape[1] - 1)
+    low = int(place)
+    high = min(low + 1, ordered.shape[1] - 1)
+    return ordered[:, low] + (ordered[:, high] - ordered[:, low]) * np.float32(place - low)

@@ -1,4 +1,4 @@
-"""The trained weights as an ONNX file: built by hand, then quantised to eight bits."""
+"""The trained weights as an ONNX file: built by hand, quantised to eight bits, its first block made cheap."""
 
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ from echo.frame import INPUT_HEIGHT, INPUT_WIDTH
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
+from training.first_block import joined
 from training.network import CLASSES, FILTERS, Weights, pooled
 
 OPSET, IR_VERSION = 17, 9  # read by every ONNX Runtime since 1.15
@@ -72,11 +73,11 @@ def export(weights: Weights, calibration: np.ndarray, target: Path) -> None:
     in silence and answer otherwise than those on which the accuracy was measured.
     """
     with tempfile.TemporaryDirectory() as folder:
-        plain = Path(folder) / "views.onnx"
+        plain, quantised = Path(folder) / "plain.onnx", Path(folder) / "quantised.onnx"
         onnx.save(float_model(weights), plain)
         quantize_static(
             plain,
-            target,
+            quantised,
             _Calibration(calibration),
             quant_format=QuantFormat.QDQ,
             activation_type=QuantType.QUInt8,
@@ -84,3 +85,4 @@ def export(weights: Weights, calibration: np.ndarray, target: Path) -> None:
             per_channel=True,
             reduce_range=True,
         )
+        onnx.save(joined(onnx.load(quantised)), target)
