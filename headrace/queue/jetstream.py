@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import orjson
@@ -9,12 +10,12 @@ from nats.aio.msg import Msg
 from nats.js.errors import APIError, BadRequestError
 from nats.js.errors import NotFoundError as NatsNotFoundError
 
-from headrace.model.errors import NotFoundError
+from headrace.model.errors import NotFoundError, TransientError
 from headrace.model.task import Task
 from headrace.queue import jetstream_layout as layout
 from headrace.queue import jetstream_reading as reading
 from headrace.queue.jetstream_batch import NAK, ask
-from headrace.queue.jetstream_server import Server, translated
+from headrace.queue.jetstream_server import ANSWER_SECONDS, Server, translated
 from headrace.queue.port import Backlog, Lease
 
 ALWAYS = "2200-01-01T00:00:00Z"  # the server counts nanoseconds from now on: 2262 would be too late
@@ -22,6 +23,7 @@ SAMPLE = 16  # tasks whose sizes make the estimate of a backlog's bytes
 RENEWAL_SECONDS = 1.0  # a waiting request is sent anew: the server forgets it at `resume` until then
 SLACK_SECONDS = 2.0  # beyond a request's own end, for its answer to arrive
 MUTE_SECONDS = 0.25  # a request that must not wait is left unanswered while max_leased tasks are out
+DONE_SECONDS = 1.0  # an end that is not confirmed by then is made sure of in another way
 
 # https://github.com/nats-io/nats-server/blob/main/server/errors.json
 STORE_REFUSED = 10077  # any refusal to store; the description tells which
@@ -38,23 +40,34 @@ class JetStreamLease:
     deliveries: int
     server: Server
     reply: str
+    sequence: int
 
     async def extend(self) -> None:
         """See the port."""
         await self._tell(b"+WPI")
 
     async def done(self) -> None:
-        """See the port."""
-        await self._tell(b"+ACK")
+        """See the port.
+
+        A server that was killed within 100 ms of a delivery comes back without knowing of it, and leaves
+        its acknowledgement unanswered until the task is delivered again, which may be never when its only
+        worker has its hands full of such tasks. So the message itself is deleted then, by its number.
+        https://github.com/nats-io/nats-server/blob/main/server/consumer.go (processAckMsgLocked)
+        """
+        try:
+            await self._tell(b"+ACK", seconds=DONE_SECONDS)
+        except TransientError:
+            with suppress(NotFoundError):
+                await _delete(self.server, self.task.function, self.task.id, self.sequence)
 
     async def retry(self, delay_seconds: float = 0.0) -> None:
         """See the port."""
         nanoseconds = round(delay_seconds * 1e9)
         await self._tell(NAK + (b" " + orjson.dumps({"delay": nanoseconds}) if nanoseconds > 0 else b""))
 
-    async def _tell(self, word: bytes) -> None:
+    async def _tell(self, word: bytes, *, seconds: float = ANSWER_SECONDS) -> None:
         """Say a word about the task and wait until the server has taken it; quiet when the stream is gone."""
-        if await self.server.request(self.reply, word) is not None:
+        if await self.server.request(self.reply, word, seconds=seconds) is not None:
             return
         try:
             raise await reading.silence(self.server, self.task.function, f"lease of {self.task.id}")
@@ -128,7 +141,8 @@ class JetStreamQueue:
             layout.report_rubbish(function, message.subject, reason)
             await self._server.request(message.reply, b"+TERM it is no task")
             return None
-        return JetStreamLease(task, message.metadata.num_delivered, self._server, message.reply)
+        known = message.metadata
+        return JetStreamLease(task, known.num_delivered, self._server, message.reply, known.sequence.stream)
 
     async def backlog(self, function: str) -> Backlog:
         """See the port."""
@@ -173,14 +187,7 @@ class JetStreamQueue:
         stored = await reading.last(self._server, function, task_id)
         if stored is None:
             return False
-        jetstream = await self._server.jetstream()
-        with translated(f"remove {task_id} of {function}"):
-            try:
-                return await jetstream.delete_msg(layout.stream_name(function), stored.sequence)
-            except APIError as error:
-                if error.err_code in SEQUENCE_NOT_FOUND:
-                    return False
-                raise
+        return await _delete(self._server, function, task_id, stored.sequence)
 
     async def pause(self, function: str) -> None:
         """See the port."""
@@ -206,3 +213,15 @@ class JetStreamQueue:
     async def close(self) -> None:
         """See the port."""
         await self._server.close()
+
+
+async def _delete(server: Server, function: str, task_id: str, sequence: int) -> bool:
+    """Take one message out of a stream. False: it was not there. Raises NotFoundError without a stream."""
+    jetstream = await server.jetstream()
+    with translated(f"remove {task_id} of {function}"):
+        try:
+            return await jetstream.delete_msg(layout.stream_name(function), sequence)
+        except APIError as error:
+            if error.err_code in SEQUENCE_NOT_FOUND:
+                return False
+            raise

@@ -85,7 +85,9 @@ class Server:
         """The library's calls to manage streams; for use within `translated`."""
         return (await self.client()).jetstream(timeout=ANSWER_SECONDS)
 
-    async def request(self, subject: str, payload: bytes = b"") -> Msg | None:
+    async def request(
+        self, subject: str, payload: bytes = b"", *, seconds: float = ANSWER_SECONDS
+    ) -> Msg | None:
         """One question, one answer; None when nothing on the server serves this subject."""
         client = await self.client()
         now = asyncio.get_running_loop().time
@@ -93,7 +95,7 @@ class Server:
             async with asyncio.timeout(None) as patience:
                 with self.told_of_loss(client, lambda: patience.reschedule(now())):
                     try:
-                        return await client.request(subject, payload, timeout=ANSWER_SECONDS)
+                        return await client.request(subject, payload, timeout=seconds)
                     except NoRespondersError:
                         return None
 

@@ -123,6 +123,22 @@ async def test_a_lease_from_before_a_kill_can_be_ended_after_it(own_nats_server:
         assert await queue.ids("echo") == frozenset()
 
 
+async def test_a_lease_that_the_killed_server_forgot_can_be_ended(own_nats_server: NatsServer) -> None:
+    """It keeps deliveries in memory for up to 100 ms; here they are taken from it in any case."""
+    async with queue_of(own_nats_server) as queue:
+        await queue.put(task("a"))
+        await queue.put(task("b"))
+        (lease,) = await queue.pull("echo", 1, wait_seconds=PLENTY)
+        own_nats_server.kill()
+        own_nats_server.forget_deliveries("echo")
+        own_nats_server.start()
+        await persistently(lease.extend)
+        await persistently(lease.done)
+        assert await queue.ids("echo") == {task("b").id}
+        (other,) = await queue.pull("echo", 2, wait_seconds=PLENTY)
+        assert other.task == task("b")
+
+
 async def test_a_pause_survives_a_kill(own_nats_server: NatsServer) -> None:
     async with queue_of(own_nats_server) as queue:
         await queue.put(task("a"))
