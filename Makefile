@@ -49,6 +49,7 @@ lock: ## lock what pyproject.toml asks for, with hashes; ARGS=--upgrade takes th
 	$(COMPILE) $(ARGS) --extra local --extra echo pyproject.toml -o requirements.txt
 	$(COMPILE) $(ARGS) --all-extras pyproject.toml -c requirements.txt -o requirements-dev.txt
 	echo uv | $(COMPILE) $(ARGS) - -o tools/uv.txt
+	printf 'faas-supervisor==1.5.2\nsetuptools<81\nwebdavclient3\n' | $(COMPILE) $(ARGS) - -o tests/bench/oscar.txt
 	echo hatchling editables | tr ' ' '\n' | $(COMPILE) $(ARGS) - -o tools/build.txt
 
 clean: ## remove .venv, caches, the embedded default's state and the demo's report

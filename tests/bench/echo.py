@@ -1,5 +1,9 @@
-"""(c) functions/echo: files a second with the model kept loaded, against one process a file as OSCAR does."""
+"""(c) functions/echo: files a second with the model kept loaded, against one process a file as OSCAR does.
 
+Twice: end to end on one store, a worker beside OSCAR's supervisor; and the function's process alone.
+"""
+
+import asyncio
 import itertools
 import json
 import os
@@ -13,11 +17,15 @@ from statistics import median
 
 from headrace.catalog.folder import Installed, load_function
 from headrace.model.task import Task
+from headrace.storage.port import ObjectInfo
 from headrace.worker.attempt import Folder, Staged
 from headrace.worker.build import runner_environment
 from headrace.worker.limits import Limits
 from headrace.worker.runner_process import Program, RunnerProcess
+from tests.bench.drain import drained
 from tests.bench.figures import Spread
+from tests.bench.oscar import Oscar, install_supervisor
+from tests.stack import Stack, running
 
 ROUNDS, KEPT_FILES, SINGLE_FILES = 5, 24, 4
 ECHO = Path(__file__).parents[2] / "functions" / "echo"
@@ -25,28 +33,75 @@ LIMITS = Limits(seconds=120.0, memory_bytes=2**32, disk_bytes=2**32)
 
 
 @dataclass(frozen=True, slots=True)
-class Echo:
-    """Files a second of each round, seconds to load, and seconds a part of one file (medians)."""
+class Pair:
+    """Files a second of each round: the model kept, and loaded for each file."""
 
     kept: tuple[float, ...]
     single: tuple[float, ...]
-    load_seconds: Spread
-    parts: dict[str, float]
 
     @property
     def ratio(self) -> Spread:
         return Spread.of([kept / single for kept, single in zip(self.kept, self.single, strict=True)])
 
 
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """Rates with the store and without, seconds to load, and seconds a part of one file (medians)."""
+
+    whole: Pair
+    process: Pair
+    load_seconds: Spread
+    parts: dict[str, float]
+
+
 async def measure(base: Path) -> Echo:
-    """In turn: one runner for many files, one runner for each file."""
+    """Each round in turn: a warm worker, OSCAR's supervisor; one runner for many files, one for each file."""
     base.mkdir()
     subprocess.run([sys.executable, ECHO / "derive.py", "--count", "100", base / "clips"], check=True)
-    clips = itertools.cycle(sorted((base / "clips").glob("*.dcm")))
-    bench = _Bench(base, load_function(ECHO), clips)
-    rounds = [(await bench.kept(), await bench.single()) for _ in range(ROUNDS)]
-    kept, single = zip(*rounds, strict=True)
-    return Echo(kept, single, Spread.of(bench.loads), bench.parts())
+    paths = sorted((base / "clips").glob("*.dcm"))
+    (base / "functions").mkdir()
+    (base / "functions" / "echo").symlink_to(ECHO)
+    bench = _Bench(base, load_function(ECHO), itertools.cycle(paths))
+    python = install_supervisor(base / "oscar")
+    async with running(base / "state", base / "functions", workers=1) as stack:
+        whole = _Whole(stack, Oscar(python, ECHO, stack.settings.storage, "uploads", "results"), paths)
+        await whole.kept(0)
+        rounds = [
+            (await whole.kept(number), await whole.single(number), await bench.kept(), await bench.single())
+            for number in range(1, ROUNDS + 1)
+        ]
+    columns = tuple(zip(*rounds, strict=True))
+    return Echo(Pair(*columns[:2]), Pair(*columns[2:]), Spread.of(bench.loads), bench.parts())
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """From the bucket to the bucket: pull or event, download, work, commit or upload."""
+
+    stack: Stack
+    oscar: Oscar
+    clips: list[Path]
+
+    async def kept(self, number: int) -> float:
+        async def upload() -> list[ObjectInfo]:
+            return [await self._put(f"echo/{number}-{clip.name}", clip) for clip in self.clips[:KEPT_FILES]]
+
+        return await drained(self.stack, "echo", upload)
+
+    async def single(self, number: int) -> float:
+        clips = self.clips[number * SINGLE_FILES :][:SINGLE_FILES]
+        infos = [await self._put(f"oscar/{number}-{clip.name}", clip) for clip in clips]
+        began = time.perf_counter()
+        for info in infos:
+            await asyncio.to_thread(self.oscar.work, info.key)
+        rate = len(infos) / (time.perf_counter() - began)
+        for info in infos:
+            await self.stack.storage.head("results", f"{info.key}.json")  # it has really worked
+        return rate
+
+    async def _put(self, key: str, clip: Path) -> ObjectInfo:
+        await self.stack.storage.put("uploads", key, clip)
+        return await self.stack.storage.head("uploads", key)
 
 
 class _Bench:

@@ -6,12 +6,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from headrace.model.keys import record_key
-from headrace.model.record import Record
-from headrace.model.task import task_id
-from headrace.queue.port import Queue
 from headrace.storage.port import ObjectInfo
 from headrace.storage.s3 import S3Storage
+from tests.bench.drain import drained
 from tests.bench.figures import Spread
 from tests.stack import Stack, running, write_function
 
@@ -125,28 +122,13 @@ async def _get_put(storage: S3Storage, base: Path, info: ObjectInfo) -> None:
 
 
 async def _drained(stack: Stack, prefix: str, files: int) -> float:
-    """Files a second, from the first pull to the last commit, of files that wait in a paused function."""
-    await stack.queue.pause("copy")
-    infos = []
+    async def put() -> list[ObjectInfo]:
+        infos: list[ObjectInfo] = []
 
-    async def put(number: int) -> None:
-        infos.append(await _put(stack.storage, "bench-in", f"copy/{prefix}/{number}"))
+        async def one(number: int) -> None:
+            infos.append(await _put(stack.storage, "bench-in", f"copy/{prefix}/{number}"))
 
-    await _concurrently([put(number) for number in range(files)])
-    await _until(stack.queue, files)
-    await stack.queue.resume("copy")
-    await _until(stack.queue, 0)
-    records = [await _record(stack, info) for info in infos]
-    seconds = max(r.times.committed for r in records) - min(r.times.pulled for r in records)
-    return files / seconds
+        await _concurrently([one(number) for number in range(files)])
+        return infos
 
-
-async def _record(stack: Stack, info: ObjectInfo) -> Record:
-    key = record_key("copy", task_id("copy", info.bucket, info.key, info.identity))
-    return Record.from_json(await stack.storage.read(stack.settings.platform_bucket, key))
-
-
-async def _until(queue: Queue, tasks: int) -> None:
-    """Wait until so many tasks are in the queue."""
-    while (await queue.backlog("copy")).tasks != tasks:
-        await asyncio.sleep(0.3)
+    return await drained(stack, "copy", put)
