@@ -1,4 +1,4 @@
-"""What pydantic says of a function -> what its author is told: found, allowed, what to do."""
+"""What pydantic says of a document -> what its author is told: where, found, allowed, what to do."""
 
 import difflib
 from collections.abc import Callable, Mapping
@@ -7,9 +7,8 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from headrace.catalog.document import Route
-from headrace.catalog.fault import shown
-from headrace.model.schema import function_schema
+from headrace.catalog.document import Document, Route
+from headrace.catalog.fault import Fault, shown
 
 Schema = Mapping[str, Any]
 
@@ -27,13 +26,24 @@ _KINDS = {
 _Message = Callable[[ErrorDetails, Schema], str]
 
 
-def explained(error: ValidationError) -> tuple[tuple[Route, str], ...]:
-    """(path, message) of each fault that pydantic found."""
-    details = error.errors(include_url=False)
-    schema = function_schema()
+def explained(error: ValidationError, schema: Schema, *, document: Document) -> tuple[tuple[Route, str], ...]:
+    """(path, message) of each fault that pydantic found, by the model's schema.
+
+    Left out: what follows only from a part that the document itself could not be read in.
+    """
+    found = [(_path(detail["loc"]), detail) for detail in error.errors(include_url=False)]
     return tuple(
-        (_path(detail["loc"]), _message(detail, schema)) for detail in details if not _is_consequence(detail)
+        (path, _message(detail, schema))
+        for path, detail in found
+        if not _is_consequence(detail) and not any(path[: len(top)] == top for top in document.broken)
     )
+
+
+def fault_at(path: Route, message: str, *, document: Document, file: str) -> Fault:
+    """A fault with the line of the value at `path`, or of the nearest one that it would be in."""
+    known = next(path[:n] for n in range(len(path), -1, -1) if path[:n] in document.lines)
+    where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return Fault(file, document.lines[known], where.removeprefix("."), message)
 
 
 def _path(loc: Route) -> Route:

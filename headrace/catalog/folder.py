@@ -8,11 +8,12 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from headrace.catalog.document import Document, DocumentError, Route, Tree, read_document
-from headrace.catalog.explain import explained
+from headrace.catalog.explain import explained, fault_at
 from headrace.catalog.fault import Fault, refuse, shown
 from headrace.catalog.files import FolderError, read_files
 from headrace.model.errors import ConfigurationError
 from headrace.model.function import Function, digest_of
+from headrace.model.schema import function_schema
 
 FILE_NAME = "function.yaml"
 MAX_SCRIPT_BYTES = 256 * 1024  # a script is inlined where the function is rendered
@@ -94,7 +95,10 @@ def _examine_one(folder: Path) -> tuple[Installed | None, Sequence[Fault]]:
         reason = f"can't be read ({error.strerror or error}); make it readable"
         return None, [Fault(str(error.filename or file), None, "", reason)]
     faulty = {fault.where for fault in faults}
-    misfits = (_fault(document, file, path, text) for path, text in _misfits(document.tree, folder, files))
+    misfits = (
+        fault_at(path, text, document=document, file=file)
+        for path, text in _misfits(document.tree, folder, files)
+    )
     faults += [fault for fault in misfits if fault.where not in faulty]
     if function is None or faults:
         return None, sorted(faults, key=lambda fault: fault.line or 0)
@@ -108,18 +112,8 @@ def _function_of(document: Document, file: str) -> tuple[Function | None, list[F
     try:
         function = Function.from_json(json.dumps(document.tree))
     except ValidationError as error:
-        found += [each for each in explained(error) if not _is_below(each[0], document.broken)]
-    return function, [_fault(document, file, path, message) for path, message in found]
-
-
-def _is_below(path: Route, tops: Iterable[Route]) -> bool:
-    return any(path[: len(top)] == top for top in tops)
-
-
-def _fault(document: Document, file: str, path: Route, message: str) -> Fault:
-    known = next(path[:n] for n in range(len(path), -1, -1) if path[:n] in document.lines)
-    where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
-    return Fault(file, document.lines[known], where.removeprefix("."), message)
+        found += explained(error, function_schema(), document=document)
+    return function, [fault_at(path, message, document=document, file=file) for path, message in found]
 
 
 def _misfits(tree: Tree, folder: Path, files: Mapping[str, bytes]) -> Iterator[tuple[Route, str]]:

@@ -1,0 +1,73 @@
+"""Pools of nodes from a file: one YAML document each, read as strictly as a function's."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from headrace.catalog.document import DocumentError, read_document
+from headrace.catalog.explain import explained, fault_at
+from headrace.catalog.fault import Fault, refuse
+from headrace.model.errors import ConfigurationError
+from headrace.model.pool import NodePool
+
+_BEGIN = re.compile(rb"^---(?=\s|$)", re.MULTILINE)
+
+
+def load_pools(path: Path) -> tuple[NodePool, ...]:
+    """Every pool of a file, in its order. Raises ConfigurationError that names every fault of all of them."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path}: can't be read as a file of pools ({error.strerror}); name a YAML file of NodePools"
+        ) from error
+    return read_pools(data, str(path))
+
+
+def read_pools(data: bytes, file: str) -> tuple[NodePool, ...]:
+    """Every pool of a file's content, as `load_pools`; `file` is how messages call it."""
+    pools: dict[str, NodePool] = {}
+    faults: list[Fault] = []
+    for text in _documents(data):
+        pool, own_faults = _examine(text, file)
+        faults += own_faults
+        if pool is not None and pools.setdefault(pool.name, pool) is not pool:
+            message = f"found {pool.name!r} as the name of another pool before, allowed once; rename one"
+            faults.append(Fault(file, _first_line(text), "metadata.name", message))
+    if not pools and not faults:
+        faults.append(Fault(file, None, "", "holds no pool; write a document of kind NodePool"))
+    refuse(faults)
+    return tuple(pools.values())
+
+
+def _documents(data: bytes) -> Iterator[bytes]:
+    """The text of each document that is not empty, with so many empty lines before it as lie before it.
+
+    So each fault is told with its line in the file.
+    """
+    begins = [0, *(match.start() for match in _BEGIN.finditer(data))]
+    for begin, end in zip(begins, [*begins[1:], len(data)], strict=True):
+        lines = [line.strip() for line in data[begin:end].removeprefix(b"---").splitlines()]
+        if any(line and not line.startswith(b"#") for line in lines):
+            yield b"\n" * data.count(b"\n", 0, begin) + data[begin:end]
+
+
+def _first_line(text: bytes) -> int:
+    return len(text) - len(text.lstrip(b"\n")) + 1
+
+
+def _examine(text: bytes, file: str) -> tuple[NodePool | None, list[Fault]]:
+    try:
+        document = read_document(text)
+    except DocumentError as error:
+        return None, [Fault(file, error.line, "", str(error))]
+    pool, found = None, list(document.faults)
+    try:
+        pool = NodePool.from_json(json.dumps(document.tree))
+    except ValidationError as error:
+        found += explained(error, NodePool.model_json_schema(), document=document)
+    faults = [fault_at(path, message, document=document, file=file) for path, message in found]
+    return (None if faults else pool), sorted(faults, key=lambda fault: fault.line or 0)

@@ -1,0 +1,214 @@
+"""A pool of nodes of one kind: what a person writes, and what each of its nodes offers."""
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+
+from headrace.model.function import Name, Quantity, Seconds
+from headrace.model.quantity import QUANTITY_PATTERN, parse_bytes, parse_millicores, parse_quantity
+from headrace.model.resources import CPU, EPHEMERAL_STORAGE, MEMORY, PODS, ResourceList
+from headrace.model.value import Value
+
+_HUGE_PAGES = "hugepages-"
+# What a node has where its pool does not say: the kubelet's own bound, and the disk of a plain cloud node.
+_UNSAID = {PODS: "110", EPHEMERAL_STORAGE: "20Gi"}
+
+
+def _resource_name(name: str) -> str:
+    native = name in (CPU, MEMORY, EPHEMERAL_STORAGE, PODS) or name.startswith(_HUGE_PAGES)
+    if not native and "/" not in name:
+        raise ValueError(
+            f"found {name!r}, allowed cpu, memory, ephemeral-storage, pods, hugepages-<size> or a device's "
+            "name with its domain, like nvidia.com/gpu; rename it"
+        )
+    return name
+
+
+def _spelt(amount: object) -> object:
+    """A whole number as its text; `nvidia.com/gpu: 1` needs no quotes, as in Kubernetes."""
+    return str(amount) if isinstance(amount, int) and not isinstance(amount, bool) else amount
+
+
+def _in_units(name: str, amount: str) -> int:
+    """An amount in the units of ResourceList. Raises ValueError for a part of what comes whole."""
+    if name == CPU:
+        return parse_millicores(amount)
+    if name in (MEMORY, EPHEMERAL_STORAGE) or name.startswith(_HUGE_PAGES):
+        return parse_bytes(amount)
+    value = parse_quantity(amount)
+    if value.denominator != 1:
+        raise ValueError(f"{name}: found {amount!r}, allowed whole ones; round it")
+    return int(value)
+
+
+def _countable(amounts: Mapping[str, str]) -> Mapping[str, str]:
+    for name, amount in amounts.items():
+        _in_units(name, amount)
+    return amounts
+
+
+def _listed(amounts: Mapping[str, str]) -> ResourceList:
+    return ResourceList.of({name: _in_units(name, amount) for name, amount in amounts.items()})
+
+
+Amount = Annotated[
+    Quantity,
+    BeforeValidator(_spelt),
+    WithJsonSchema(
+        {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": QUANTITY_PATTERN}]}
+    ),
+]
+Amounts = Annotated[
+    Mapping[Annotated[str, AfterValidator(_resource_name)], Amount], AfterValidator(_countable)
+]
+Command = Annotated[tuple[str, ...], Field(min_length=1)]  # a program and its arguments
+
+
+class Driver(StrEnum):
+    """What sees and switches the nodes."""
+
+    EKS = "eks"
+    POWER = "power"  # IPMI, Wake-on-LAN, SSH
+    KWOK = "kwok"  # simulated nodes on a real API server
+    STATIC = "static"  # nodes that are always on
+    LOCAL = "local"  # this machine, always on
+    MEMORY = "memory"  # simulation
+
+
+class Provides(StrEnum):
+    """What a pool is switched on for."""
+
+    NODES = "nodes"  # workers run on them
+    GPU_SERVERS = "gpuServers"  # they serve GPUs to workers elsewhere
+
+
+class TaintEffect(StrEnum):
+    """What a taint does to a pod that does not tolerate it."""
+
+    NO_SCHEDULE = "NoSchedule"
+    PREFER_NO_SCHEDULE = "PreferNoSchedule"
+    NO_EXECUTE = "NoExecute"
+
+
+class Hook(StrEnum):
+    """A moment of a node's life at which a person's command is run; CLUES' name beside it.
+
+    CLUES' REQUEST has no counterpart: a function's files are no request for a node.
+    """
+
+    PRE_POWER_ON = "prePowerOn"  # PRE_POWERON: before the order is given
+    POST_POWER_ON = "postPowerOn"  # POST_POWERON: the order was given
+    POWERED_ON = "poweredOn"  # POWEREDON: seen on as ordered
+    PRE_POWER_OFF = "prePowerOff"  # PRE_POWEROFF: before the order is given
+    POST_POWER_OFF = "postPowerOff"  # POST_POWEROFF: the order was given
+    POWERED_OFF = "poweredOff"  # POWEREDOFF: seen off as ordered
+    UNEXPECTED_POWER_ON = "unexpectedPowerOn"  # UNEXPECTED_POWERON: nobody here ordered it
+    UNEXPECTED_POWER_OFF = "unexpectedPowerOff"  # UNEXPECTED_POWEROFF: it should be on
+    POWER_ON_FAILED = "powerOnFailed"  # OFFERR: not on in time
+    POWER_OFF_FAILED = "powerOffFailed"  # ONERR: not off in time
+    UNKNOWN = "unknown"  # UNKNOWN: its driver can't say
+    IDLE = "idle"  # IDLE: its last file was done
+    BUSY = "busy"  # USED: a worker on it has a file
+
+
+class Taint(Value):
+    """As on a Kubernetes node."""
+
+    key: str = Field(min_length=1, description="the taint's key")
+    value: str = Field(default="", description="the taint's value")
+    effect: TaintEffect = Field(description="what it does to pods that do not tolerate it")
+
+
+class PoolMetadata(Value):
+    """What names a pool."""
+
+    name: Name = Field(description="the pool's name")
+
+
+class NodePoolSpec(Value):
+    """The `spec` of a pool."""
+
+    driver: Driver = Field(description="what sees and switches the nodes")
+    provides: Provides = Field(
+        default=Provides.NODES, description="`nodes` for workers, or `gpuServers` that serve remote GPUs"
+    )
+    capacity: Amounts = Field(
+        min_length=1,
+        description="what one node has, by resource, as Kubernetes quantities; unsaid: 110 pods and 20Gi of "
+        "ephemeral-storage",
+    )
+    reserved: Amounts = Field(
+        default_factory=dict, description="what the system and daemon sets take of each node, by resource"
+    )
+    labels: Mapping[str, str] = Field(default_factory=dict, description="labels of each node")
+    taints: tuple[Taint, ...] = Field(default=(), description="taints of each node")
+    price_per_hour: Annotated[float, Field(allow_inf_nan=False)] = Field(
+        default=1.0, ge=0, description="of one node; in any currency, the same for all pools"
+    )
+    boot_seconds: Seconds = Field(
+        default=150.0, ge=0, description="from order to use, before any boot was seen; learned from then on"
+    )
+    min_nodes: int = Field(default=0, ge=0, description="nodes kept on while nothing waits")
+    max_nodes: int = Field(ge=1, description="nodes, at most")
+    spare_nodes: int = Field(default=0, ge=0, description="idle nodes kept on beyond what is needed")
+    max_booting: int = Field(default=0, ge=0, description="nodes on their way at once; 0: no limit")
+    hooks: Mapping[Hook, Command] = Field(
+        default_factory=dict,
+        description="moment -> a program and its arguments, run with HEADRACE_NODE and HEADRACE_POOL set",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        faults = [*self._beyond_most(), *self._unfit_for_driver(), *self._unfit_amounts()]
+        if faults:
+            raise ValueError("; and ".join(faults))
+        return self
+
+    def _beyond_most(self) -> Iterator[str]:
+        for name, count in (("minNodes", self.min_nodes), ("spareNodes", self.spare_nodes)):
+            if count > self.max_nodes:
+                yield (
+                    f"found {name} {count} above maxNodes {self.max_nodes}, allowed {name} <= maxNodes; "
+                    "lower one or raise the other"
+                )
+
+    def _unfit_for_driver(self) -> Iterator[str]:
+        if self.driver in (Driver.LOCAL, Driver.STATIC) and self.min_nodes != self.max_nodes:
+            yield (
+                f"found minNodes {self.min_nodes} and maxNodes {self.max_nodes}, allowed the same number "
+                f"with driver {self.driver}, whose nodes are always on; set both to how many there are"
+            )
+        if self.driver is Driver.LOCAL and self.max_nodes > 1:
+            yield f"found maxNodes {self.max_nodes}, allowed 1 with driver local, this machine; set it to 1"
+
+    def _unfit_amounts(self) -> Iterator[str]:
+        for name in (CPU, MEMORY):
+            if self.provides is Provides.NODES and name not in self.capacity:
+                yield f"found no {name} in capacity, allowed nodes that have it; write what one node has"
+        full = _listed({**_UNSAID, **self.capacity})
+        for name, amount in _listed(self.reserved):
+            if amount > full[name]:
+                yield (
+                    f"found more {name} in reserved than in capacity, allowed reserved <= capacity; "
+                    "lower one or raise the other"
+                )
+
+
+class NodePool(Value):
+    """One pool."""
+
+    api_version: Literal["headrace.dev/v1alpha1"] = Field(description="the version of this format")
+    kind: Literal["NodePool"] = Field(description="the kind of the object")
+    metadata: PoolMetadata = Field(description="the pool's name")
+    spec: NodePoolSpec = Field(description="what its nodes are, and how many there may be")
+
+    @property
+    def name(self) -> str:
+        return self.metadata.name
+
+    @property
+    def allocatable(self) -> ResourceList:
+        """What workers may use of one node: its capacity without what is reserved."""
+        return _listed({**_UNSAID, **self.spec.capacity}).minus(_listed(self.spec.reserved))

@@ -1,0 +1,55 @@
+"""Which pools suit a function, and what a worker of it needs of a node: Kubernetes' rules."""
+
+from collections.abc import Iterable
+
+from headrace.model.function import Access, Function, Toleration
+from headrace.model.pool import NodePool, Provides, Taint, TaintEffect
+from headrace.model.resources import CPU, EPHEMERAL_STORAGE, GPU, MEMORY, PODS, ResourceList
+
+
+def tolerates(tolerations: Iterable[Toleration], taint: Taint) -> bool:
+    """Whether one of the tolerations matches the taint.
+
+    https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/
+    """
+    return any(_matches(toleration, taint) for toleration in tolerations)
+
+
+def _matches(toleration: Toleration, taint: Taint) -> bool:
+    return (
+        toleration.effect in (None, taint.effect.value)
+        and toleration.key in (None, "", taint.key)
+        and (toleration.operator == "Exists" or (toleration.value or "") == taint.value)
+    )
+
+
+def suits(function: Function, pool: NodePool) -> bool:
+    """Whether workers of the function may run on the pool's nodes, by labels and taints, as Kubernetes does.
+
+    Whether there is room for one is not asked. GPU servers take no workers.
+    """
+    spec = function.spec
+    barring = [taint for taint in pool.spec.taints if taint.effect is not TaintEffect.PREFER_NO_SCHEDULE]
+    return (
+        pool.spec.provides is Provides.NODES
+        and spec.node_selector.items() <= pool.spec.labels.items()
+        and all(tolerates(spec.tolerations, taint) for taint in barring)
+    )
+
+
+def request_of(function: Function) -> ResourceList:
+    """What one worker needs of its node, without the platform's sidecar.
+
+    A GPU counts unless the function takes remote ones only: those are another node's.
+    """
+    needs, gpu = function.spec.resources, function.spec.gpu
+    local = gpu is not None and any(way is not Access.REMOTE for way in gpu.access)
+    return ResourceList.of(
+        {
+            CPU: needs.cpu_millicores,
+            MEMORY: needs.memory_bytes,
+            EPHEMERAL_STORAGE: needs.ephemeral_storage_bytes,
+            PODS: 1,
+            GPU: gpu.count if gpu is not None and local else 0,
+        }
+    )

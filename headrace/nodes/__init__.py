@@ -1,0 +1,1 @@
+"""Nodes seen and switched: a port and its drivers."""

@@ -1,0 +1,1 @@
+"""How many workers and nodes there shall be, from the files waiting."""

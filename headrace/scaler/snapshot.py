@@ -1,0 +1,135 @@
+"""What a decision is made from: functions, files, workers, nodes and pools as they stand. Frozen values.
+
+Times are seconds since the epoch, durations seconds. Whoever observes builds one; nothing here does I/O.
+"""
+
+from dataclasses import dataclass, field
+
+from headrace.model.node import NodeState
+from headrace.model.resources import ResourceList
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Files of one function that arrived at nearly the same time; `arrived` is that of the oldest."""
+
+    arrived: float
+    count: int
+    bytes: int = 0  # of all of them
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A file in work: since when it computes, on which node, and its size."""
+
+    started: float
+    node: str
+    bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceEstimate:
+    """Seconds that a file of so many bytes takes on a warm worker, and what a worker's start takes."""
+
+    start_seconds: float = 0.0  # from a worker's start to its first file
+    file_seconds: float = 1.0
+    seconds_per_byte: float = 0.0
+
+    def seconds(self, files: int, size: int) -> float:
+        """For `files` files of `size` bytes in all, one after another."""
+        return files * self.file_seconds + size * self.seconds_per_byte
+
+
+@dataclass(frozen=True, slots=True)
+class BootEstimate:
+    """What is known of a pool's boots."""
+
+    usual_seconds: float  # their median: the promise's boot
+    safe_seconds: float  # their 0.9 quantile: what planning counts with
+    failing: bool = False  # two of the last fifty failed: leave room for another
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionView:
+    """One function.
+
+    `request` is what a worker needs on a node, its sidecar included. `waiting` is oldest first, without
+    files in work. `recent` has what arrived lately, worked or not, oldest first, at least as far back as
+    the longest wait and boot. `silences` are the last 32 gaps between arrivals that were longer than a
+    period. `pools` are those whose labels and taints suit it, whether a worker fits into their nodes or not.
+    """
+
+    name: str
+    request: ResourceList
+    pools: tuple[str, ...]
+    waiting: tuple[Files, ...] = ()
+    running: tuple[Running, ...] = ()
+    recent: tuple[Files, ...] = ()
+    silences: tuple[float, ...] = ()
+    last_arrival: float | None = None
+    service: ServiceEstimate = ServiceEstimate()
+    max_wait_seconds: float = 60.0
+    min_workers: int = 0
+    max_workers: int = 50
+    idle_seconds: float = 60.0
+    priority: int = 0
+    tenant: str = ""
+    paused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """One node. `since` is when it got its state, `ordered` when it was last ordered to boot."""
+
+    name: str
+    pool: str
+    state: NodeState
+    since: float
+    ordered: float = 0.0
+    enabled: bool = True
+    failures: int = 0  # boots and stops that failed in a row
+    joined: bool = False  # while booting: it is there, but lacks what its pool promises (a GPU's plugin)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerView:
+    """One worker: its function and node, whether it has a file, and since when that is so."""
+
+    name: str
+    function: str
+    node: str
+    since: float
+    busy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PoolView:
+    """Nodes of one kind. `capacity` is what workers may use of one: daemon sets are taken off."""
+
+    name: str
+    capacity: ResourceList
+    boot: BootEstimate
+    price_per_hour: float = 1.0
+    min_nodes: int = 0
+    max_nodes: int = 100
+    spare_nodes: int = 0
+    max_booting: int = 0  # 0: no limit
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """The most that a tenant's workers may take together."""
+
+    tenant: str
+    most: ResourceList
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All of it, at one moment. Names are unique; nodes that are off are listed where they have a name."""
+
+    functions: tuple[FunctionView, ...]
+    pools: tuple[PoolView, ...]
+    nodes: tuple[NodeView, ...] = ()
+    workers: tuple[WorkerView, ...] = ()
+    quotas: tuple[Quota, ...] = field(default=())
