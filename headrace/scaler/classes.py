@@ -1,0 +1,143 @@
+"""Files that are alike for the decision: one request, the same pools, and their jobs by deadline."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from headrace.model.resources import ResourceList
+from headrace.scaler.need import Job, Jobs, Times
+from headrace.scaler.snapshot import FunctionView, PoolView, Snapshot
+
+
+@dataclass(frozen=True)
+class WorkClass:
+    """Functions whose workers are interchangeable for a node: what they need, and where they may run.
+
+    `homes` are the pools into whose nodes a worker fits, the cheapest a worker first.
+    """
+
+    request: ResourceList
+    homes: tuple[PoolView, ...]
+    tenant: str
+    priority: int
+    functions: tuple[FunctionView, ...]
+
+    @property
+    def home(self) -> PoolView:
+        """The pool whose boot the promise counts with."""
+        return self.homes[0]
+
+    @property
+    def name(self) -> str:
+        return ", ".join(function.name for function in self.functions)
+
+    @cached_property
+    def files(self) -> int:
+        """How many wait."""
+        return sum(files.count for function in self.functions for files in function.waiting)
+
+    @cached_property
+    def oldest(self) -> float:
+        """When the oldest waiting file arrived. Raises ValueError when none waits."""
+        return min(function.waiting[0].arrived for function in self.functions if function.waiting)
+
+    @cached_property
+    def wait_seconds(self) -> float:
+        """The shortest promise of those functions that have files waiting, or else of all."""
+        waiting = [f.max_wait_seconds for f in self.functions if f.waiting]
+        return min(waiting or [f.max_wait_seconds for f in self.functions])
+
+    @cached_property
+    def start_seconds(self) -> float:
+        """What the slowest worker's start takes, of those functions that have files waiting."""
+        return max((f.service.start_seconds for f in self.functions if f.waiting), default=0.0)
+
+    @property
+    def most_workers(self) -> int:
+        """What the functions with files allow together, never more than there are files in hand."""
+        return sum(
+            min(f.max_workers, len(f.running) + sum(files.count for files in f.waiting))
+            for f in self.functions
+        )
+
+    @cached_property
+    def recent(self) -> "Arrivals":
+        """What arrived of all functions lately."""
+        rows = [
+            (files.arrived, files.count, function.service.seconds(files.count, files.bytes))
+            for function in self.functions
+            for files in function.recent
+        ]
+        return Arrivals(*np.array(rows, dtype=np.float64).reshape(-1, 3).T)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        """The waiting files by deadline: arrival + the promise + the home's usual boot."""
+        boot = self.home.boot.usual_seconds
+        return Jobs.of(
+            Job(files.arrived + function.max_wait_seconds + boot, files.count, seconds, seconds / files.count)
+            for function in self.functions
+            for files in function.waiting
+            for seconds in (function.service.seconds(files.count, files.bytes),)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """What arrived lately, worked or not: a column for times, files and seconds of work."""
+
+    times: Times
+    files: Times
+    seconds: Times
+
+    def since(self, time: float) -> tuple[float, float]:
+        """Files and seconds of work that arrived from a time on."""
+        late = self.times >= time
+        return float(self.files[late].sum()), float(self.seconds[late].sum())
+
+
+def classes(snapshot: Snapshot) -> tuple[tuple[WorkClass, ...], tuple[FunctionView, ...]]:
+    """All classes, the first to be served first, and the functions that fit no pool.
+
+    The higher priority goes first, then the request that fewest of its home's nodes hold: the large ones are
+    packed before the small. Paused functions have no class.
+    """
+    pools = {pool.name: pool for pool in snapshot.pools}
+    bound = {quota.tenant for quota in snapshot.quotas}
+    groups: dict[tuple[object, ...], list[FunctionView]] = {}
+    homeless: list[FunctionView] = []
+    homes: dict[tuple[object, ...], tuple[PoolView, ...]] = {}
+    for function in snapshot.functions:
+        if function.paused:
+            continue
+        tenant = function.tenant if function.tenant in bound else ""
+        key = (function.request, function.pools, tenant, function.priority)
+        if key not in homes:
+            homes[key] = _homes(function, pools)
+        (groups.setdefault(key, []) if homes[key] else homeless).append(function)
+    found = [
+        WorkClass(members[0].request, homes[key], str(key[2]), members[0].priority, tuple(members))
+        for key, members in groups.items()
+    ]
+    return tuple(sorted(found, key=_turn)), tuple(homeless)
+
+
+def _homes(function: FunctionView, pools: Mapping[str, PoolView]) -> tuple[PoolView, ...]:
+    fitting = [pools[n] for n in function.pools if n in pools and function.request.fits(pools[n].capacity)]
+    return tuple(sorted(fitting, key=lambda pool: (price_a_worker(pool, function.request), pool.name)))
+
+
+def price_a_worker(pool: PoolView, request: ResourceList) -> float:
+    """Price of an hour of one worker on a node that is full of them."""
+    return pool.price_per_hour / request.count_in(pool.capacity)
+
+
+def _turn(each: WorkClass) -> tuple[int, int, str]:
+    return (-each.priority, each.request.count_in(each.home.capacity), each.name)
+
+
+def serving(found: Sequence[WorkClass], pool: str) -> tuple[WorkClass, ...]:
+    """The classes that may use a pool's nodes."""
+    return tuple(each for each in found if any(home.name == pool for home in each.homes))

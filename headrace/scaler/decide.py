@@ -1,0 +1,237 @@
+"""The decision: a snapshot and the settings in, a plan out. Pure; simulator and service call it alike.
+
+The policy: the fewest nodes that let every file start at most its function's maxWaitSeconds plus one usual
+boot after it arrived, each ordered as late as that number allows. How near to the optimum it comes, and what
+was tried besides, is in docs/elasticity.md.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from math import inf
+
+from headrace.model.node import NodeState
+from headrace.model.resources import ResourceList, total
+from headrace.scaler.classes import WorkClass, classes
+from headrace.scaler.holding import Moment, held
+from headrace.scaler.need import Jobs, Times, fewest, need
+from headrace.scaler.ordering import Choice, Supplies, choose
+from headrace.scaler.plan import Plan, Reason, ReasonCode, StartNode, StopNode, Unmet
+from headrace.scaler.rooms import Rooms, Slots
+from headrace.scaler.settings import ScalerSettings
+from headrace.scaler.snapshot import FunctionView, Snapshot
+from headrace.scaler.stopping import Stopping, load_on, nodes_on, on_or_coming
+from headrace.scaler.workers import share_out
+
+
+def decide(snapshot: Snapshot, settings: ScalerSettings, now: float) -> Plan:
+    """What to start and to stop now, and why; workers; what can't be met. The same input, the same plan."""
+    found, homeless = classes(snapshot)
+    deciding = _Decision(
+        snapshot,
+        settings,
+        now,
+        found,
+        Rooms(snapshot, now),
+        Supplies.of(snapshot, max_booting=settings.max_booting_nodes),
+    )
+    for each in found:
+        if each.files:
+            deciding.serve(each)
+    deciding.keep_slots()
+    deciding.fill_up()
+    stops, kept = Stopping(snapshot, found, settings, deciding.rooms.used(), now).judge()
+    return Plan(
+        start=tuple(deciding.starts),
+        stop=(*stops, *_drained(snapshot)),
+        workers=share_out(snapshot, now),
+        unmet=(*deciding.unmet, *_unfit(homeless)),
+        kept=kept,
+    )
+
+
+@dataclass(slots=True)
+class _Decision:
+    """One decision on its way; rooms and supplies change as classes are served."""
+
+    snapshot: Snapshot
+    settings: ScalerSettings
+    now: float
+    found: Sequence[WorkClass]
+    rooms: Rooms
+    supplies: Supplies
+    starts: list[StartNode] = field(default_factory=list)
+    unmet: list[Unmet] = field(default_factory=list)
+
+    def serve(self, each: WorkClass) -> None:
+        """Promise the class what it needs of what is there, and order or hold the rest."""
+        allowed, limit = self._allowed(each)
+        slots = self.rooms.slots(each.request, (home.name for home in each.homes)).first(allowed)
+        times = slots.times + each.start_seconds
+        workers, code, jobs = self._need(each, times)
+        if not workers:
+            self._promise(each, slots, jobs, times)
+            return
+        self.rooms.promise(slots, each.request)
+        if workers > allowed - len(times):
+            workers = allowed - len(times)
+            self._cannot(each, limit)
+        choice = choose(int(workers), each.request, each.homes, self.supplies)
+        if code is not ReasonCode.OVERDUE and self._held(each, jobs, times, choice):
+            return
+        if choice.missing:
+            self._cannot(
+                each, Reason(ReasonCode.LIMIT, "no further node may be ordered: maxNodes or maxBooting")
+            )
+        self._start(choice, self._reason(each, code, choice.count))
+        self._share(each, int(workers))
+
+    def _need(self, each: WorkClass, times: Times) -> tuple[float, ReasonCode, Jobs]:
+        """Workers to add, why, and the jobs with the deadlines that were planned for."""
+        jobs = each.jobs
+        boot = each.home.boot.safe_seconds
+        if boot <= 0:  # nothing is saved by holding back
+            free = int((times <= self.now + each.start_seconds).sum())
+            return max(0, each.files - free), ReasonCode.FILES_WAIT, jobs
+        ready = self.now + boot + each.start_seconds
+        workers = need(jobs, times, ready)
+        if workers < inf:
+            return workers, ReasonCode.PROMISE, jobs
+        later = jobs.postponed(before=ready, until=ready + each.wait_seconds)
+        return need(later, times, ready), ReasonCode.OVERDUE, later
+
+    def _promise(self, each: WorkClass, slots: Slots, jobs: Jobs, times: Times) -> None:
+        """No node is missing: take only so much as the promise needs, as others share the nodes."""
+        shared = len(self.found) > 1 or any(home.spare_nodes for home in each.homes)
+        self.rooms.promise(slots.first(fewest(jobs, times)) if shared else slots, each.request)
+
+    def _held(self, each: WorkClass, jobs: Jobs, times: Times, choice: Choice) -> bool:
+        boot, period = each.home.boot.safe_seconds, self.settings.period_seconds
+        later = need(jobs, times, self.now + period + boot + each.start_seconds)
+        price = inf if later == inf else choose(int(later), each.request, each.homes, self.supplies).price
+        moment = Moment(
+            now=self.now,
+            period_seconds=period,
+            wait_worth=self.settings.wait_worth,
+            nodes_on=nodes_on(self.found, on_or_coming(self.snapshot), each.home),
+            load=load_on(self.found, each.home, self.now),
+            price_now=choice.price,
+            price_later=price,
+        )
+        why = held(each, moment) if boot > 0 else None
+        if why is None:
+            return False
+        reason, until = why
+        self._cannot(each, reason, until)
+        return True
+
+    def _allowed(self, each: WorkClass) -> tuple[int, Reason]:
+        """The most workers that the class may have, and what limits them."""
+        most = each.most_workers
+        reason = Reason(ReasonCode.LIMIT, "maxWorkers allows no further worker")
+        for quota in self.snapshot.quotas:
+            if quota.tenant == each.tenant and each.tenant:
+                within = each.request.count_in(quota.most.minus(self._others(each)))
+                if within < most:
+                    text = f"the quota of tenant {each.tenant} allows no further worker"
+                    most, reason = within, Reason(ReasonCode.QUOTA, text)
+        return most, reason
+
+    def _start(self, choice: Choice, reason: Reason) -> None:
+        for pool, nodes in choice.nodes.items():
+            for _ in range(nodes):
+                name = self.supplies.take(pool)
+                self.starts.append(StartNode(name, pool, reason))
+                self.rooms.order(name, self.supplies.pools[pool].pool, self.now)
+
+    def _share(self, each: WorkClass, workers: int) -> None:
+        """Promise the class its workers on the nodes ordered for it; what they leave is for later classes."""
+        ordered = self.rooms.slots(each.request, (home.name for home in each.homes))
+        self.rooms.promise(ordered.first(workers), each.request)
+
+    def keep_slots(self) -> None:
+        """Keep free workers ready for each function, beyond what files need: CLUES' extra slots."""
+        for each in self.found if self.settings.spare_slots else ():
+            wanted = self.settings.spare_slots * len(each.functions)
+            homes = [home.name for home in each.homes]
+            lacking = wanted - len(self.rooms.slots(each.request, homes).times)
+            text = f"spareSlots is {self.settings.spare_slots}"
+            choice = choose(lacking, each.request, each.homes, self.supplies)
+            self._start(choice, Reason(ReasonCode.SPARE, text))
+            self.rooms.promise(self.rooms.slots(each.request, homes).first(wanted), each.request)
+
+    def fill_up(self) -> None:
+        """Order what is missing of minNodes and spareNodes, whatever waits."""
+        beyond = 0
+        for name, supply in self.supplies.pools.items():
+            pool = supply.pool
+            missing = max(pool.min_nodes - self.rooms.count(name), 0)
+            self._add(name, missing, Reason(ReasonCode.MIN_NODES, f"minNodes is {pool.min_nodes}"))
+            spare = self.rooms.spare(name)
+            reason = Reason(ReasonCode.SPARE, f"spareNodes is {pool.spare_nodes}")
+            self._add(name, max(pool.spare_nodes - spare, 0), reason)
+            beyond += max(spare - pool.spare_nodes, 0)
+        reason = Reason(ReasonCode.SPARE, f"spareNodes of all pools is {self.settings.spare_nodes}")
+        for pool in sorted((s.pool for s in self.supplies.pools.values()), key=lambda p: p.price_per_hour):
+            beyond += self._add(pool.name, max(self.settings.spare_nodes - beyond, 0), reason)
+
+    def _add(self, pool: str, nodes: int, reason: Reason) -> int:
+        nodes = min(nodes, self.supplies.of_pool(pool))
+        self._start(Choice({pool: nodes} if nodes else {}), reason)
+        return nodes
+
+    def _others(self, each: WorkClass) -> ResourceList:
+        """What the tenant's workers of other classes hold."""
+        return total(
+            function.request
+            for other in self.found
+            if other is not each and other.tenant == each.tenant
+            for function in other.functions
+            for _ in function.running
+        )
+
+    def _cannot(self, each: WorkClass, reason: Reason, until: float | None = None) -> None:
+        for function in each.functions:
+            if function.waiting:
+                files = sum(group.count for group in function.waiting)
+                self.unmet.append(Unmet(function.name, files, reason, until))
+
+    def _reason(self, each: WorkClass, code: ReasonCode, nodes: int) -> Reason:
+        by, files, more = (
+            _clock(float(each.jobs.deadlines[-1])),
+            _counted(each.files, "file"),
+            _counted(nodes, "further node"),
+        )
+        text = {
+            ReasonCode.OVERDUE: f"{files} can't start in time any more: {more} as soon as can be",
+            ReasonCode.PROMISE: f"{files}: {more} start all by {by}, {nodes - 1} would not",
+        }.get(code, f"{files} waiting")
+        return Reason(code, text, {"files": each.files, "nodes": nodes})
+
+
+def _drained(snapshot: Snapshot) -> tuple[StopNode, ...]:
+    """Nodes that were to be emptied first, and are empty."""
+    working = {file.node for function in snapshot.functions for file in function.running}
+    reason = Reason(ReasonCode.DRAINED, "it was drained, and its last file has ended")
+    return tuple(
+        StopNode(node.name, node.pool, reason)
+        for node in snapshot.nodes
+        if node.state is NodeState.DRAINING and node.name not in working
+    )
+
+
+def _unfit(homeless: Sequence[FunctionView]) -> tuple[Unmet, ...]:
+    text = "no pool has nodes that hold a worker and that its node selector and tolerations allow"
+    return tuple(
+        Unmet(function.name, files, Reason(ReasonCode.NO_POOL_FITS, text))
+        for function in homeless
+        if (files := sum(group.count for group in function.waiting))
+    )
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _clock(time: float) -> str:
+    return datetime.fromtimestamp(time, UTC).strftime("%H:%M:%S")

@@ -1,0 +1,251 @@
+"""The decision, as a table: a snapshot in, a plan out."""
+
+from dataclasses import replace
+
+import pytest
+
+from headrace.model.node import NodeState
+from headrace.model.resources import ResourceList
+from headrace.scaler.decide import decide
+from headrace.scaler.plan import Plan, ReasonCode
+from headrace.scaler.settings import ScalerSettings
+from headrace.scaler.snapshot import (
+    BootEstimate,
+    Files,
+    FunctionView,
+    NodeView,
+    PoolView,
+    Quota,
+    Running,
+    ServiceEstimate,
+    Snapshot,
+)
+
+NOW = 100_000.0
+ONE = ResourceList.of({"cpu": 1000})
+FOUR = ResourceList.of({"cpu": 4000})
+POOL = PoolView("cpu", ONE, BootEstimate(150.0, 150.0), max_nodes=300)
+ECHO = FunctionView(
+    "echo",
+    ONE,
+    ("cpu",),
+    service=ServiceEstimate(file_seconds=60.0),
+    max_wait_seconds=300.0,
+    max_workers=1000,
+)
+SETTINGS = ScalerSettings()
+
+
+def waiting(files: int, *, age: float = 0.0, function: FunctionView = ECHO) -> FunctionView:
+    group = (Files(NOW - age, files),)
+    return replace(function, waiting=group, recent=group, last_arrival=NOW - age)
+
+
+def node(name: str, state: NodeState, *, age: float = 1000.0, pool: str = "cpu") -> NodeView:
+    return NodeView(name, pool, state, NOW - age, ordered=NOW - age)
+
+
+def planned(*functions: FunctionView, nodes: tuple[NodeView, ...] = (), pool: PoolView = POOL) -> Plan:
+    return decide(Snapshot(functions, (pool,), nodes), SETTINGS, NOW)
+
+
+def starts(plan: Plan) -> list[tuple[str, ReasonCode]]:
+    return [(start.node, start.reason.code) for start in plan.start]
+
+
+def stops(plan: Plan) -> list[tuple[str, ReasonCode]]:
+    return [(stop.node, stop.reason.code) for stop in plan.stop]
+
+
+def refused(plan: Plan) -> list[tuple[str, int, ReasonCode]]:
+    return [(unmet.function, unmet.files, unmet.reason.code) for unmet in plan.unmet]
+
+
+def test_where_nothing_waits_nothing_is_ordered() -> None:
+    plan = planned(ECHO)
+    assert replace(plan, workers=()) == Plan()
+    assert [(each.count, each.reason.code) for each in plan.workers] == [(0, ReasonCode.NOTHING_WAITS)]
+
+
+def test_a_burst_gets_the_fewest_nodes_that_start_all_in_time() -> None:
+    plan = planned(waiting(200))
+    assert starts(plan) == [(f"cpu-{number}", ReasonCode.PROMISE) for number in range(34)]
+    assert plan.start[0].reason.text == "200 files: 34 further nodes start all by 03:54:10, 33 would not"
+    assert refused(plan) == []
+
+
+def test_what_is_ordered_is_not_ordered_again_however_late_it_is() -> None:
+    booting = tuple(node(f"cpu-{n}", NodeState.BOOTING, age=200.0) for n in range(34))
+    assert starts(planned(waiting(200, age=200.0), nodes=booting)) == []
+    silent = tuple(replace(each, joined=True, ordered=NOW - 400.0) for each in booting)
+    assert starts(planned(waiting(200, age=400.0), nodes=silent)) == []
+
+
+def test_a_lone_file_waits_for_company_and_no_longer_than_it_may() -> None:
+    company = replace(ECHO, silences=(100.0,) * 10)
+    lone = planned(waiting(1, age=50.0, function=company))
+    assert (starts(lone), refused(lone)) == ([], [("echo", 1, ReasonCode.COMPANY)])
+    assert lone.unmet[0].until == NOW + 250.0
+    assert starts(planned(waiting(1, age=291.0, function=company))) == [("cpu-0", ReasonCode.PROMISE)]
+
+
+def test_a_lone_file_waits_for_nobody_who_is_not_expected() -> None:
+    assert starts(planned(waiting(1))) == [("cpu-0", ReasonCode.PROMISE)]
+
+
+def test_what_is_late_already_is_ordered_as_soon_as_can_be() -> None:
+    plan = planned(waiting(1, age=400.0))
+    assert starts(plan) == [("cpu-0", ReasonCode.OVERDUE)]
+    assert "can't start in time any more" in plan.start[0].reason.text
+
+
+def test_a_node_that_is_on_serves_before_one_is_ordered() -> None:
+    plan = planned(waiting(6), nodes=(node("cpu-0", NodeState.IDLE),))
+    assert (starts(plan), stops(plan)) == ([], [])
+    assert plan.kept["cpu-0"].code is ReasonCode.FILES_WAIT
+
+
+def test_without_a_boot_nothing_is_held_back() -> None:
+    pool = replace(POOL, boot=BootEstimate(0.0, 0.0))
+    company = replace(ECHO, silences=(100.0,) * 10)
+    assert len(planned(waiting(3, function=company), pool=pool).start) == 3
+
+
+@pytest.mark.parametrize("limit", [{"max_nodes": 5}, {"max_booting": 5}])
+def test_a_limit_is_kept_and_told(limit: dict[str, int]) -> None:
+    plan = planned(waiting(200), pool=replace(POOL, **limit))
+    assert len(plan.start) == 5
+    assert refused(plan) == [("echo", 200, ReasonCode.LIMIT)]
+
+
+def test_max_workers_is_kept_and_told() -> None:
+    plan = planned(replace(waiting(200), max_workers=7))
+    assert len(plan.start) == 7
+    assert refused(plan) == [("echo", 200, ReasonCode.LIMIT)]
+
+
+def test_a_quota_is_kept_and_told() -> None:
+    function = replace(waiting(200), tenant="lab")
+    quotas = (Quota("lab", ResourceList.of({"cpu": 3000})),)
+    plan = decide(Snapshot((function,), (POOL,), quotas=quotas), SETTINGS, NOW)
+    assert len(plan.start) == 3
+    assert refused(plan) == [("echo", 200, ReasonCode.QUOTA)]
+
+
+def test_what_fits_nowhere_is_told() -> None:
+    large = replace(waiting(2), request=ResourceList.of({"cpu": 1000, "nvidia.com/gpu": 1}))
+    plan = planned(large)
+    assert (starts(plan), refused(plan)) == ([], [("echo", 2, ReasonCode.NO_POOL_FITS)])
+
+
+def test_a_paused_function_gets_nothing() -> None:
+    assert starts(planned(replace(waiting(200), paused=True))) == []
+
+
+def test_names_that_are_off_are_taken_first_and_disabled_ones_never() -> None:
+    off = (
+        node("gpu-a", NodeState.OFF),
+        replace(node("gpu-b", NodeState.OFF), enabled=False),
+        node("gpu-c", NodeState.OFF),
+    )
+    plan = planned(waiting(18), nodes=off)
+    assert [start.node for start in plan.start] == ["gpu-a", "gpu-c", "cpu-0"]
+
+
+def test_idle_nodes_go_at_once_when_the_burst_is_over_the_newest_first() -> None:
+    nodes = (node("cpu-0", NodeState.IDLE, age=900.0), node("cpu-1", NodeState.IDLE, age=800.0))
+    assert stops(planned(ECHO, nodes=nodes)) == [
+        ("cpu-1", ReasonCode.NOT_WORTH_KEEPING),
+        ("cpu-0", ReasonCode.NOT_WORTH_KEEPING),
+    ]
+
+
+def test_a_node_that_works_is_never_stopped() -> None:
+    working = replace(ECHO, running=(Running(NOW - 10.0, "cpu-0"),))
+    assert stops(planned(working, nodes=(node("cpu-0", NodeState.BUSY),))) == []
+
+
+def test_a_node_that_the_load_keeps_busy_stays() -> None:
+    often = tuple(Files(NOW - 10.0 * age, 1) for age in range(45, 0, -1))
+    busy = replace(ECHO, recent=often, last_arrival=NOW - 10.0)
+    plan = planned(busy, nodes=tuple(node(f"cpu-{n}", NodeState.IDLE, age=900.0 - n) for n in range(8)))
+    assert [stop.node for stop in plan.stop] == ["cpu-7", "cpu-6"]
+    assert {reason.code for reason in plan.kept.values()} == {ReasonCode.WORTH_KEEPING}
+
+
+@pytest.mark.parametrize(
+    ("pool", "settings", "code"),
+    [
+        (replace(POOL, min_nodes=1), SETTINGS, ReasonCode.MIN_NODES),
+        (replace(POOL, spare_nodes=1), SETTINGS, ReasonCode.SPARE),
+        (POOL, ScalerSettings(idle_seconds=2000.0), ReasonCode.IDLE),
+        (POOL, ScalerSettings(cooldown_seconds=2000.0), ReasonCode.COOLDOWN),
+    ],
+)
+def test_options_of_clues_keep_an_idle_node(
+    pool: PoolView, settings: ScalerSettings, code: ReasonCode
+) -> None:
+    plan = decide(Snapshot((ECHO,), (pool,), (node("cpu-0", NodeState.IDLE),)), settings, NOW)
+    assert (stops(plan), plan.kept["cpu-0"].code) == ([], code)
+
+
+@pytest.mark.parametrize(
+    ("pool", "code"),
+    [
+        (replace(POOL, min_nodes=2), ReasonCode.MIN_NODES),
+        (replace(POOL, spare_nodes=2), ReasonCode.SPARE),
+    ],
+)
+def test_what_lacks_of_min_and_spare_nodes_is_ordered(pool: PoolView, code: ReasonCode) -> None:
+    assert starts(planned(ECHO, pool=pool)) == [("cpu-0", code), ("cpu-1", code)]
+
+
+def test_a_drained_node_is_stopped_once_its_last_file_has_ended() -> None:
+    draining = (node("cpu-0", NodeState.DRAINING), node("cpu-1", NodeState.DRAINING))
+    working = replace(ECHO, running=(Running(NOW - 10.0, "cpu-0"),))
+    assert stops(planned(working, nodes=draining)) == [("cpu-1", ReasonCode.DRAINED)]
+
+
+def test_a_disabled_node_gets_no_work_and_is_left_alone() -> None:
+    disabled = (replace(node("cpu-0", NodeState.IDLE), enabled=False),)
+    plan = planned(waiting(1), nodes=disabled)
+    assert [start.node for start in plan.start] == ["cpu-1"]
+    assert (stops(plan), plan.kept["cpu-0"].code) == ([], ReasonCode.DISABLED)
+
+
+def test_four_workers_share_a_node() -> None:
+    assert len(planned(waiting(200), pool=replace(POOL, capacity=FOUR)).start) == 9
+
+
+def test_classes_share_a_node_and_the_large_one_is_packed_first() -> None:
+    pool = replace(POOL, capacity=FOUR)
+    small = waiting(1, function=replace(ECHO, name="small"))
+    large = waiting(1, function=replace(ECHO, name="large", request=ResourceList.of({"cpu": 3000})))
+    assert len(planned(small, large, pool=pool).start) == 1
+    larger = replace(large, request=FOUR)
+    assert len(planned(small, larger, pool=pool).start) == 2
+
+
+def test_the_cheaper_pool_is_taken_and_the_dearer_when_it_is_full() -> None:
+    spot = replace(POOL, name="spot", price_per_hour=0.3, max_nodes=10)
+    both = replace(waiting(200), pools=("cpu", "spot"))
+    plan = decide(Snapshot((both,), (POOL, spot)), SETTINGS, NOW)
+    assert [start.pool for start in plan.start] == ["spot"] * 10 + ["cpu"] * 24
+
+
+def test_large_nodes_are_taken_where_they_are_full_and_small_ones_for_the_rest() -> None:
+    four = replace(POOL, name="four", capacity=FOUR, price_per_hour=3.0)
+    both = replace(waiting(200), pools=("cpu", "four"))
+    plan = decide(Snapshot((both,), (POOL, four)), SETTINGS, NOW)
+    assert [start.pool for start in plan.start] == ["four"] * 8 + ["cpu"] * 2
+
+
+def test_the_higher_priority_is_served_first_where_nodes_are_short() -> None:
+    urgent = waiting(100, function=replace(ECHO, name="urgent", priority=10))
+    plan = planned(waiting(100), urgent, pool=replace(POOL, max_nodes=17))
+    assert len(plan.start) == 17
+    assert refused(plan) == [("echo", 100, ReasonCode.LIMIT)]
+
+
+def test_the_same_input_gives_the_same_plan() -> None:
+    assert planned(waiting(200)) == planned(waiting(200))
