@@ -30,6 +30,11 @@ class WorkClass:
         return self.homes[0]
 
     @property
+    def workers_a_node(self) -> int:
+        """How many fill a node of the home pool."""
+        return self.request.count_in(self.home.capacity)
+
+    @property
     def name(self) -> str:
         return ", ".join(function.name for function in self.functions)
 

@@ -13,7 +13,7 @@ from math import inf
 from headrace.model.node import NodeState
 from headrace.model.resources import ResourceList, total
 from headrace.scaler.classes import WorkClass, classes
-from headrace.scaler.holding import Moment, held
+from headrace.scaler.holding import ROOM_FOR_ANOTHER, Moment, held
 from headrace.scaler.need import Jobs, Times, fewest, need
 from headrace.scaler.ordering import Choice, Supplies, choose
 from headrace.scaler.plan import Plan, Reason, ReasonCode, StartNode, StopNode, Unmet
@@ -76,6 +76,7 @@ class _Decision:
         if workers > allowed - len(times):
             workers = allowed - len(times)
             self._cannot(each, limit)
+        workers += self._second_chance(each, jobs, times)
         choice = choose(int(workers), each.request, each.homes, self.supplies)
         if code is not ReasonCode.OVERDUE and self._held(each, jobs, times, choice):
             return
@@ -99,6 +100,12 @@ class _Decision:
             return workers, ReasonCode.PROMISE, jobs
         later = jobs.postponed(before=ready, until=ready + each.wait_seconds)
         return need(later, times, ready), ReasonCode.OVERDUE, later
+
+    def _second_chance(self, each: WorkClass, jobs: Jobs, times: Times) -> int:
+        """A node more, where boots fail and none ordered after the next failure would be in time."""
+        boot = each.home.boot
+        ready = self.now + (1 + ROOM_FOR_ANOTHER) * boot.safe_seconds + each.start_seconds
+        return each.workers_a_node if boot.failing and need(jobs, times, ready) == inf else 0
 
     def _promise(self, each: WorkClass, slots: Slots, jobs: Jobs, times: Times) -> None:
         """No node is missing: take only so much as the promise needs, as others share the nodes."""

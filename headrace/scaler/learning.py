@@ -16,7 +16,8 @@ from headrace.scaler.snapshot import BootEstimate, Files, ServiceEstimate
 GROUP_SECONDS = 5.0  # files that arrive within are told together
 BOOTS = 16  # of which the quantiles are taken
 OUTCOMES = 50  # boots among which failures are counted
-FAILING = 2  # of them
+FAILING = 2  # of them ...
+FRESH = 10  # ... or one among the last of them
 SAFE_QUANTILE = 0.9
 SILENCES = 32
 SILENCE_SECONDS = 10.0  # a gap between arrivals that counts as one: the scaler's period
@@ -121,7 +122,7 @@ class BootHistory:
         return BootEstimate(
             usual_seconds=median(ordered),
             safe_seconds=ordered[min(len(ordered) - 1, int(SAFE_QUANTILE * len(ordered)))],
-            failing=self.outcomes.count(False) >= FAILING,
+            failing=self.outcomes.count(False) >= FAILING or False in self.outcomes[-FRESH:],
         )
 
 

@@ -1,8 +1,9 @@
 """What is free on each node, when, and what earlier classes have already been promised of it.
 
 Made anew for each decision. A node that is on offers what its busy workers leave, and more as each of them
-ends; a node on its way offers all that its pool promises, at the time at which it is expected, however late
-it is: what is ordered is never ordered twice. Idle workers hold nothing: they end where their room is needed.
+ends; a node on its way offers all that its pool promises, at the time at which it is expected (the median
+boot: of several, some are early), however late it is: what is ordered is never ordered twice. Idle workers
+hold nothing: they end where their room is needed.
 
 Kept in columns, a row a node and moment: thousands of nodes are packed by a few operations on arrays.
 """
@@ -128,7 +129,7 @@ class Rooms:
     ) -> None:
         free = list(self._capacity[node.pool])
         if node.state is NodeState.BOOTING:  # counted in full, also when that time is past
-            self._add_row(number, node.ordered + self._pools[node.pool].boot.safe_seconds, free)
+            self._add_row(number, node.ordered + self._pools[node.pool].boot.usual_seconds, free)
             return
         given_back = [(end, self._vector(request)) for end, request in sorted(ends, key=itemgetter(0))]
         for _, vector in given_back:

@@ -46,7 +46,7 @@ class BootEstimate:
 
     usual_seconds: float  # their median: the promise's boot
     safe_seconds: float  # their 0.9 quantile: what planning counts with
-    failing: bool = False  # two of the last fifty failed: leave room for another
+    failing: bool = False  # some failed lately: leave room for another
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,9 +73,10 @@ def test_nothing_is_learned_from_no_files() -> None:
         ([100.0], BootEstimate(100.0, 100.0)),
         ([100.0, 110.0, 120.0, 130.0, 140.0, 150.0, 160.0, 170.0, 180.0, 900.0], BootEstimate(145.0, 900.0)),
         ([900.0] * 16 + [100.0] * 16, BootEstimate(100.0, 100.0)),  # the last sixteen
-        ([None, 100.0], BootEstimate(100.0, 100.0)),
-        ([None, 100.0, None], BootEstimate(100.0, 100.0, failing=True)),
-        ([None, None, *[100.0] * 50], BootEstimate(100.0, 100.0)),  # two of the last fifty
+        ([None, *[100.0] * 9], BootEstimate(100.0, 100.0, failing=True)),  # one of the last ten
+        ([None, *[100.0] * 10], BootEstimate(100.0, 100.0)),
+        ([None, None, *[100.0] * 48], BootEstimate(100.0, 100.0, failing=True)),  # two of fifty
+        ([None, None, *[100.0] * 49], BootEstimate(100.0, 100.0)),
     ],
 )
 def test_boots(boots: list[float | None], estimate: BootEstimate) -> None:
