@@ -11,9 +11,11 @@ from nats.js.errors import APIError, BadRequestError
 from nats.js.errors import NotFoundError as NatsNotFoundError
 
 from headrace.model.errors import NotFoundError, TransientError
+from headrace.model.observation import Finished
 from headrace.model.task import Task
 from headrace.queue import jetstream_layout as layout
 from headrace.queue import jetstream_reading as reading
+from headrace.queue import jetstream_told as told
 from headrace.queue.jetstream_batch import NAK, ask
 from headrace.queue.jetstream_server import ANSWER_SECONDS, Server, translated
 from headrace.queue.port import Backlog, Lease
@@ -80,6 +82,7 @@ class JetStreamQueue:
 
     def __init__(self, url: str, *, token: str = "") -> None:
         self._server = Server(url, token)
+        self._ear = told.Ear(self._server)
 
     async def ensure(self, function: str, *, lease_seconds: float, max_leased: int) -> None:
         """See the port."""
@@ -209,6 +212,14 @@ class JetStreamQueue:
                 await jetstream.delete_stream(layout.stream_name(function))
             except NatsNotFoundError:
                 return
+
+    async def tell(self, finished: Finished) -> None:
+        """See the port."""
+        await told.tell(self._server, finished)
+
+    async def told(self) -> Sequence[Finished]:
+        """See the port."""
+        return await self._ear.heard()
 
     async def close(self) -> None:
         """See the port."""

@@ -81,6 +81,11 @@ class Server:
                 raise type(error)(str(error)) from error
         return self._client
 
+    @property
+    def connected(self) -> Client | None:
+        """The client while its connection is open, for what must not wait for one."""
+        return self._client if self._client is not None and self._client.is_connected else None
+
     async def jetstream(self) -> JetStreamContext:
         """The library's calls to manage streams; for use within `translated`."""
         return (await self.client()).jetstream(timeout=ANSWER_SECONDS)

@@ -13,8 +13,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from headrace.model.errors import NotFoundError
+from headrace.model.observation import Finished
 from headrace.model.task import Task
-from headrace.queue.port import Backlog, Lease
+from headrace.queue.port import TOLD_MOST, Backlog, Lease
 
 
 @dataclass(slots=True, eq=False)
@@ -130,6 +131,7 @@ class MemoryQueue:
         self._sleep = sleep
         self._streams: dict[str, _Stream] = {}
         self._changed = asyncio.Event()
+        self._told: deque[Finished] | None = None
 
     def wake(self) -> None:
         """Let waiting pulls look again."""
@@ -235,6 +237,16 @@ class MemoryQueue:
             for entry in tuple(stream.entries.values()):
                 stream.remove(entry)
         self.wake()
+
+    async def tell(self, finished: Finished) -> None:
+        """See the port."""
+        if self._told is not None:
+            self._told.append(finished)
+
+    async def told(self) -> Sequence[Finished]:
+        """See the port."""
+        told, self._told = self._told, deque(maxlen=TOLD_MOST)
+        return tuple(told or ())
 
     async def close(self) -> None:
         """See the port."""

@@ -1,10 +1,13 @@
-"""What Headrace needs of a queue: one stream a function, a task at most once in it, leases."""
+"""What Headrace needs of a queue: a stream a function, each task once in it, leases, what workers tell."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from headrace.model.observation import Finished
 from headrace.model.task import Task
+
+TOLD_MOST = 10_000  # finished batches kept for who asks seldom; the newest stay
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +76,9 @@ class Lease(Protocol):
 class Queue(Protocol):
     """A durable work queue.
 
-    Every call raises TransientError, after some seconds at most, when the server can't be reached; what
-    was asked may have been done nevertheless. Every call but `ensure` and `drop` raises NotFoundError
-    when the function has no stream.
+    Every call but `tell` raises TransientError, after some seconds at most, when the server can't be
+    reached; what was asked may have been done nevertheless. Every call for a function but `ensure`, `drop`
+    and `tell` raises NotFoundError when the function has no stream.
     """
 
     async def ensure(self, function: str, *, lease_seconds: float, max_leased: int) -> None:
@@ -129,6 +132,23 @@ class Queue(Protocol):
 
     async def drop(self, function: str) -> None:
         """Delete the function's stream with all in it; quiet when there is none."""
+        ...
+
+    async def tell(self, finished: Finished) -> None:
+        """Tell whoever listens that a batch ran well, at once: it waits for no server and raises nothing.
+
+        Told at most once: what can't be sent now, or is told while nobody listens, is lost.
+        """
+        ...
+
+    async def told(self) -> Sequence[Finished]:
+        """What workers of all functions told since the last call of this object, oldest first.
+
+        Begins to listen at the first call, which gives nothing; every object that listens hears all. What
+        was told while the server or the connection to it was away may be missing, and of more than
+        TOLD_MOST the oldest are. It asks the server only where it begins to listen (anew): a server that
+        went away a moment ago may look like one of which nothing was heard.
+        """
         ...
 
     async def close(self) -> None:

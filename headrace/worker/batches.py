@@ -1,28 +1,40 @@
-"""Runs batches, one after another, on one runner that is made anew when it dies."""
+"""Runs batches, one after another, on one runner that is made anew when it dies; tells what each took."""
 
 import logging
 import shutil
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from headrace.model.observation import Finished
 from headrace.worker.attempt import Cause, Outcome
 from headrace.worker.held import Held
 from headrace.worker.identity import Identity
 from headrace.worker.limits import Limits
 from headrace.worker.pace import moving_average
-from headrace.worker.runner_process import Program, RunnerProcess
+from headrace.worker.runner_process import RunnerProcess
 
 log = logging.getLogger(__name__)
 
 
 class Batches:
-    """The runner of one function, and how fast it is. `seconds_per_file` is None until a file is done."""
+    """The runner of one function, and how fast it is. `seconds_per_file` is None until a file is done.
 
-    def __init__(self, identity: Identity, program: Program, folder: Path, *, sole_parent: bool) -> None:
+    `new_runner` makes one in a folder, not started; `tell` is the queue's, which waits for nothing.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        folder: Path,
+        *,
+        new_runner: Callable[[Path], RunnerProcess],
+        tell: Callable[[Finished], Awaitable[None]],
+    ) -> None:
         self._identity = identity
         self._spec = identity.function.spec
-        self._program = program
         self._folder = folder
-        self._sole_parent = sole_parent
+        self._new_runner = new_runner
+        self._tell = tell
         self._runner: RunnerProcess | None = None
         self._made = 0
         self.seconds_per_file: float | None = None
@@ -37,7 +49,7 @@ class Batches:
         if self._runner is None or not self._runner.usable:
             folder = self._folder / f"runner-{self._made}"
             self._made += 1
-            self._runner = RunnerProcess(self._program, folder, sole_parent=self._sole_parent)
+            self._runner = self._new_runner(folder)
             await self._runner.start()
         return self._runner
 
@@ -69,12 +81,24 @@ class Batches:
         finished = self._identity.now()
         for held in batch:
             held.finished, held.load_seconds = finished, runner.load_seconds
+        if outcome.good:
+            await self._tell(self._took(batch, runner.computed_seconds))
         if outcome.cause is Cause.NOT_LOADED:
             batch[0].folder.log.write_bytes(runner.log_tail())
         self.seconds_per_file = moving_average(
             self.seconds_per_file, (finished - batch[0].started) / len(batch)
         )
         return outcome
+
+    def _took(self, batch: list[Held], seconds: float) -> Finished:
+        return Finished(
+            function=self._identity.function.name,
+            worker=self._identity.worker,
+            files=len(batch),
+            bytes=sum(max(0, held.task.size) for held in batch),  # a stored task may claim any size
+            seconds=seconds,
+            load_seconds=batch[0].load_seconds if batch[0].files_before == 0 else None,
+        )
 
     def _limits(self, files: int) -> Limits:
         return Limits(

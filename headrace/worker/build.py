@@ -5,6 +5,7 @@ import secrets as random_ids
 import socket
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from headrace.catalog.folder import Installed
@@ -17,7 +18,7 @@ from headrace.worker.commit import Ledger
 from headrace.worker.finishing import Finisher
 from headrace.worker.identity import Identity
 from headrace.worker.leases import Leases
-from headrace.worker.runner_process import Program
+from headrace.worker.runner_process import Program, RunnerProcess
 from headrace.worker.secrets import Redactor
 from headrace.worker.staging import Stager
 from headrace.worker.worker import Parts, Worker
@@ -83,7 +84,12 @@ def build_worker(
         queue=queue,
         leases=Leases(identity, folder / "tasks", settings.queue.lease_seconds),
         stager=Stager(storage, ledger, identity, settings.worker.lost_leases),
-        batches=Batches(identity, program, folder, sole_parent=sole_parent),
+        batches=Batches(
+            identity,
+            folder,
+            new_runner=partial(RunnerProcess, program, sole_parent=sole_parent),
+            tell=queue.tell,
+        ),
         finisher=finisher,
     )
     return Worker(parts, prefetch_seconds=settings.worker.prefetch_seconds, grace_seconds=GRACE_SECONDS)

@@ -67,6 +67,7 @@ class RunnerProcess:
         self._transport: asyncio.ReadTransport | None = None
         self.load_seconds: float | None = None
         self.files = 0  # handed over to this runner so far
+        self.computed_seconds = 0.0  # the newest batch: from its hand-over, once loaded, to its answer
 
     @property
     def usable(self) -> bool:
@@ -114,8 +115,10 @@ class RunnerProcess:
         self.files += len(batch)
         for staged in batch:
             self._prepare(staged)
+        began = time.monotonic()
         self._requests.write(self._request(batch))
         outcome = await self._watched(self._answered(), batch, limits)
+        self.computed_seconds = time.monotonic() - began
         self._sweep()
         return outcome
 

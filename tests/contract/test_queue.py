@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from headrace.model.errors import NotFoundError
+from headrace.model.observation import Finished
 from headrace.model.task import Task, task_id
 from headrace.queue.jetstream import JetStreamQueue
 from headrace.queue.memory import MemoryQueue
@@ -48,6 +49,13 @@ class Bench:
 
     async def pull(self, limit: int = 8, wait: float = 0.0) -> Sequence[Lease]:
         return await self.queue.pull(self.function, limit, wait_seconds=wait)
+
+    def finished(self, files: int) -> Finished:
+        return Finished(function=self.function, worker="w1", files=files, bytes=0, seconds=0.5)
+
+    async def heard(self) -> list[Finished]:
+        """What was told of this function: other tests may tell on the same server."""
+        return [told for told in await self.queue.told() if told.function == self.function]
 
     async def pull_one(self) -> Lease:
         (lease,) = await self.pull(1, PLENTY)
@@ -526,3 +534,48 @@ async def test_a_dropped_stream_comes_back_empty(bench: Bench) -> None:
     await bench.set_lease(60.0)
     assert await bench.queue.ids(bench.function) == frozenset()
     assert await bench.queue.put(task) is True
+
+
+# What workers tell
+
+
+async def test_what_is_told_is_heard_once_whole_and_in_its_order(bench: Bench) -> None:
+    first = bench.finished(1).model_copy(update={"bytes": 2**40, "load_seconds": 3.25})
+    assert await bench.heard() == [], "the first call begins to listen"
+    told = [first, *(bench.finished(number) for number in range(2, 30))]
+    for finished in told:
+        await bench.queue.tell(finished)
+    heard: list[Finished] = []
+    async with asyncio.timeout(PLENTY):
+        while len(heard) < len(told):
+            heard += await bench.heard()
+            await asyncio.sleep(0.01)
+    assert heard == told
+    assert await bench.heard() == []
+
+
+async def test_what_is_told_before_anybody_listens_is_lost(bench: Bench) -> None:
+    await bench.queue.tell(bench.finished(1))
+    assert await bench.heard() == []
+    await bench.queue.tell(bench.finished(2))
+    async with asyncio.timeout(PLENTY):
+        while not (heard := await bench.heard()):
+            await asyncio.sleep(0.01)
+    assert heard == [bench.finished(2)]
+
+
+async def test_a_batch_of_a_function_without_a_stream_is_told_and_heard(bench: Bench) -> None:
+    await bench.heard()
+    await bench.queue.drop(bench.function)
+    await bench.queue.tell(bench.finished(1))
+    async with asyncio.timeout(PLENTY):
+        while not (heard := await bench.heard()):
+            await asyncio.sleep(0.01)
+    assert heard == [bench.finished(1)]
+
+
+async def test_telling_waits_for_nothing(bench: Bench) -> None:
+    """Driven by hand: a coroutine that had to wait would give something to wait for instead of its end."""
+    for number in range(1, 1000):
+        with pytest.raises(StopIteration):
+            bench.queue.tell(bench.finished(number)).send(None)

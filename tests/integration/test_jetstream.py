@@ -6,7 +6,7 @@ import os
 import signal
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import nats
@@ -14,6 +14,7 @@ import pytest
 
 from headrace.local.nats import start_nats
 from headrace.model.errors import ConfigurationError, FatalError, TransientError
+from headrace.model.observation import Finished
 from headrace.model.task import Task, task_id
 from headrace.queue.jetstream import JetStreamQueue
 from tests.fixtures.nats import NatsServer
@@ -32,6 +33,29 @@ def task(name: str) -> Task:
         size=10,
         received=1000.0,
     )
+
+
+def finished(files: int) -> Finished:
+    return Finished(function="echo", worker="w1", files=files, bytes=10, seconds=0.5)
+
+
+async def refused(queue: JetStreamQueue) -> None:
+    """See that the server is away; a call that asks nothing of it may be the last to notice."""
+    for call in (queue.backlog("echo"), queue.told()):
+        with pytest.raises(TransientError):
+            await call
+
+
+async def first_heard(queue: JetStreamQueue) -> Finished:
+    """Tell ever higher numbers until one is heard, at most PLENTY seconds: what is told may be lost."""
+    async with asyncio.timeout(PLENTY):
+        for number in range(1, 1_000_000):
+            await queue.tell(finished(number))
+            await asyncio.sleep(0.02)
+            with suppress(TransientError):
+                if heard := await queue.told():
+                    return heard[0]
+    raise AssertionError("unreachable: the time-out comes first")
 
 
 @asynccontextmanager
@@ -252,6 +276,59 @@ async def test_a_closed_queue_refuses_calls(nats_server: NatsServer) -> None:
         await queue.put(task("a"))
 
 
+# What workers tell
+
+
+async def test_what_is_told_is_heard_again_after_each_kill(own_nats_server: NatsServer) -> None:
+    async with queue_of(own_nats_server) as queue:
+        await queue.told()
+        for _ in range(2):
+            own_nats_server.kill()
+            await refused(queue)
+            own_nats_server.start()
+            heard = await first_heard(queue)
+            await asyncio.sleep(0.2)
+            after = [each.files for each in await queue.told()]
+            assert after == sorted(set(after)), "each is heard once, though it was listened to before"
+            assert heard.files not in after
+
+
+async def test_what_was_heard_before_a_kill_is_given_after_it(own_nats_server: NatsServer) -> None:
+    async with queue_of(own_nats_server) as queue:
+        await queue.told()
+        await queue.tell(finished(1))
+        await queue.backlog("echo")  # answered after the message: it has been heard by then
+        own_nats_server.kill()
+        await refused(queue)
+        own_nats_server.start()
+        assert await persistently(queue.told) == (finished(1),)
+
+
+async def test_telling_a_server_that_is_away_is_quiet_and_waits_for_nothing(
+    own_nats_server: NatsServer,
+) -> None:
+    async with queue_of(own_nats_server) as queue:
+        own_nats_server.kill()
+        await refused(queue)
+        with pytest.raises(StopIteration):
+            queue.tell(finished(1)).send(None)
+
+
+async def test_telling_a_server_that_stands_still_waits_for_nothing(own_nats_server: NatsServer) -> None:
+    """Driven by hand: a coroutine that had to wait would give something to wait for instead of its end."""
+    long = finished(1).model_copy(update={"worker": "w" * 10_000})
+    async with queue_of(own_nats_server) as queue:
+        await stand_still(own_nats_server.process.pid)
+        try:
+            for _ in range(3000):  # 30 MB: more than the sockets' and the library's buffers take together
+                with pytest.raises(StopIteration):
+                    queue.tell(long).send(None)
+                await asyncio.sleep(0)
+        finally:
+            os.kill(own_nats_server.process.pid, signal.SIGCONT)
+        assert await persistently(lambda: queue.put(task("a"))) is True
+
+
 # Rubbish
 
 RUBBISH = [
@@ -284,6 +361,26 @@ async def test_rubbish_is_taken_out_and_reported_and_never_handed_out(
         assert sorted(reported) == sorted(wanted)
         await lease.done()
         assert await queue.ids("echo") == frozenset()
+
+
+async def test_rubbish_that_is_told_is_dropped_and_reported(
+    own_nats_server: NatsServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with queue_of(own_nats_server) as queue:
+        await queue.told()
+        client = await nats.connect(own_nats_server.url, token=own_nats_server.token)
+        with caplog.at_level(logging.ERROR, "headrace.queue"):
+            for body in RUBBISH:
+                await client.publish("finished.echo", body)
+            await client.publish("finished.other", finished(1).to_json())
+            await client.publish("finished.echo", finished(2).to_json())
+            await client.drain()
+            async with asyncio.timeout(PLENTY):
+                while not (heard := await queue.told()):
+                    await asyncio.sleep(0.01)
+        assert heard == (finished(2),)
+        reported = [record.subject for record in caplog.records if record.action == "queue.rubbish"]
+        assert reported == ["finished.echo"] * len(RUBBISH) + ["finished.other"]
 
 
 # The server itself
