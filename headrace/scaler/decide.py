@@ -13,6 +13,7 @@ from math import inf
 from headrace.model.node import NodeState
 from headrace.model.resources import ResourceList, total
 from headrace.scaler.classes import WorkClass, classes
+from headrace.scaler.consolidating import replacement
 from headrace.scaler.holding import ROOM_FOR_ANOTHER, Moment, held
 from headrace.scaler.need import Jobs, Times, fewest, need
 from headrace.scaler.ordering import Choice, Supplies, choose
@@ -38,6 +39,8 @@ def decide(snapshot: Snapshot, settings: ScalerSettings, now: float) -> Plan:
     for each in found:
         if each.files:
             deciding.serve(each)
+        if len(each.homes) > 1:
+            deciding.consolidate(each)
     deciding.keep_slots()
     deciding.fill_up()
     stops, kept = Stopping(snapshot, found, settings, deciding.rooms.used(), now).judge()
@@ -48,6 +51,22 @@ def decide(snapshot: Snapshot, settings: ScalerSettings, now: float) -> Plan:
         unmet=(*deciding.unmet, *_unfit(homeless)),
         kept=kept,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """Workers to add and the nodes for them; the jobs, slots and boot that were planned with.
+
+    `limited`: more would be needed than maxWorkers or a quota allows.
+    """
+
+    workers: int
+    code: ReasonCode
+    choice: Choice
+    jobs: Jobs
+    times: Times
+    boot_seconds: float
+    limited: bool
 
 
 @dataclass(slots=True)
@@ -67,54 +86,75 @@ class _Decision:
         """Promise the class what it needs of what is there, and order or hold the rest."""
         allowed, limit = self._allowed(each)
         slots = self.rooms.slots(each.request, (home.name for home in each.homes)).first(allowed)
-        times = slots.times + each.start_seconds
-        workers, code, jobs = self._need(each, times)
-        if not workers:
-            self._promise(each, slots, jobs, times)
+        order = self._order(each, slots.times + each.start_seconds, allowed - len(slots.times))
+        if not order.workers:
+            self._promise(each, slots, order)
             return
         self.rooms.promise(slots, each.request)
-        if workers > allowed - len(times):
-            workers = allowed - len(times)
+        if order.limited:
             self._cannot(each, limit)
-        workers += self._second_chance(each, jobs, times)
-        choice = choose(int(workers), each.request, each.homes, self.supplies)
-        if code is not ReasonCode.OVERDUE and self._held(each, jobs, times, choice):
+        if order.code is not ReasonCode.OVERDUE and self._held(each, order):
             return
-        if choice.missing:
-            self._cannot(
-                each, Reason(ReasonCode.LIMIT, "no further node may be ordered: maxNodes or maxBooting")
-            )
-        self._start(choice, self._reason(each, code, choice.count))
-        self._share(each, int(workers))
+        if order.choice.missing:
+            text = "no further node may be ordered: maxNodes or maxBooting"
+            self._cannot(each, Reason(ReasonCode.LIMIT, text))
+        self._start(order.choice, self._reason(each, order))
+        self._share(each, order.workers)
 
-    def _need(self, each: WorkClass, times: Times) -> tuple[float, ReasonCode, Jobs]:
-        """Workers to add, why, and the jobs with the deadlines that were planned for."""
-        jobs = each.jobs
+    def _order(self, each: WorkClass, times: Times, allowed: int) -> "_Order":
+        """What to order if it were now, counting with the slowest boot among the pools that are chosen."""
         boot = each.home.boot.safe_seconds
-        if boot <= 0:  # nothing is saved by holding back
-            free = int((times <= self.now + each.start_seconds).sum())
-            return max(0, each.files - free), ReasonCode.FILES_WAIT, jobs
+        for _ in each.homes:
+            order = self._order_in(each, times, boot, allowed)
+            slowest = max((self._boot(name) for name in order.choice.nodes), default=boot)
+            if slowest <= boot:
+                break
+            boot = slowest
+        return order
+
+    def _order_in(self, each: WorkClass, times: Times, boot: float, allowed: int) -> "_Order":
+        jobs, code, enough = each.jobs, ReasonCode.PROMISE, self._orderable(each)
         ready = self.now + boot + each.start_seconds
-        workers = need(jobs, times, ready)
-        if workers < inf:
-            return workers, ReasonCode.PROMISE, jobs
-        later = jobs.postponed(before=ready, until=ready + each.wait_seconds)
-        return need(later, times, ready), ReasonCode.OVERDUE, later
+        if boot <= 0:  # nothing is saved by holding back
+            code, workers = ReasonCode.FILES_WAIT, each.files - float((times <= ready).sum())
+        else:
+            workers = need(jobs, times, ready, enough=enough)
+        if workers == inf:
+            jobs, code = jobs.postponed(before=ready, until=ready + each.wait_seconds), ReasonCode.OVERDUE
+            workers = need(jobs, times, ready, enough=enough)
+        limited = workers > allowed
+        wanted = int(max(0.0, min(workers, allowed)))
+        if wanted:
+            wanted += self._second_chance(each, jobs, times, boot)
+        choice = choose(wanted, each.request, each.homes, self.supplies)
+        return _Order(wanted, code, choice, jobs, times, boot, limited)
 
-    def _second_chance(self, each: WorkClass, jobs: Jobs, times: Times) -> int:
+    def _orderable(self, each: WorkClass) -> int:
+        """Workers for which nodes may still be ordered; at least one, so that a need is found."""
+        supply = (self.supplies.of_pool(h.name) * each.request.count_in(h.capacity) for h in each.homes)
+        return max(1, sum(supply))
+
+    def _boot(self, pool: str) -> float:
+        return self.supplies.pools[pool].pool.boot.safe_seconds
+
+    def _second_chance(self, each: WorkClass, jobs: Jobs, times: Times, boot: float) -> int:
         """A node more, where boots fail and none ordered after the next failure would be in time."""
-        boot = each.home.boot
-        ready = self.now + (1 + ROOM_FOR_ANOTHER) * boot.safe_seconds + each.start_seconds
-        return each.workers_a_node if boot.failing and need(jobs, times, ready) == inf else 0
+        ready = self.now + (1 + ROOM_FOR_ANOTHER) * boot + each.start_seconds
+        too_late = each.home.boot.failing and need(jobs, times, ready) == inf
+        return each.workers_a_node if too_late else 0
 
-    def _promise(self, each: WorkClass, slots: Slots, jobs: Jobs, times: Times) -> None:
+    def _promise(self, each: WorkClass, slots: Slots, order: "_Order") -> None:
         """No node is missing: take only so much as the promise needs, as others share the nodes."""
         shared = len(self.found) > 1 or any(home.spare_nodes for home in each.homes)
-        self.rooms.promise(slots.first(fewest(jobs, times)) if shared else slots, each.request)
+        enough = fewest(order.jobs, order.times) if shared else len(order.times)
+        self.rooms.promise(slots.first(enough), each.request)
 
-    def _held(self, each: WorkClass, jobs: Jobs, times: Times, choice: Choice) -> bool:
-        boot, period = each.home.boot.safe_seconds, self.settings.period_seconds
-        later = need(jobs, times, self.now + period + boot + each.start_seconds)
+    def _held(self, each: WorkClass, order: "_Order") -> bool:
+        period = self.settings.period_seconds
+        if order.boot_seconds <= 0:
+            return False
+        ready = self.now + period + order.boot_seconds + each.start_seconds
+        later = need(order.jobs, order.times, ready, enough=self._orderable(each))
         price = inf if later == inf else choose(int(later), each.request, each.homes, self.supplies).price
         moment = Moment(
             now=self.now,
@@ -122,15 +162,14 @@ class _Decision:
             wait_worth=self.settings.wait_worth,
             nodes_on=nodes_on(self.found, on_or_coming(self.snapshot), each.home),
             load=load_on(self.found, each.home, self.now),
-            price_now=choice.price,
+            price_now=order.choice.price,
             price_later=price,
         )
-        why = held(each, moment) if boot > 0 else None
-        if why is None:
-            return False
-        reason, until = why
-        self._cannot(each, reason, until)
-        return True
+        why = held(each, moment)
+        if why is not None:
+            reason, until = why
+            self._cannot(each, reason, until)
+        return why is not None
 
     def _allowed(self, each: WorkClass) -> tuple[int, Reason]:
         """The most workers that the class may have, and what limits them."""
@@ -155,6 +194,14 @@ class _Decision:
         """Promise the class its workers on the nodes ordered for it; what they leave is for later classes."""
         ordered = self.rooms.slots(each.request, (home.name for home in each.homes))
         self.rooms.promise(ordered.first(workers), each.request)
+
+    def consolidate(self, each: WorkClass) -> None:
+        """Order a cheaper node in place of dear ones, where nothing else is ordered."""
+        load = load_on(self.found, each.home, self.now)
+        better = replacement(each, self.snapshot, self.supplies, load=load, now=self.now)
+        if better is not None and not self.starts:
+            pool, reason = better
+            self._start(Choice({pool.name: 1}, pool.price_per_hour), reason)
 
     def keep_slots(self) -> None:
         """Keep free workers ready for each function, beyond what files need: CLUES' extra slots."""
@@ -203,7 +250,9 @@ class _Decision:
                 files = sum(group.count for group in function.waiting)
                 self.unmet.append(Unmet(function.name, files, reason, until))
 
-    def _reason(self, each: WorkClass, code: ReasonCode, nodes: int) -> Reason:
+    @staticmethod
+    def _reason(each: WorkClass, order: "_Order") -> Reason:
+        code, nodes = order.code, order.choice.count
         by, files, more = (
             _clock(float(each.jobs.deadlines[-1])),
             _counted(each.files, "file"),

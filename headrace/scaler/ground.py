@@ -3,21 +3,27 @@
 Plain lists of whole numbers, looked up once a function: thousands of workers are placed in one decision.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
 from headrace.model.resources import ResourceList
+from headrace.scaler.classes import price_a_worker
 from headrace.scaler.rooms import ON
 from headrace.scaler.snapshot import FunctionView, Snapshot
 
+NO_LIMIT = 10**9
 Wish = tuple[tuple[int, int], ...]  # places on the axis of resources, and how much of each
 
 
 @dataclass(slots=True)
 class Trail:
-    """The first node that is worth trying: room only shrinks, so that those before it never fit again."""
+    """Nodes by number, in the order in which one kind of worker fills them, and the first worth trying.
 
+    Room only shrinks, so that those before it never fit again.
+    """
+
+    nodes: Sequence[int]
     start: int = 0
 
 
@@ -25,7 +31,7 @@ class Ground:
     """Nodes by number, the oldest first."""
 
     def __init__(self, snapshot: Snapshot) -> None:
-        pools = {pool.name: pool for pool in snapshot.pools}
+        pools = self._views = {pool.name: pool for pool in snapshot.pools}
         on = [n for n in snapshot.nodes if n.state in ON and n.enabled and n.pool in pools]
         on.sort(key=attrgetter("ordered", "name"))
         self._axis = sorted({name for pool in snapshot.pools for name, _ in pool.capacity})
@@ -39,11 +45,24 @@ class Ground:
 
     def claim(self, function: FunctionView) -> "Claim":
         """What one function may take of it."""
-        trail = self._trails.setdefault((function.request, function.pools), Trail())
+        key = (function.request, function.pools)
+        if key not in self._trails:
+            self._trails[key] = Trail(self._order(function))
+        trail = self._trails[key]
         places = {name: place for place, name in enumerate(self._axis)}
         known = all(name in places for name, _ in function.request)
         wish = tuple((places[name], amount) for name, amount in function.request) if known else None
         return Claim(self, wish, frozenset(function.pools), self._quotas.get(function.tenant), trail)
+
+    def _order(self, function: FunctionView) -> Sequence[int]:
+        """Where a worker is cheapest first, so that dear nodes run dry; of these the oldest."""
+        prices = {
+            name: price_a_worker(pool, function.request)
+            for name, pool in self._views.items()
+            if name in function.pools and function.request.fits(pool.capacity)
+        }
+        able = [number for number, pool in enumerate(self.pools) if pool in prices]
+        return sorted(able, key=lambda number: prices[self.pools[number]])
 
     def _vector(self, amounts: ResourceList) -> list[int]:
         return [amounts[name] for name in self._axis]
@@ -69,29 +88,31 @@ class Claim:
                 self.ground.free[number][place] -= workers * amount
 
     def first(self) -> str | None:
-        """The oldest node with room for one more worker; None where there is none."""
-        number, names = self.trail.start, self.ground.names
-        while number < len(names) and not self._holds(number):
-            number += 1
-        self.trail.start = number
-        return names[number] if number < len(names) else None
+        """The first node with room for one more worker; None where there is none."""
+        place, nodes = self.trail.start, self.trail.nodes
+        while place < len(nodes) and not self._room(nodes[place]):
+            place += 1
+        self.trail.start = place
+        return self.ground.names[nodes[place]] if place < len(nodes) else None
 
-    def holds(self, node: str) -> bool:
-        """Whether one more worker fits there."""
+    def room(self, node: str) -> int:
+        """How many more workers fit there; the quota is another matter."""
         number = self.ground.numbers.get(node)
-        return number is not None and self._holds(number)
+        return 0 if number is None else self._room(number)
 
-    def allowed(self) -> bool:
-        """Whether the quota leaves one more worker."""
+    def allowed(self, workers: int) -> int:
+        """How many of so many more the quota leaves."""
         if self.quota is None:
-            return True
-        return all(self.quota[place] >= amount for place, amount in self.wish or ())
+            return workers
+        within = min((self.quota[place] // amount for place, amount in self.wish or ()), default=workers)
+        return max(0, min(workers, within))
 
-    def _holds(self, number: int) -> bool:
+    def _room(self, number: int) -> int:
         if self.wish is None or self.ground.pools[number] not in self.pools:
-            return False
-        free = self.ground.free[number]
-        for place, amount in self.wish:  # noqa: SIM110  (a generator costs more than the comparison)
-            if free[place] < amount:
-                return False
-        return True
+            return 0
+        free, most = self.ground.free[number], NO_LIMIT
+        for place, amount in self.wish:
+            fits = free[place] // amount
+            if fits < most:  # noqa: PLR1730  (a call of min costs more than all the rest)
+                most = fits
+        return max(0, most)

@@ -71,10 +71,11 @@ class Jobs:
         return Jobs(moved[order], self.files[order], self.seconds[order], self.longest[order])
 
 
-def need(jobs: Jobs, slots: Times, ready: float) -> float:
+def need(jobs: Jobs, slots: Times, ready: float, *, enough: float = inf) -> float:
     """Workers to add at `ready` so that every job starts by its deadline; inf where none can help.
 
-    `slots` are the times at which workers that are there, or on their way, become free, ascending.
+    `slots` are the times at which workers that are there, or on their way, become free, ascending. A need of
+    `enough` or more is told as found: it may be greater yet.
     """
     if not len(jobs):
         return 0.0
@@ -85,7 +86,7 @@ def need(jobs: Jobs, slots: Times, ready: float) -> float:
     fluid = np.maximum(_fluid(left[short], jobs.deadlines[short] - ready), np.where(free[short] == 0, 1, 0))
     wanted = 0.0
     for place in np.argsort(-fluid, kind="stable"):
-        if fluid[place] <= wanted:
+        if fluid[place] <= wanted or enough <= wanted < inf:
             break
         job = short[place]
         counted = _counted(jobs, int(job), slots[: free[job]], ready)

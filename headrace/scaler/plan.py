@@ -17,6 +17,7 @@ class ReasonCode(StrEnum):
     NOT_WORTH_KEEPING = "not-worth-keeping"  # keeping it costs more than the boot that it may save
     WORTH_KEEPING = "worth-keeping"
     SPARE = "spare"
+    CONSOLIDATION = "consolidation"  # it replaces dearer nodes
     MIN_NODES = "min-nodes"
     MIN_WORKERS = "min-workers"
     KEPT_WARM = "kept-warm"

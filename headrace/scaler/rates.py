@@ -21,6 +21,8 @@ class Load:
     @property
     def nodes(self) -> float:
         """Nodes that the arrivals keep busy; the lower of two windows: a burst that is over is no rate."""
+        if self.boot_seconds <= 0:
+            return self.work_in_both / self.wait_seconds if self.wait_seconds > 0 else 0.0
         both = self.wait_seconds + self.boot_seconds
         return min(self.work_in_boot / self.boot_seconds, self.work_in_both / both)
 

@@ -72,7 +72,8 @@ class Stopping:
         self._wanted = frozenset(home.name for each in self.found if each.files for home in each.homes)
         loads = {name: load_on(self.found, pools[name], self.now) for name in named}
         on = {name: nodes_on(self.found, there, pools[name]) for name in named}
-        for node in sorted(idle, key=lambda each: self._turn(pools[each.pool], each)):
+        prices = {name: self._price(pools[name]) for name in named}
+        for node in sorted(idle, key=lambda each: (-prices[each.pool], -each.ordered, each.name)):
             pool = pools[node.pool]
             beyond = sum(max(0, spare[name] - each.spare_nodes) for name, each in pools.items())
             reason = self._stays(node, pool, there[pool.name], spare[pool.name], beyond)
@@ -87,10 +88,10 @@ class Stopping:
             on[pool.name] -= 1
         return tuple(stops), kept
 
-    def _turn(self, pool: PoolView, node: NodeView) -> tuple[float, float, str]:
+    def _price(self, pool: PoolView) -> float:
+        """Of a worker an hour, of the class that comes first there; of a node, where none may run."""
         classes = serving(self.found, pool.name)
-        price = price_a_worker(pool, classes[0].request) if classes else pool.price_per_hour
-        return (-price, -node.ordered, node.name)
+        return price_a_worker(pool, classes[0].request) if classes else pool.price_per_hour
 
     def _stays(self, node: NodeView, pool: PoolView, there: int, spare: int, beyond: int) -> Reason | None:
         """Why it stays whatever it costs; None: its worth decides.

@@ -12,7 +12,7 @@ from functools import cached_property
 from heapq import heapify, heappop, heappush
 from math import inf
 
-from headrace.scaler.ground import Claim, Ground
+from headrace.scaler.ground import NO_LIMIT, Claim, Ground
 from headrace.scaler.plan import Reason, ReasonCode, Workers
 from headrace.scaler.snapshot import FunctionView, Snapshot, WorkerView
 
@@ -61,36 +61,51 @@ class _Member:
         """Files that wait."""
         return sum(files.count for files in self.function.waiting)
 
-    @cached_property
-    def backlog_seconds(self) -> float:
-        """Their work."""
-        size = sum(files.bytes for files in self.function.waiting)
-        return self.function.service.seconds(self.waiting, size)
-
     def turn(self) -> tuple[int, int, float]:
         """Who comes first: the higher priority, then who has fewest, then whose oldest file is due first."""
         waiting = self.function.waiting
         due = waiting[0].arrived + self.function.max_wait_seconds if waiting else inf
         return -self.function.priority, self.count, due
 
-    def wants_for_files(self) -> bool:
-        """Whether another worker would have something to do, after its start."""
+    def wants_for_files(self) -> int:
+        """How many more workers would have something to do, each after its start."""
         added = self.count - self.working
-        if self.function.paused or self.count >= self.function.max_workers or added >= self.waiting:
-            return False
-        if not self.count or added < self.resting:
-            return True
-        return self.backlog_seconds / self.count >= self.function.service.start_seconds
+        most = min(self.function.max_workers - self.count, self.waiting - added)
+        return min(most, max(self._worth_starting - self.count, self.resting - added, 1 - self.count))
 
-    def wants_at_least(self) -> bool:
-        """Whether minWorkers asks for another."""
-        return not self.function.paused and self.count < self.function.min_workers
+    @cached_property
+    def _worth_starting(self) -> int:
+        """Up to how many workers each is ready before the others have done the work that waits."""
+        service, size = self.function.service, sum(files.bytes for files in self.function.waiting)
+        if service.start_seconds <= 0:
+            return NO_LIMIT
+        return int(service.seconds(self.waiting, size) / service.start_seconds) + 1
 
-    def stays_warm(self, now: float) -> bool:
-        """Whether an idle worker of its own is kept a while longer."""
-        if self.function.paused or self.count >= self.working + self.resting:
-            return False
-        return now - self.idle_since < self.function.idle_seconds and self.count < self.function.max_workers
+    def wants_at_least(self) -> int:
+        """How many more minWorkers asks for."""
+        return self.function.min_workers - self.count
+
+    def stays_warm(self, now: float) -> int:
+        """How many idle workers of its own are kept a while longer."""
+        if now - self.idle_since >= self.function.idle_seconds:
+            return 0
+        return min(self.working + self.resting, self.function.max_workers) - self.count
+
+    def place(self, workers: int) -> int:
+        """Put so many where it has idle workers already, or else on the first nodes; how many found room."""
+        left = allowed = self.claim.allowed(workers)
+        for node, number in self.idle.items():
+            warm = self.busy[node] + number - self.on[node]
+            left -= self._put_within(node, min(left, warm))
+        while left and (first := self.claim.first()) is not None:
+            left -= self._put_within(first, left)
+        return allowed - left
+
+    def _put_within(self, node: str, workers: int) -> int:
+        workers = min(workers, self.claim.room(node))
+        if workers > 0:
+            self.put(node, workers)
+        return max(0, workers)
 
     def told(self) -> Workers:
         """The result, and why."""
@@ -115,26 +130,20 @@ class _Member:
         return Reason(ReasonCode.NOTHING_WAITS, "no file waits", figures)
 
 
-def _give(members: Sequence[_Member], *, wish: Callable[[_Member], bool]) -> None:
-    """One worker at a time, until nobody who wants another finds room."""
-    asking = [(member.turn(), index) for index, member in enumerate(members) if wish(member)]
+def _give(members: Sequence[_Member], *, wish: Callable[[_Member], int]) -> None:
+    """By turns until nobody who wants more finds room: one worker, or an eighth more to who has many."""
+    asking = [
+        (member.turn(), index)
+        for index, member in enumerate(members)
+        if not member.function.paused and wish(member) > 0
+    ]
     heapify(asking)
     while asking:
         _, index = heappop(asking)
         member = members[index]
-        node = _place(member) if member.claim.allowed() else None
-        if node is None:
+        share = min(wish(member), max(1, member.count // 8))
+        if member.place(share) < share:
             if member.waiting:
-                member.refused = ReasonCode.NO_ROOM if member.claim.allowed() else ReasonCode.QUOTA
-            continue
-        member.put(node)
-        if wish(member):
+                member.refused = ReasonCode.NO_ROOM if member.claim.allowed(1) else ReasonCode.QUOTA
+        elif wish(member) > 0:
             heappush(asking, (member.turn(), index))
-
-
-def _place(member: _Member) -> str | None:
-    """Where it has an idle worker already, or else the oldest node with room."""
-    for node, number in member.idle.items():
-        if member.on[node] < member.busy[node] + number and member.claim.holds(node):
-            return node
-    return member.claim.first()

@@ -249,3 +249,49 @@ def test_the_higher_priority_is_served_first_where_nodes_are_short() -> None:
 
 def test_the_same_input_gives_the_same_plan() -> None:
     assert planned(waiting(200)) == planned(waiting(200))
+
+
+ONES = replace(POOL, name="one", price_per_hour=1.0)
+FOURS = replace(POOL, name="four", capacity=FOUR, price_per_hour=3.2)
+
+
+def steady(nodes: int, *, pools: tuple[str, ...] = ("one", "four")) -> FunctionView:
+    """Work that keeps so many workers busy, arriving evenly, each file worked at once."""
+    gap = 60.0 / nodes
+    recent = tuple(Files(NOW - gap * age, 1) for age in range(int(450 / gap), 0, -1))
+    running = tuple(Running(NOW - 10.0, f"one-{number}") for number in range(nodes))
+    return replace(ECHO, pools=pools, recent=recent, running=running, last_arrival=NOW - gap)
+
+
+def consolidated(nodes: int, *, age: float, extra: tuple[NodeView, ...] = ()) -> list[str]:
+    busy = tuple(node(f"one-{number}", NodeState.BUSY, age=age, pool="one") for number in range(nodes))
+    plan = decide(Snapshot((steady(nodes),), (ONES, FOURS), (*busy, *extra)), SETTINGS, NOW)
+    return [start.pool for start in plan.start if start.reason.code is ReasonCode.CONSOLIDATION]
+
+
+def test_a_cheaper_node_replaces_dear_ones_once_the_load_has_lasted() -> None:
+    assert consolidated(6, age=2000.0) == ["four"]
+    assert consolidated(6, age=500.0) == []  # 600 s of saving pay the boot
+    assert consolidated(3, age=9000.0) == []  # three would not fill it
+    booting = (node("four-0", NodeState.BOOTING, age=10.0, pool="four"),)
+    assert consolidated(6, age=2000.0, extra=booting) == []  # one at a time
+
+
+def test_files_go_to_the_cheap_node_so_that_the_dear_ones_run_dry() -> None:
+    nodes = (
+        node("one-0", NodeState.IDLE, age=900.0, pool="one"),
+        node("four-0", NodeState.IDLE, age=100.0, pool="four"),
+    )
+    both = replace(waiting(3), pools=("one", "four"))
+    plan = decide(Snapshot((both,), (ONES, FOURS), nodes), SETTINGS, NOW)
+    assert [dict(each.on) for each in plan.workers] == [{"four-0": 3}]
+
+
+def test_the_slower_boot_is_counted_with_where_the_dear_pool_must_help() -> None:
+    """A file that may wait 300 s is ordered as late as its pool's boot allows: 450 s of promise, less 400."""
+    spot = replace(POOL, name="spot", price_per_hour=0.3, max_nodes=0)
+    slow = replace(POOL, name="slow", boot=BootEstimate(400.0, 400.0))
+    company = replace(ECHO, silences=(100.0,) * 10, pools=("spot", "slow"))
+    held = decide(Snapshot((waiting(1, age=30.0, function=company),), (spot, slow)), SETTINGS, NOW)
+    due = decide(Snapshot((waiting(1, age=45.0, function=company),), (spot, slow)), SETTINGS, NOW)
+    assert ([start.pool for start in held.start], [start.pool for start in due.start]) == ([], ["slow"])

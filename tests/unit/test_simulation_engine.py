@@ -365,7 +365,7 @@ def test_a_failed_boot_is_billed_until_it_is_seen_at_one_and_a_half_boots():
 def test_a_pool_whose_boots_fail_is_told_so():
     script = Script({0.0: ["p-0"], 230.0: ["p-0"]})
     run(files(0.0), script, nodes=pool(failure_share=1.0), patience_seconds=600.0)
-    assert [script.at(time).pools[0].boot.failing for time in (450.0, 460.0)] == [False, True]
+    assert [script.at(time).pools[0].boot.failing for time in (220.0, 230.0)] == [False, True]
     assert script.at(460.0).nodes[0].failures == 2
 
 

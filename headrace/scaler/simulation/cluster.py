@@ -9,6 +9,7 @@ from operator import attrgetter
 
 from headrace.model.node import NodeState, step
 from headrace.model.resources import ResourceList, total
+from headrace.scaler.classes import price_a_worker
 from headrace.scaler.simulation.backlog import Queued
 from headrace.scaler.simulation.setting import SimFunction, SimPool
 from headrace.scaler.snapshot import NodeView, WorkerView
@@ -71,6 +72,10 @@ class Node:
             found = self.pool.name in function.pools and function.request.fits(self._free)
             self._fits[function.name] = found
         return found
+
+    def price_a_worker(self, function: SimFunction) -> float:
+        """Price of an hour of one worker on this node, were it full of them."""
+        return price_a_worker(self.pool.view, function.request)
 
     def warm(self, function: SimFunction) -> Worker | None:
         """An idle worker of the function, the latest one."""
@@ -194,8 +199,11 @@ class Cluster:
             self._leave(node)
 
     def first_with_room(self, function: SimFunction) -> Node | None:
-        """The oldest node that serves and could work one more file of the function."""
-        return next((node for node in self.serving if node.has_room(function)), None)
+        """Of the nodes that could work one more file the one where a worker is cheapest, then the oldest."""
+        fitting = (node for node in self.serving if node.has_room(function))
+        if len(function.pools) == 1:
+            return next(fitting, None)
+        return min(fitting, key=lambda node: node.price_a_worker(function), default=None)
 
     def may_employ(self, function: SimFunction) -> bool:
         """Whether one more of its workers may have a file."""

@@ -14,6 +14,7 @@ from headrace.scaler.simulation.trace import Arrival, Trace
 
 DAY_SECONDS = 86_400.0
 FILE_BYTES = 1_000_000  # of every file: a function's files differ in nothing but their time
+APART_SECONDS = 1200.0  # at least between two bursts: then none shares a node with another
 SWING = 0.9  # of a modulated rate: from 0.1 to 1.9 times its mean
 
 
@@ -29,9 +30,9 @@ class Kind:
 
 
 def bursts(chance: Random, kind: Kind, *, count_a_day: int, files: int) -> Trace:
-    """So many bursts, one at any time of each equal part of a day; a burst's files arrive at one instant."""
+    """So many bursts, one in each equal part of a day, APART_SECONDS apart; each arrives at one instant."""
     part = DAY_SECONDS / count_a_day
-    times = [chance.uniform(number * part, (number + 1) * part) for number in range(count_a_day)]
+    times = [number * part + chance.uniform(0, part - APART_SECONDS) for number in range(count_a_day)]
     return Trace.of(kind.at(time) for time in times for _ in range(files))
 
 

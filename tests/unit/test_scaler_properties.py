@@ -1,0 +1,367 @@
+"""What holds for every decision: on any snapshot, and in runs with any faults."""
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from headrace.model.node import NodeState
+from headrace.model.resources import ResourceList, total
+from headrace.scaler.decide import decide
+from headrace.scaler.plan import Plan
+from headrace.scaler.settings import ScalerSettings
+from headrace.scaler.simulation.engine import simulate
+from headrace.scaler.simulation.outcome import Outcome
+from headrace.scaler.simulation.setting import Setting, SimFunction, SimPool
+from headrace.scaler.simulation.trace import Arrival, Trace
+from headrace.scaler.snapshot import (
+    BootEstimate,
+    Files,
+    FunctionView,
+    NodeView,
+    PoolView,
+    Quota,
+    Running,
+    ServiceEstimate,
+    Snapshot,
+    WorkerView,
+)
+
+NOW = 100_000.0
+POOLS = ("p", "q")
+TENANTS = ("", "lab", "ward")
+
+amounts = st.builds(
+    lambda slots, gpus: ResourceList.of({"slot": slots, "gpu": gpus}), st.integers(1, 3), st.integers(0, 1)
+)
+ages = st.integers(0, 2000)
+
+
+@st.composite
+def pools(draw, name):
+    boot = float(draw(st.sampled_from([0, 30, 150, 600])))
+    most = draw(st.integers(1, 8))
+    return PoolView(
+        name,
+        ResourceList.of({"slot": draw(st.integers(1, 6)), "gpu": draw(st.integers(0, 2))}),
+        BootEstimate(boot, boot * draw(st.sampled_from([1.0, 1.3])), failing=draw(st.booleans())),
+        price_per_hour=draw(st.sampled_from([0.0, 0.5, 1.0])),
+        min_nodes=draw(st.integers(0, min(2, most))),
+        max_nodes=most,
+        spare_nodes=draw(st.integers(0, min(2, most))),
+        max_booting=draw(st.integers(0, 3)),
+    )
+
+
+@st.composite
+def functions(draw, name):
+    groups = sorted(draw(st.lists(st.tuples(ages, st.integers(1, 40)), max_size=4)), reverse=True)
+    waiting = tuple(Files(NOW - age, count, count) for age, count in groups)
+    return FunctionView(
+        name,
+        draw(amounts),
+        tuple(draw(st.lists(st.sampled_from(POOLS), min_size=1, unique=True))),
+        waiting=waiting,
+        recent=waiting,
+        silences=tuple(draw(st.lists(st.floats(10, 5000), max_size=4))),
+        last_arrival=waiting[-1].arrived if waiting else None,
+        service=ServiceEstimate(
+            draw(st.sampled_from([0.0, 20.0])), draw(st.sampled_from([0.0, 2.0, 60.0, 900.0]))
+        ),
+        max_wait_seconds=float(draw(st.sampled_from([0, 60, 300]))),
+        min_workers=draw(st.integers(0, 2)),
+        max_workers=draw(st.integers(2, 30)),
+        priority=draw(st.integers(0, 1)),
+        tenant=draw(st.sampled_from(TENANTS)),
+        paused=draw(st.sampled_from([False, False, False, True])),
+    )
+
+
+@st.composite
+def snapshots(draw):
+    """A consistent one: nodes within their pools' numbers, busy workers within nodes' room and quotas."""
+    views = tuple(draw(pools(name)) for name in POOLS)
+    found = [draw(functions(name)) for name in draw(st.sampled_from(["", "a", "ab", "abc"]))]
+    quotas = tuple(
+        Quota(tenant, ResourceList.of({"slot": draw(st.integers(0, 8)), "gpu": 2}))
+        for tenant in draw(st.sets(st.sampled_from(TENANTS[1:])))
+    )
+    nodes, workers, running = [], [], {function.name: [] for function in found}
+    for pool in views:
+        for number in range(draw(st.integers(0, pool.max_nodes))):
+            node = draw(nodes_of(pool, number))
+            if node.state in (NodeState.IDLE, NodeState.DRAINING) and draw(st.booleans()):
+                node = employ(draw, node, pool, found, quotas, workers, running)
+            nodes.append(node)
+    seen = tuple(replace(function, running=tuple(running[function.name])) for function in found)
+    return Snapshot(seen, views, tuple(nodes), tuple(workers), quotas)
+
+
+@st.composite
+def nodes_of(draw, pool, number):
+    states = [state for state in NodeState if state is not NodeState.BUSY]
+    state = draw(st.sampled_from(states))
+    ordered = NOW - draw(ages)
+    enabled = draw(st.sampled_from([True, True, True, False]))
+    return NodeView(
+        f"{pool.name}-{number}", pool.name, state, max(ordered, NOW - draw(ages)), ordered, enabled
+    )
+
+
+def employ(draw, node, pool, found, quotas, workers, running):
+    """Put busy workers on a node, as many as chance wants and as room, maxWorkers and quotas allow."""
+    free = pool.capacity
+    for function in found:
+        held = [f.request for f in found if f.tenant == function.tenant for _ in running[f.name]]
+        most = next((quota.most for quota in quotas if quota.tenant == function.tenant), None)
+        for _ in range(draw(st.integers(0, 2))):
+            fits = node.pool in function.pools and function.request.fits(free)
+            within = most is None or total([*held, function.request]).fits(most)
+            if fits and within and len(running[function.name]) < function.max_workers:
+                free = free.minus(function.request)
+                held.append(function.request)
+                running[function.name].append(Running(NOW - draw(ages), node.name, 1))
+                workers.append(WorkerView(f"w{len(workers)}", function.name, node.name, NOW, busy=True))
+    works = free != pool.capacity
+    return replace(node, state=NodeState.BUSY) if works and node.state is NodeState.IDLE else node
+
+
+options = st.builds(
+    ScalerSettings,
+    max_booting_nodes=st.integers(0, 3),
+    spare_nodes=st.integers(0, 2),
+    spare_slots=st.integers(0, 2),
+    wait_worth=st.sampled_from([0.0, 0.1, 1.0]),
+)
+
+
+# On any snapshot
+
+
+@given(snapshots(), options)
+@settings(max_examples=300, deadline=None)
+def test_no_plan_goes_above_max_nodes_or_max_booting(snapshot, options):
+    plan = decide(snapshot, options, NOW)
+    ordered = Counter(start.pool for start in plan.start)
+    for pool in snapshot.pools:
+        mine = [node for node in snapshot.nodes if node.pool == pool.name]
+        booting = sum(1 for node in mine if node.state is NodeState.BOOTING)
+        there = sum(1 for node in mine if node.state is not NodeState.OFF)
+        assert not ordered[pool.name] or there + ordered[pool.name] <= pool.max_nodes
+        assert (
+            not (ordered[pool.name] and pool.max_booting) or booting + ordered[pool.name] <= pool.max_booting
+        )
+    booting = sum(1 for node in snapshot.nodes if node.state is NodeState.BOOTING)
+    if plan.start and options.max_booting_nodes:
+        assert booting + len(plan.start) <= options.max_booting_nodes
+
+
+@given(snapshots(), options)
+@settings(max_examples=300, deadline=None)
+def test_no_plan_gives_more_workers_than_quotas_max_workers_and_nodes_allow(snapshot, options):
+    given_out = decide(snapshot, options, NOW).workers
+    by_name = {function.name: function for function in snapshot.functions}
+    assert [each.function for each in given_out] == list(by_name)
+    for each in given_out:
+        assert each.count <= by_name[each.function].max_workers
+    for quota in snapshot.quotas:
+        mine = [each for each in given_out if by_name[each.function].tenant == quota.tenant]
+        held = total(by_name[each.function].request for each in mine for _ in range(each.count))
+        assert held.fits(quota.most), (quota, mine)
+    capacity = {pool.name: pool.capacity for pool in snapshot.pools}
+    for node in snapshot.nodes:
+        requests = [
+            by_name[each.function].request for each in given_out for _ in range(each.on.get(node.name, 0))
+        ]
+        assert total(requests).fits(capacity[node.pool])
+
+
+@given(snapshots(), options)
+@settings(max_examples=300, deadline=None)
+def test_nodes_are_ordered_for_no_more_workers_than_a_quota_allows(snapshot, options):
+    """One class of a tenant with a quota, and nothing else to order nodes for."""
+    functions = tuple(
+        replace(f, tenant="lab", pools=POOLS[:1], request=ResourceList.of({"slot": 1}))
+        for f in snapshot.functions
+    )
+    bare = replace(snapshot.pools[0], capacity=ResourceList.of({"slot": 1}), min_nodes=0, spare_nodes=0)
+    quota = Quota("lab", ResourceList.of({"slot": 3}))
+    seen = Snapshot(tuple(replace(f, running=()) for f in functions), (bare,), quotas=(quota,))
+    plan = decide(seen, replace_settings(options, spare_nodes=0, spare_slots=0), NOW)
+    assert len(plan.start) <= 3
+
+
+def replace_settings(options, **changes):
+    return options.model_copy(update=changes)
+
+
+@given(snapshots(), options)
+@settings(max_examples=300, deadline=None)
+def test_only_nodes_without_a_file_are_stopped_and_only_such_as_are_off_are_started(snapshot, options):
+    plan = decide(snapshot, options, NOW)
+    states = {node.name: node.state for node in snapshot.nodes}
+    working = {file.node for function in snapshot.functions for file in function.running}
+    stopped = [stop.node for stop in plan.stop]
+    started = [start.node for start in plan.start]
+    assert not working & set(stopped)
+    assert {states[name] for name in stopped} <= {NodeState.IDLE, NodeState.DRAINING}
+    assert {states.get(name, NodeState.OFF) for name in started} <= {NodeState.OFF}
+    assert len({*started, *stopped}) == len(started) + len(stopped)
+    disabled = {node.name for node in snapshot.nodes if not node.enabled}
+    assert not disabled & {*started, *stopped}
+
+
+@given(snapshots(), options)
+@settings(max_examples=300, deadline=None)
+def test_min_nodes_are_never_stopped(snapshot, options):
+    plan = decide(snapshot, options, NOW)
+    for pool in snapshot.pools:
+        on = {NodeState.IDLE, NodeState.BUSY, NodeState.BOOTING}
+        there = sum(1 for node in snapshot.nodes if node.pool == pool.name and node.state in on)
+        stopped = [stop for stop in plan.stop if stop.pool == pool.name]
+        idle = {node.name for node in snapshot.nodes if node.state is NodeState.IDLE}
+        gone = sum(1 for stop in stopped if stop.node in idle)
+        assert not gone or there - gone >= pool.min_nodes
+
+
+@given(snapshots(), options)
+@settings(max_examples=200, deadline=None)
+def test_two_leaders_that_see_the_same_plan_the_same_and_start_nothing_twice(snapshot, options):
+    """Orders name nodes: what the second leader orders is what the first has ordered."""
+    first, second = decide(snapshot, options, NOW), decide(snapshot, options, NOW)
+    assert first == second
+    names = [start.node for start in first.start]
+    assert len(set(names)) == len(names)
+
+
+@given(snapshots(), options)
+@settings(max_examples=200, deadline=None)
+def test_what_was_ordered_is_not_ordered_again(snapshot, options):
+    """A leader that comes a moment later, when the orders are known, orders no further node for the same files."""
+    first = decide(snapshot, options, NOW)
+    ordered = {start.node: start.pool for start in first.start}
+    others = tuple(node for node in snapshot.nodes if node.name not in ordered)
+    booting = tuple(
+        NodeView(name, pool, NodeState.BOOTING, NOW, ordered=NOW) for name, pool in ordered.items()
+    )
+    second = decide(replace(snapshot, nodes=(*others, *booting)), options, NOW)
+    assert [start.node for start in second.start] == []
+
+
+# In runs
+
+
+@dataclass
+class Watched:
+    """The real decision, each of whose plans is judged when it is made."""
+
+    options: ScalerSettings = field(default_factory=ScalerSettings)
+    ordered: list[float] = field(default_factory=list)
+
+    def decide(self, snapshot: Snapshot, now: float) -> Plan:
+        plan = decide(snapshot, self.options, now)
+        working = {file.node for function in snapshot.functions for file in function.running}
+        assert not working & {stop.node for stop in plan.stop}
+        for pool in snapshot.pools:
+            there = sum(1 for n in snapshot.nodes if n.pool == pool.name and n.state is not NodeState.OFF)
+            booting = sum(1 for n in snapshot.nodes if n.pool == pool.name and n.state is NodeState.BOOTING)
+            starts = sum(1 for start in plan.start if start.pool == pool.name)
+            assert there + starts <= pool.max_nodes
+            assert not pool.max_booting or booting + starts <= pool.max_booting
+        self.ordered += [now] * len(plan.start)
+        return plan
+
+
+def slots(number: int) -> ResourceList:
+    return ResourceList.of({"slot": number})
+
+
+@st.composite
+def runs(draw):
+    """A trace of a few hundred seconds to an hour, and a setting with any faults that leave a way through."""
+    boot = float(draw(st.sampled_from([0, 30, 150])))
+    sim_pools = tuple(
+        SimPool(
+            PoolView(
+                name,
+                slots(draw(st.integers(2, 4))),
+                BootEstimate(boot, boot),
+                price_per_hour=draw(st.sampled_from([0.3, 1.0])),
+                min_nodes=draw(st.integers(0, 1)),
+                max_nodes=draw(st.integers(1, 4)),
+                spare_nodes=draw(st.integers(0, 1)),
+                max_booting=draw(st.integers(0, 2)),
+            ),
+            boot * draw(st.sampled_from([1.0, 1.5])),
+            boot_cv=draw(st.sampled_from([0.0, 0.3])),
+            failure_share=draw(st.sampled_from([0.0, 0.1, 0.4])),
+            device_delay_seconds=draw(st.sampled_from([0.0, 300.0])),
+            deaths_per_hour=draw(st.sampled_from([0.0, 2.0])),
+            stop_seconds=draw(st.sampled_from([0.0, 20.0])),
+        )
+        for name in POOLS[: draw(st.integers(1, 2))]
+    )
+    names = tuple(pool.name for pool in sim_pools)
+    sim_functions = tuple(
+        SimFunction(
+            name,
+            slots(draw(st.integers(1, 2))),
+            names,
+            max_wait_seconds=float(draw(st.sampled_from([0, 60, 300]))),
+            max_workers=draw(st.integers(1, 10)),
+            priority=draw(st.integers(0, 1)),
+            start_seconds=draw(st.sampled_from([0.0, 10.0])),
+            believed_factor=draw(st.sampled_from([0.5, 1.0, 2.0])),
+        )
+        for name in "ab"
+    )
+    arrivals = draw(
+        st.lists(
+            st.tuples(st.integers(0, 3600), st.sampled_from("ab"), st.integers(1, 200)),
+            min_size=1,
+            max_size=30,
+        )
+    )
+    trace = Trace.of(Arrival(float(time), name, 1, float(seconds)) for time, name, seconds in arrivals)
+    return trace, Setting(sim_functions, sim_pools, seed=draw(st.integers(0, 1000)))
+
+
+@given(runs(), options)
+@settings(max_examples=80, deadline=None)
+def test_every_file_is_worked_in_the_end_within_all_limits_under_any_faults(run, options):
+    """An illegal step of a node would raise IllegalStepError."""
+    trace, setting = run
+    outcome = simulate(trace, setting, Watched(options))
+    assert outcome.unfinished == 0
+
+
+@given(runs())
+@settings(max_examples=20, deadline=None)
+def test_the_same_run_has_the_same_outcome(run):
+    trace, setting = run
+    assert simulate(trace, setting, Watched()) == simulate(trace, setting, Watched())
+
+
+def constant(*, gap_seconds: float, service_seconds: float, hours: float) -> Trace:
+    number = int(hours * 3600 / gap_seconds)
+    return Trace.of(Arrival(n * gap_seconds, "f", 1, service_seconds) for n in range(number))
+
+
+def run_constant(watched: Watched, trace: Trace, *, workers_per_node: int, wait: float) -> Outcome:
+    pool = SimPool(PoolView("p", slots(workers_per_node), BootEstimate(150.0, 150.0), max_nodes=50), 150.0)
+    functions = (SimFunction("f", slots(1), ("p",), max_wait_seconds=wait, max_workers=200),)
+    return simulate(trace, Setting(functions, (pool,)), watched)
+
+
+@pytest.mark.parametrize("wait", [60.0, 300.0])
+@pytest.mark.parametrize("workers_per_node", [1, 4])
+@pytest.mark.parametrize("busy_workers", [0.95, 2.5, 7.3])
+def test_constant_load_brings_at_most_two_boots_an_hour_after_a_warm_up(busy_workers, workers_per_node, wait):
+    trace = constant(gap_seconds=30.0 / busy_workers, service_seconds=30.0, hours=5)
+    watched = Watched()
+    outcome = run_constant(watched, trace, workers_per_node=workers_per_node, wait=wait)
+    by_hour = Counter(int(time // 3600) for time in watched.ordered if 3600 <= time < 5 * 3600)
+    assert max(by_hour.values(), default=0) <= 2, dict(by_hour)
+    assert (outcome.late, outcome.unfinished) == (0, 0)
