@@ -1,10 +1,12 @@
-"""Writes docs/reference/function.md and function.schema.json from the model."""
+"""Writes the pages and schemas of docs/reference from the models."""
 
 import json
 from pathlib import Path
 
-from headrace.catalog.reference import reference_page
+from headrace.catalog.reference import NODE_POOL, SCALER, reference_page
+from headrace.model.pool import NodePool
 from headrace.model.schema import function_schema
+from headrace.scaler.settings import ScalerSettings
 
 
 def documents() -> dict[str, str]:
@@ -12,6 +14,8 @@ def documents() -> dict[str, str]:
     schema = function_schema()
     return {
         "function.md": reference_page(schema),
+        "nodepool.md": reference_page(NodePool.model_json_schema(by_alias=True), NODE_POOL),
+        "scaler.md": reference_page(ScalerSettings.model_json_schema(by_alias=True), SCALER),
         "function.schema.json": json.dumps(schema, indent=2, ensure_ascii=False) + "\n",
     }
 

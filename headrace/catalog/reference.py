@@ -1,4 +1,4 @@
-"""The reference page of function.yaml, written from the schema: every field, and nothing by hand."""
+"""Reference pages of what people write, from the models' schemas: every field, and nothing by hand."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -6,7 +6,7 @@ from typing import Any
 
 Schema = Mapping[str, Any]
 
-_HEAD = """\
+FUNCTION = """\
 # function.yaml
 
 One file in each function's folder. It is at once what an author writes and the Kubernetes object of the same
@@ -15,15 +15,32 @@ shape. Unknown keys are refused. Quantities are written as in Kubernetes: `500m`
 
 This page is generated: `make docs` writes it from `headrace/model/function.py`.
 """
+NODE_POOL = """\
+# Node pools
+
+Nodes of one kind. A file may hold several, parted by `---`; names are unique. Unknown keys are refused.
+Quantities are written as in Kubernetes. `headrace simulate --pools FILE` reads them.
+
+This page is generated: `make docs` writes it from `headrace/model/pool.py`.
+"""
+SCALER = """\
+# The scaler's options
+
+How it observes, decides and waits; [how it decides](../scaler.md) is a page of its own. In capitals: what CLUES
+calls the option.
+
+This page is generated: `make docs` writes it from `headrace/scaler/settings.py`.
+"""
 _COLUMNS = "| field | type | default | allowed | meaning |\n|---|---|---|---|---|"
 _WORDS = {"string": "string", "integer": "whole number", "number": "number", "boolean": "true or false"}
 _LIMITS = (("minimum", ">= "), ("exclusiveMinimum", "> "), ("maximum", "<= "))
 
 
-def reference_page(schema: Schema) -> str:
-    """Markdown with one table an object; `schema` is that of headrace.model.schema.function_schema."""
-    sections = (_section(path, part, schema["$defs"]) for path, part in _objects("", schema, schema["$defs"]))
-    return "\n".join((_HEAD, *sections))
+def reference_page(schema: Schema, head: str = FUNCTION) -> str:
+    """Markdown with one table an object; `schema` is a model's, with the names of the wire."""
+    definitions = schema.get("$defs", {})
+    sections = (_section(path, part, definitions) for path, part in _objects("", schema, definitions))
+    return "\n".join((head, *sections))
 
 
 def _objects(path: str, part: Schema, definitions: Schema) -> Iterator[tuple[str, Schema]]:

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 
 from headrace.model.node import NodeState
 from headrace.scaler.classes import WorkClass, price_a_worker
-from headrace.scaler.ordering import Supplies
 from headrace.scaler.plan import Reason, ReasonCode
 from headrace.scaler.rates import Load
 from headrace.scaler.rooms import ON
 from headrace.scaler.snapshot import NodeView, PoolView, Snapshot
+from headrace.scaler.supply import Supplies
 
 
 def replacement(

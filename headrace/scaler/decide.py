@@ -2,7 +2,7 @@
 
 The policy: the fewest nodes that let every file start at most its function's maxWaitSeconds plus one usual
 boot after it arrived, each ordered as late as that number allows. How near to the optimum it comes, and what
-was tried besides, is in docs/elasticity.md.
+was tried besides, is in docs/scaler.md and ADR 10.
 """
 
 from collections.abc import Sequence
@@ -14,14 +14,15 @@ from headrace.model.node import NodeState
 from headrace.model.resources import ResourceList, total
 from headrace.scaler.classes import WorkClass, classes
 from headrace.scaler.consolidating import replacement
-from headrace.scaler.holding import ROOM_FOR_ANOTHER, Moment, held
-from headrace.scaler.need import Jobs, Times, fewest, need
-from headrace.scaler.ordering import Choice, Supplies, choose
+from headrace.scaler.holding import Moment, held
+from headrace.scaler.need import fewest, need
+from headrace.scaler.ordering import Order, order_now, orderable
 from headrace.scaler.plan import Plan, Reason, ReasonCode, StartNode, StopNode, Unmet
 from headrace.scaler.rooms import Rooms, Slots
 from headrace.scaler.settings import ScalerSettings
 from headrace.scaler.snapshot import FunctionView, Snapshot
 from headrace.scaler.stopping import Stopping, load_on, nodes_on, on_or_coming
+from headrace.scaler.supply import Choice, Supplies, choose
 from headrace.scaler.workers import share_out
 
 
@@ -53,22 +54,6 @@ def decide(snapshot: Snapshot, settings: ScalerSettings, now: float) -> Plan:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Order:
-    """Workers to add and the nodes for them; the jobs, slots and boot that were planned with.
-
-    `limited`: more would be needed than maxWorkers or a quota allows.
-    """
-
-    workers: int
-    code: ReasonCode
-    choice: Choice
-    jobs: Jobs
-    times: Times
-    boot_seconds: float
-    limited: bool
-
-
 @dataclass(slots=True)
 class _Decision:
     """One decision on its way; rooms and supplies change as classes are served."""
@@ -86,7 +71,13 @@ class _Decision:
         """Promise the class what it needs of what is there, and order or hold the rest."""
         allowed, limit = self._allowed(each)
         slots = self.rooms.slots(each.request, (home.name for home in each.homes)).first(allowed)
-        order = self._order(each, slots.times + each.start_seconds, allowed - len(slots.times))
+        order = order_now(
+            each,
+            slots.times + each.start_seconds,
+            self.supplies,
+            allowed=allowed - len(slots.times),
+            now=self.now,
+        )
         if not order.workers:
             self._promise(each, slots, order)
             return
@@ -101,60 +92,18 @@ class _Decision:
         self._start(order.choice, self._reason(each, order))
         self._share(each, order.workers)
 
-    def _order(self, each: WorkClass, times: Times, allowed: int) -> "_Order":
-        """What to order if it were now, counting with the slowest boot among the pools that are chosen."""
-        boot = each.home.boot.safe_seconds
-        for _ in each.homes:
-            order = self._order_in(each, times, boot, allowed)
-            slowest = max((self._boot(name) for name in order.choice.nodes), default=boot)
-            if slowest <= boot:
-                break
-            boot = slowest
-        return order
-
-    def _order_in(self, each: WorkClass, times: Times, boot: float, allowed: int) -> "_Order":
-        jobs, code, enough = each.jobs, ReasonCode.PROMISE, self._orderable(each)
-        ready = self.now + boot + each.start_seconds
-        if boot <= 0:  # nothing is saved by holding back
-            code, workers = ReasonCode.FILES_WAIT, each.files - float((times <= ready).sum())
-        else:
-            workers = need(jobs, times, ready, enough=enough)
-        if workers == inf:
-            jobs, code = jobs.postponed(before=ready, until=ready + each.wait_seconds), ReasonCode.OVERDUE
-            workers = need(jobs, times, ready, enough=enough)
-        limited = workers > allowed
-        wanted = int(max(0.0, min(workers, allowed)))
-        if wanted:
-            wanted += self._second_chance(each, jobs, times, boot)
-        choice = choose(wanted, each.request, each.homes, self.supplies)
-        return _Order(wanted, code, choice, jobs, times, boot, limited)
-
-    def _orderable(self, each: WorkClass) -> int:
-        """Workers for which nodes may still be ordered; at least one, so that a need is found."""
-        supply = (self.supplies.of_pool(h.name) * each.request.count_in(h.capacity) for h in each.homes)
-        return max(1, sum(supply))
-
-    def _boot(self, pool: str) -> float:
-        return self.supplies.pools[pool].pool.boot.safe_seconds
-
-    def _second_chance(self, each: WorkClass, jobs: Jobs, times: Times, boot: float) -> int:
-        """A node more, where boots fail and none ordered after the next failure would be in time."""
-        ready = self.now + (1 + ROOM_FOR_ANOTHER) * boot + each.start_seconds
-        too_late = each.home.boot.failing and need(jobs, times, ready) == inf
-        return each.workers_a_node if too_late else 0
-
-    def _promise(self, each: WorkClass, slots: Slots, order: "_Order") -> None:
+    def _promise(self, each: WorkClass, slots: Slots, order: Order) -> None:
         """No node is missing: take only so much as the promise needs, as others share the nodes."""
         shared = len(self.found) > 1 or any(home.spare_nodes for home in each.homes)
         enough = fewest(order.jobs, order.times) if shared else len(order.times)
         self.rooms.promise(slots.first(enough), each.request)
 
-    def _held(self, each: WorkClass, order: "_Order") -> bool:
+    def _held(self, each: WorkClass, order: Order) -> bool:
         period = self.settings.period_seconds
         if order.boot_seconds <= 0:
             return False
         ready = self.now + period + order.boot_seconds + each.start_seconds
-        later = need(order.jobs, order.times, ready, enough=self._orderable(each))
+        later = need(order.jobs, order.times, ready, enough=orderable(each, self.supplies))
         price = inf if later == inf else choose(int(later), each.request, each.homes, self.supplies).price
         moment = Moment(
             now=self.now,
@@ -251,7 +200,7 @@ class _Decision:
                 self.unmet.append(Unmet(function.name, files, reason, until))
 
     @staticmethod
-    def _reason(each: WorkClass, order: "_Order") -> Reason:
+    def _reason(each: WorkClass, order: Order) -> Reason:
         code, nodes = order.code, order.choice.count
         by, files, more = (
             _clock(float(each.jobs.deadlines[-1])),

@@ -1,109 +1,74 @@
-"""Which nodes to order for so many workers: the cheapest that hold them, within each pool's limits."""
+"""What a class of files would order if it were now: how many workers, and the nodes for them. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import count
+from dataclasses import dataclass
+from math import inf
 
-from headrace.model.node import NodeState
-from headrace.model.resources import ResourceList
-from headrace.scaler.snapshot import NodeView, PoolView, Snapshot
-
-NO_LIMIT = 10**9
-
-
-@dataclass(slots=True)
-class Supply:
-    """Nodes of one pool that may still be ordered in this decision, by name, in a fixed order."""
-
-    pool: PoolView
-    left: int
-    names: Iterator[str]
-
-
-@dataclass(slots=True)
-class Supplies:
-    """Those of all pools; together no more than `left` may be ordered."""
-
-    pools: Mapping[str, Supply]
-    left: int
-
-    @classmethod
-    def of(cls, snapshot: Snapshot, *, max_booting: int = 0) -> "Supplies":
-        """Within max_nodes, and within what may boot at once of a pool and of all (0: no limit)."""
-        nodes: dict[str, list[NodeView]] = {pool.name: [] for pool in snapshot.pools}
-        for node in snapshot.nodes:
-            nodes.setdefault(node.pool, []).append(node)
-        booting = sum(1 for node in snapshot.nodes if node.state is NodeState.BOOTING)
-        left = max(0, max_booting - booting) if max_booting else NO_LIMIT
-        return cls({pool.name: _supply(pool, nodes[pool.name]) for pool in snapshot.pools}, left)
-
-    def of_pool(self, name: str) -> int:
-        """How many of this pool may still be ordered."""
-        return min(self.left, self.pools[name].left)
-
-    def take(self, name: str) -> str:
-        """The name of the pool's next node."""
-        self.left -= 1
-        self.pools[name].left -= 1
-        return next(self.pools[name].names)
-
-
-def _supply(pool: PoolView, nodes: Sequence[NodeView]) -> Supply:
-    there = [node for node in nodes if node.state is not NodeState.OFF]
-    left = pool.max_nodes - len(there)
-    if pool.max_booting:
-        left = min(left, pool.max_booting - sum(1 for n in there if n.state is NodeState.BOOTING))
-    return Supply(pool, max(0, left), _names(pool, nodes))
-
-
-def _names(pool: PoolView, nodes: Sequence[NodeView]) -> Iterator[str]:
-    """Those that are off first, then new ones: two leaders that see the same name the same."""
-    yield from sorted(n.name for n in nodes if n.state is NodeState.OFF and n.enabled)
-    known = {node.name for node in nodes}
-    for number in count():
-        name = f"{pool.name}-{number}"
-        if name not in known:
-            yield name
+from headrace.scaler.classes import WorkClass
+from headrace.scaler.holding import ROOM_FOR_ANOTHER
+from headrace.scaler.need import Jobs, Times, need
+from headrace.scaler.plan import ReasonCode
+from headrace.scaler.supply import Choice, Supplies, choose
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """How many nodes of each pool, what they cost an hour, and workers for which there is no node."""
+class Order:
+    """Workers to add and the nodes for them; the jobs, slots and boot that were planned with.
 
-    nodes: Mapping[str, int] = field(default_factory=dict)
-    price: float = 0.0
-    missing: int = 0
+    `limited`: more would be needed than maxWorkers or a quota allows.
+    """
 
-    @property
-    def count(self) -> int:
-        return sum(self.nodes.values())
+    workers: int
+    code: ReasonCode
+    choice: Choice
+    jobs: Jobs
+    times: Times
+    boot_seconds: float
+    limited: bool
 
 
-def choose(workers: int, request: ResourceList, homes: Sequence[PoolView], supplies: Supplies) -> Choice:
-    """The nodes for so many workers: full ones where a worker is cheapest, then the cheapest for the rest."""
-    left = {pool.name: supplies.of_pool(pool.name) for pool in homes}
-    total = supplies.left
-    chosen: dict[str, int] = {}
-    missing, price = workers, 0.0
-    while missing > 0:
-        open_pools = [pool for pool in homes if min(total, left[pool.name]) > 0]
-        offers = [_offer(pool, request, missing, min(total, left[pool.name])) for pool in open_pools]
-        if not offers:
+def order_now(each: WorkClass, times: Times, supplies: Supplies, *, allowed: int, now: float) -> Order:
+    """The order of a class whose workers are free at `times`, at most `allowed` more of them.
+
+    Counts with the slowest boot among the pools that are chosen.
+    """
+    boot = each.home.boot.safe_seconds
+    order = _order(each, times, supplies, allowed=allowed, now=now, boot=boot)
+    for _ in each.homes[1:]:
+        slowest = max(
+            (supplies.pools[name].pool.boot.safe_seconds for name in order.choice.nodes), default=boot
+        )
+        if slowest <= boot:
             break
-        _, _, pool, nodes, held = min(offers, key=lambda offer: offer[:2])
-        chosen[pool.name] = chosen.get(pool.name, 0) + nodes
-        left[pool.name] -= nodes
-        total -= nodes
-        missing -= held
-        price += nodes * pool.price_per_hour
-    return Choice(chosen, price, max(0, missing))
+        boot = slowest
+        order = _order(each, times, supplies, allowed=allowed, now=now, boot=boot)
+    return order
 
 
-def _offer(
-    pool: PoolView, request: ResourceList, workers: int, most: int
-) -> tuple[float, str, PoolView, int, int]:
-    """Price a worker held, name, pool, nodes and workers held: full nodes, or one for less than one holds."""
-    each = request.count_in(pool.capacity)
-    nodes = min(most, max(1, workers // each))
-    held = min(workers, nodes * each)
-    return nodes * pool.price_per_hour / held, pool.name, pool, nodes, held
+def orderable(each: WorkClass, supplies: Supplies) -> int:
+    """Workers for which nodes may still be ordered; at least one, so that a need is found."""
+    room = (supplies.of_pool(home.name) * each.request.count_in(home.capacity) for home in each.homes)
+    return max(1, sum(room))
+
+
+def _order(
+    each: WorkClass, times: Times, supplies: Supplies, *, allowed: int, now: float, boot: float
+) -> Order:
+    jobs, code, enough = each.jobs, ReasonCode.PROMISE, orderable(each, supplies)
+    ready = now + boot + each.start_seconds
+    if boot <= 0:  # nothing is saved by holding back
+        code, workers = ReasonCode.FILES_WAIT, each.files - float((times <= ready).sum())
+    else:
+        workers = need(jobs, times, ready, enough=enough)
+    if workers == inf:
+        jobs, code = jobs.postponed(before=ready, until=ready + each.wait_seconds), ReasonCode.OVERDUE
+        workers = need(jobs, times, ready, enough=enough)
+    wanted = int(max(0.0, min(workers, allowed)))
+    if wanted and each.home.boot.failing and _too_late(jobs, times, ready + ROOM_FOR_ANOTHER * boot):
+        wanted += each.workers_a_node  # another failure could not be made good
+    choice = choose(wanted, each.request, each.homes, supplies)
+    return Order(wanted, code, choice, jobs, times, boot, workers > allowed)
+
+
+def _too_late(jobs: Jobs, times: Times, ready: float) -> bool:
+    """Whether some file starts too late, however many workers are added then."""
+    return need(jobs, times, ready) == inf

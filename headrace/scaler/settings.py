@@ -86,9 +86,6 @@ class ScalerSettings(Value):
     wait_worth: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
         default=0.1, description="node-seconds that one second of one waiting file is worth"
     )
-    quantile: Annotated[float, Field(gt=0, lt=1)] = Field(
-        default=0.9, description="share of boots that end within the boot that planning counts with"
-    )
 
     def power_on_seconds(self, boot_seconds: float) -> float:
         """How long a node may take to join, where a boot takes `boot_seconds`.

@@ -227,7 +227,6 @@ def test_a_boot_is_overdue_after_half_as_long_again_or_as_said(options, boot, wa
     "options",
     [
         {"period_seconds": 0},
-        {"quantile": 1.0},
         {"retries_power_on": -1},
         {"wait_worth": float("nan")},
         {"x": 1},

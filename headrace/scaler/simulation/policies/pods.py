@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from headrace.model.node import NodeState
 from headrace.model.resources import ResourceList
 from headrace.scaler.classes import price_a_worker
-from headrace.scaler.ordering import Supplies
 from headrace.scaler.plan import Reason, ReasonCode, StartNode, StopNode
 from headrace.scaler.snapshot import FunctionView, PoolView, Snapshot
+from headrace.scaler.supply import Supplies
 
 _ON = frozenset({NodeState.IDLE, NodeState.BUSY})
 
