@@ -48,8 +48,12 @@ COMMANDS = (
     ),
     Entry(
         "explain", "headrace.cli.explain", "explain",
-        "Tell a file's whole story, or why no function has started.",
+        "Tell a file's whole story, or why there are so many workers and nodes.",
         "headrace explain s3://uploads/echo/a.dcm",
+    ),
+    Entry(
+        "node", "headrace.cli.node", "app",
+        "List nodes, and keep one from taking work.",
     ),
     Entry(
         "logs", "headrace.cli.logs", "logs",
@@ -80,6 +84,11 @@ COMMANDS = (
         "purge", "headrace.cli.purge", "purge",
         "Empty a function's queue; replay brings the files back.",
         "headrace purge echo --dry-run",
+    ),
+    Entry(
+        "simulate", "headrace.cli.simulate", "simulate",
+        "Tell what a load will cost and how long files will wait, before money is spent.",
+        "headrace simulate --trace trace.csv --pools pools.yaml --plot out.svg",
     ),
     Entry(
         "function", "headrace.cli.function", "app",

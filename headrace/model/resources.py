@@ -40,6 +40,10 @@ class ResourceList:
             sums[name] = sums.get(name, 0) + times * amount
         return ResourceList.of(sums)
 
+    def times(self, number: int) -> "ResourceList":
+        """So many times this."""
+        return ResourceList(tuple((name, number * amount) for name, amount in self.amounts if number))
+
     def minus(self, other: "ResourceList", times: int = 1) -> "ResourceList":
         """What is left of this without `times` the other; never below nothing."""
         taken = dict(other.amounts)

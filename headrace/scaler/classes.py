@@ -60,6 +60,11 @@ class WorkClass:
         return max((f.service.start_seconds for f in self.functions if f.waiting), default=0.0)
 
     @property
+    def running(self) -> int:
+        """Files in work."""
+        return sum(len(function.running) for function in self.functions)
+
+    @property
     def most_workers(self) -> int:
         """What the functions with files allow together, never more than there are files in hand."""
         return sum(

@@ -66,6 +66,7 @@ class _Decision:
     supplies: Supplies
     starts: list[StartNode] = field(default_factory=list)
     unmet: list[Unmet] = field(default_factory=list)
+    taken: dict[str, int] = field(default_factory=dict)  # workers by class, of those that are served already
 
     def serve(self, each: WorkClass) -> None:
         """Promise the class what it needs of what is there, and order or hold the rest."""
@@ -81,13 +82,14 @@ class _Decision:
         if not order.workers:
             self._promise(each, slots, order)
             return
+        self.taken[each.name] = len(slots.times) + order.workers
         self.rooms.promise(slots, each.request)
         if order.limited:
             self._cannot(each, limit)
         if order.code is not ReasonCode.OVERDUE and self._held(each, order):
             return
         if order.choice.missing:
-            text = "no further node may be ordered: maxNodes or maxBooting"
+            text = f"maxNodes or maxBooting is reached in {', '.join(home.name for home in each.homes)}"
             self._cannot(each, Reason(ReasonCode.LIMIT, text))
         self._start(order.choice, self._reason(each, order))
         self._share(each, order.workers)
@@ -96,6 +98,7 @@ class _Decision:
         """No node is missing: take only so much as the promise needs, as others share the nodes."""
         shared = len(self.found) > 1 or any(home.spare_nodes for home in each.homes)
         enough = fewest(order.jobs, order.times) if shared else len(order.times)
+        self.taken[each.name] = enough
         self.rooms.promise(slots.first(enough), each.request)
 
     def _held(self, each: WorkClass, order: Order) -> bool:
@@ -184,13 +187,11 @@ class _Decision:
         return nodes
 
     def _others(self, each: WorkClass) -> ResourceList:
-        """What the tenant's workers of other classes hold."""
+        """What the tenant's workers of other classes hold, or are promised by this decision."""
         return total(
-            function.request
+            other.request.times(max(other.running, self.taken.get(other.name, 0)))
             for other in self.found
             if other is not each and other.tenant == each.tenant
-            for function in other.functions
-            for _ in function.running
         )
 
     def _cannot(self, each: WorkClass, reason: Reason, until: float | None = None) -> None:
@@ -221,7 +222,7 @@ def _drained(snapshot: Snapshot) -> tuple[StopNode, ...]:
     return tuple(
         StopNode(node.name, node.pool, reason)
         for node in snapshot.nodes
-        if node.state is NodeState.DRAINING and node.name not in working
+        if node.state is NodeState.DRAINING and node.enabled and node.name not in working
     )
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from math import inf
 
+import numpy as np
+
 from headrace.scaler.classes import WorkClass
 from headrace.scaler.holding import ROOM_FOR_ANOTHER
 from headrace.scaler.need import Jobs, Times, need
@@ -32,6 +34,8 @@ def order_now(each: WorkClass, times: Times, supplies: Supplies, *, allowed: int
     Counts with the slowest boot among the pools that are chosen.
     """
     boot = each.home.boot.safe_seconds
+    if boot <= 0:
+        return _order_at_once(each, times, supplies, allowed=allowed, now=now)
     order = _order(each, times, supplies, allowed=allowed, now=now, boot=boot)
     for _ in each.homes[1:]:
         slowest = max(
@@ -55,10 +59,7 @@ def _order(
 ) -> Order:
     jobs, code, enough = each.jobs, ReasonCode.PROMISE, orderable(each, supplies)
     ready = now + boot + each.start_seconds
-    if boot <= 0:  # nothing is saved by holding back
-        code, workers = ReasonCode.FILES_WAIT, each.files - float((times <= ready).sum())
-    else:
-        workers = need(jobs, times, ready, enough=enough)
+    workers = need(jobs, times, ready, enough=enough)
     if workers == inf:
         jobs, code = jobs.postponed(before=ready, until=ready + each.wait_seconds), ReasonCode.OVERDUE
         workers = need(jobs, times, ready, enough=enough)
@@ -67,6 +68,24 @@ def _order(
         wanted += each.workers_a_node  # another failure could not be made good
     choice = choose(wanted, each.request, each.homes, supplies)
     return Order(wanted, code, choice, jobs, times, boot, workers > allowed)
+
+
+def _order_at_once(each: WorkClass, times: Times, supplies: Supplies, *, allowed: int, now: float) -> Order:
+    """Without a boot nothing is saved by holding back: a worker a file; slower pools help out by need."""
+    ready = now + each.start_seconds
+    missing = each.files - int((times <= ready).sum())
+    wanted = max(0, min(missing, allowed))
+    quick = tuple(home for home in each.homes if home.boot.safe_seconds <= 0)
+    choice = choose(wanted, each.request, quick, supplies)
+    slow = tuple(home for home in each.homes if home.boot.safe_seconds > 0)
+    if choice.missing and slow:
+        at_once = np.full(wanted - choice.missing, ready)
+        slots = np.sort(np.concatenate([times, at_once]))
+        boot = max(home.boot.safe_seconds for home in slow)
+        more = need(each.jobs, slots, ready + boot, enough=choice.missing)
+        choice = choice.with_more(choose(int(min(more, choice.missing)), each.request, slow, supplies))
+        wanted = wanted if more else int(at_once.size)
+    return Order(wanted, ReasonCode.FILES_WAIT, choice, each.jobs, times, 0.0, missing > allowed)
 
 
 def _too_late(jobs: Jobs, times: Times, ready: float) -> bool:

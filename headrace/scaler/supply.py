@@ -78,6 +78,10 @@ class Choice:
     def count(self) -> int:
         return sum(self.nodes.values())
 
+    def with_more(self, other: "Choice") -> "Choice":
+        """This and another one of other pools, for what is missing here."""
+        return Choice({**self.nodes, **other.nodes}, self.price + other.price, other.missing)
+
 
 def choose(workers: int, request: ResourceList, homes: Sequence[PoolView], supplies: Supplies) -> Choice:
     """The nodes for so many workers: full ones where a worker is cheapest, then the cheapest for the rest."""

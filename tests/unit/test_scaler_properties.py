@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -68,7 +69,7 @@ def functions(draw, name):
         silences=tuple(draw(st.lists(st.floats(10, 5000), max_size=4))),
         last_arrival=waiting[-1].arrived if waiting else None,
         service=ServiceEstimate(
-            draw(st.sampled_from([0.0, 20.0])), draw(st.sampled_from([0.0, 2.0, 60.0, 900.0]))
+            draw(st.sampled_from([0.0, 20.0])), draw(st.sampled_from([0.5, 2.0, 60.0, 900.0]))
         ),
         max_wait_seconds=float(draw(st.sampled_from([0, 60, 300]))),
         min_workers=draw(st.integers(0, 2)),
@@ -141,7 +142,7 @@ options = st.builds(
 
 
 @given(snapshots(), options)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_no_plan_goes_above_max_nodes_or_max_booting(snapshot, options):
     plan = decide(snapshot, options, NOW)
     ordered = Counter(start.pool for start in plan.start)
@@ -159,7 +160,7 @@ def test_no_plan_goes_above_max_nodes_or_max_booting(snapshot, options):
 
 
 @given(snapshots(), options)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_no_plan_gives_more_workers_than_quotas_max_workers_and_nodes_allow(snapshot, options):
     given_out = decide(snapshot, options, NOW).workers
     by_name = {function.name: function for function in snapshot.functions}
@@ -178,27 +179,25 @@ def test_no_plan_gives_more_workers_than_quotas_max_workers_and_nodes_allow(snap
         assert total(requests).fits(capacity[node.pool])
 
 
-@given(snapshots(), options)
-@settings(max_examples=300, deadline=None)
-def test_nodes_are_ordered_for_no_more_workers_than_a_quota_allows(snapshot, options):
-    """One class of a tenant with a quota, and nothing else to order nodes for."""
-    functions = tuple(
-        replace(f, tenant="lab", pools=POOLS[:1], request=ResourceList.of({"slot": 1}))
-        for f in snapshot.functions
+@given(st.lists(functions("f"), min_size=1, max_size=3), st.booleans())
+@settings(max_examples=100, deadline=None)
+def test_nodes_are_ordered_for_no_more_workers_than_a_quota_allows(found, failing):
+    """Where boots fail each class may have one node more, for the one that may fail."""
+    few = ResourceList.of({"slot": 3})
+    alike = tuple(
+        replace(each, name=f"f{number}", tenant="lab", pools=("p",), request=ResourceList.of({"slot": 1}))
+        for number, each in enumerate(found)
     )
-    bare = replace(snapshot.pools[0], capacity=ResourceList.of({"slot": 1}), min_nodes=0, spare_nodes=0)
-    quota = Quota("lab", ResourceList.of({"slot": 3}))
-    seen = Snapshot(tuple(replace(f, running=()) for f in functions), (bare,), quotas=(quota,))
-    plan = decide(seen, replace_settings(options, spare_nodes=0, spare_slots=0), NOW)
-    assert len(plan.start) <= 3
-
-
-def replace_settings(options, **changes):
-    return options.model_copy(update=changes)
+    one = PoolView(
+        "p", ResourceList.of({"slot": 1}), BootEstimate(150.0, 150.0, failing=failing), max_nodes=50
+    )
+    plan = decide(Snapshot(alike, (one,), quotas=(Quota("lab", few),)), ScalerSettings(), NOW)
+    priorities = {each.priority for each in alike}
+    assert len(plan.start) <= 3 + (len(priorities) if failing else 0)
 
 
 @given(snapshots(), options)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_only_nodes_without_a_file_are_stopped_and_only_such_as_are_off_are_started(snapshot, options):
     plan = decide(snapshot, options, NOW)
     states = {node.name: node.state for node in snapshot.nodes}
@@ -214,7 +213,7 @@ def test_only_nodes_without_a_file_are_stopped_and_only_such_as_are_off_are_star
 
 
 @given(snapshots(), options)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_min_nodes_are_never_stopped(snapshot, options):
     plan = decide(snapshot, options, NOW)
     for pool in snapshot.pools:
@@ -227,7 +226,7 @@ def test_min_nodes_are_never_stopped(snapshot, options):
 
 
 @given(snapshots(), options)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_two_leaders_that_see_the_same_plan_the_same_and_start_nothing_twice(snapshot, options):
     """Orders name nodes: what the second leader orders is what the first has ordered."""
     first, second = decide(snapshot, options, NOW), decide(snapshot, options, NOW)
@@ -236,18 +235,51 @@ def test_two_leaders_that_see_the_same_plan_the_same_and_start_nothing_twice(sna
     assert len(set(names)) == len(names)
 
 
-@given(snapshots(), options)
-@settings(max_examples=200, deadline=None)
-def test_what_was_ordered_is_not_ordered_again(snapshot, options):
-    """A leader that comes a moment later, when the orders are known, orders no further node for the same files."""
-    first = decide(snapshot, options, NOW)
+@given(snapshots())
+@settings(max_examples=100, deadline=None)
+def test_what_was_ordered_is_not_ordered_again(snapshot):
+    """A leader that comes when the orders are known orders no further node for the same files.
+
+    Spares are left out: one that takes files before what was ordered for them is there is replaced.
+    """
+    slow = tuple(replace(each, spare_nodes=0, boot=at_least(each.boot, 30.0)) for each in snapshot.pools)
+    before = replace(snapshot, pools=slow)
+    first = decide(before, ScalerSettings(), NOW)
     ordered = {start.node: start.pool for start in first.start}
-    others = tuple(node for node in snapshot.nodes if node.name not in ordered)
+    others = tuple(node for node in before.nodes if node.name not in ordered)
     booting = tuple(
         NodeView(name, pool, NodeState.BOOTING, NOW, ordered=NOW) for name, pool in ordered.items()
     )
-    second = decide(replace(snapshot, nodes=(*others, *booting)), options, NOW)
+    second = decide(replace(before, nodes=(*others, *booting)), ScalerSettings(), NOW)
     assert [start.node for start in second.start] == []
+
+
+def at_least(boot: BootEstimate, seconds: float) -> BootEstimate:
+    return replace(
+        boot,
+        usual_seconds=max(seconds, boot.usual_seconds),
+        safe_seconds=max(seconds, boot.safe_seconds),
+    )
+
+
+def test_a_node_without_a_boot_is_not_held_back_since_the_rest_would_need_a_slow_one():
+    """Three files, one node on its way: the other fast one comes at once, with or without the slow one."""
+    one = ResourceList.of({"slot": 1})
+    fast = PoolView("p", one, BootEstimate(0.0, 0.0), max_nodes=2)
+    slow = PoolView("q", one, BootEstimate(30.0, 30.0), max_nodes=1)
+    waiting = (Files(NOW, 3),)
+    function = FunctionView(
+        "f",
+        one,
+        ("p", "q"),
+        waiting=waiting,
+        recent=waiting,
+        service=ServiceEstimate(0.0, 2.0),
+        max_wait_seconds=0.0,
+    )
+    coming = NodeView("p-0", "p", NodeState.BOOTING, NOW, ordered=NOW)
+    plan = decide(Snapshot((function,), (fast, slow), (coming,)), ScalerSettings(), NOW)
+    assert "p-1" in [start.node for start in plan.start]
 
 
 # In runs
@@ -319,7 +351,7 @@ def runs(draw):
     )
     arrivals = draw(
         st.lists(
-            st.tuples(st.integers(0, 3600), st.sampled_from("ab"), st.integers(1, 200)),
+            st.tuples(st.integers(0, 1500), st.sampled_from("ab"), st.integers(1, 200)),
             min_size=1,
             max_size=30,
         )
@@ -329,7 +361,7 @@ def runs(draw):
 
 
 @given(runs(), options)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_every_file_is_worked_in_the_end_within_all_limits_under_any_faults(run, options):
     """An illegal step of a node would raise IllegalStepError."""
     trace, setting = run
@@ -338,7 +370,7 @@ def test_every_file_is_worked_in_the_end_within_all_limits_under_any_faults(run,
 
 
 @given(runs())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_the_same_run_has_the_same_outcome(run):
     trace, setting = run
     assert simulate(trace, setting, Watched()) == simulate(trace, setting, Watched())
@@ -356,12 +388,26 @@ def run_constant(watched: Watched, trace: Trace, *, workers_per_node: int, wait:
 
 
 @pytest.mark.parametrize("wait", [60.0, 300.0])
-@pytest.mark.parametrize("workers_per_node", [1, 4])
-@pytest.mark.parametrize("busy_workers", [0.95, 2.5, 7.3])
+@pytest.mark.parametrize(("busy_workers", "workers_per_node"), [(0.95, 1), (2.5, 1), (3.6, 4), (7.3, 4)])
 def test_constant_load_brings_at_most_two_boots_an_hour_after_a_warm_up(busy_workers, workers_per_node, wait):
-    trace = constant(gap_seconds=30.0 / busy_workers, service_seconds=30.0, hours=5)
+    trace = constant(gap_seconds=30.0 / busy_workers, service_seconds=30.0, hours=3)
     watched = Watched()
     outcome = run_constant(watched, trace, workers_per_node=workers_per_node, wait=wait)
-    by_hour = Counter(int(time // 3600) for time in watched.ordered if 3600 <= time < 5 * 3600)
+    by_hour = Counter(int(time // 3600) for time in watched.ordered if 3600 <= time < 3 * 3600)
     assert max(by_hour.values(), default=0) <= 2, dict(by_hour)
     assert (outcome.late, outcome.unfinished) == (0, 0)
+
+
+@pytest.mark.parametrize("wait", [60.0, 300.0])
+@pytest.mark.parametrize("gap_seconds", [30.0, 120.0, 400.0])
+def test_thin_constant_load_boots_at_most_once_in_the_time_that_its_files_may_wait(gap_seconds, wait):
+    """Less than keeps a node: files are gathered, for the longest wait and a boot, and worked in one go."""
+    watched = Watched()
+    run_constant(
+        watched,
+        constant(gap_seconds=gap_seconds, service_seconds=20.0, hours=3),
+        workers_per_node=4,
+        wait=wait,
+    )
+    apart = [after - before for before, after in pairwise(watched.ordered)]
+    assert min(apart) >= wait

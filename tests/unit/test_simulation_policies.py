@@ -191,7 +191,8 @@ def test_a_static_cluster_has_its_size_and_keeps_it(nodes, most, expected):
 
 
 def test_the_names_are_those_that_users_give():
-    assert list(POLICIES) == ["clues", "cluster-autoscaler", "karpenter-like", "keda-scaledjob", "static"]
+    peers = ["clues", "cluster-autoscaler", "karpenter-like", "keda-scaledjob", "static"]
+    assert list(POLICIES) == ["headrace", *peers]
 
 
 @pytest.mark.parametrize(
