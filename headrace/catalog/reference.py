@@ -26,8 +26,8 @@ This page is generated: `make docs` writes it from `headrace/model/pool.py`.
 SCALER = """\
 # The scaler's options
 
-How it observes, decides and waits; [how it decides](../scaler.md) is a page of its own. In capitals: what CLUES
-calls the option.
+How it observes, decides and waits; [how it decides](../scaler.md) is a page of its own. In capitals: what
+CLUES calls the option.
 
 This page is generated: `make docs` writes it from `headrace/scaler/settings.py`.
 """

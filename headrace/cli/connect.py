@@ -15,10 +15,11 @@ from pydantic import ValidationError
 
 from headrace.catalog.folder import load_folder
 from headrace.local.state import StackState, StateDirectory
-from headrace.model.errors import ConfigurationError
+from headrace.model.errors import ConfigurationError, NotFoundError
 from headrace.model.settings import Settings
 from headrace.operations.stack import Stack
 from headrace.queue.jetstream import JetStreamQueue
+from headrace.scaler.explaining import Explanation
 from headrace.storage.s3 import S3Storage
 
 Result = TypeVar("Result")
@@ -26,9 +27,10 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A connected stack and what else a command needs of the world: a clock, a sleep, the workers' numbers.
+    """A connected stack and what else a command needs of the world: a clock, a sleep, what the stack tells.
 
-    `now` gives seconds since the epoch; `workers` gives workers by function, None where it is not known.
+    `now` gives seconds since the epoch; `workers` gives workers by function and `reasons` the codes of the
+    scaler's reasons, None where that is not known.
     """
 
     stack: Stack
@@ -36,6 +38,7 @@ class Session:
     now: Callable[[], float] = time.time
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     workers: Callable[[], Mapping[str, int] | None] = lambda: None
+    reasons: Callable[[], Mapping[str, str] | None] = lambda: None
 
 
 Opener = Callable[[Path], AbstractAsyncContextManager[Session]]
@@ -63,7 +66,12 @@ async def open_session(state: Path) -> AsyncIterator[Session]:
     try:
         functions = load_folder(Path(settings.functions_directory))
         stack = Stack(storage, queue, functions, settings.platform_bucket, settings.buckets)
-        yield Session(stack, settings.receiver.listing_seconds, workers=lambda: read_workers(state))
+        yield Session(
+            stack,
+            settings.receiver.listing_seconds,
+            workers=lambda: told.workers if (told := read_told(state)) else None,
+            reasons=lambda: told.reasons if (told := read_told(state)) else None,
+        )
     finally:
         await queue.close()
         await storage.close()
@@ -90,10 +98,25 @@ def read_settings(state: Path) -> Settings:
         ) from error
 
 
-def read_workers(state: Path) -> Mapping[str, int] | None:
-    """Workers by function, from what a living `headrace up` tells; None when none does."""
+def read_told(state: Path) -> StackState | None:
+    """What a living `headrace up` tells of itself; None when none lives."""
     try:
         told = StackState.from_json(StateDirectory(state).stack.read_bytes())
     except (OSError, ValidationError):
         return None
-    return told.workers if psutil.pid_exists(told.pid) else None
+    return told if psutil.pid_exists(told.pid) else None
+
+
+def read_explanation(state: Path) -> Explanation:
+    """Why the scaler of a living stack decided as it did. Raises NotFoundError when none lives."""
+    folder = StateDirectory(state)
+    try:
+        if read_told(state) is not None:
+            return Explanation.from_json(folder.plan.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise NotFoundError(
+            f"{folder.plan} is not what `headrace up` writes; is it of another version? start it anew"
+        ) from error
+    raise NotFoundError(
+        f"no stack runs on {folder.path}; start one with `headrace up`, or name its folder with --state"
+    )

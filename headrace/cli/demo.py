@@ -17,15 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from headrace.cli.output import shown
-from headrace.local.demo import (
-    DemoOptions,
-    DemoRun,
-    Progress,
-    clear_old_state,
-    require_empty,
-    run_demo,
-    summary,
-)
+from headrace.local.board import DemoOptions, DemoRun, Progress
+from headrace.local.demo import clear_old_state, require_empty, run_demo, summary
 from headrace.local.plot import timeline_png
 from headrace.local.report import render_report
 from headrace.local.report_data import next_steps, report_data

@@ -1,12 +1,13 @@
-"""`headrace explain`: a file's whole story, or why no function has started."""
+"""`headrace explain`: a file's whole story, or why there are so many workers and nodes."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
-from headrace.cli.connect import execute
+from headrace.cli.connect import execute, read_explanation
 from headrace.cli.options import DEFAULT_STATE, Json, State
 from headrace.cli.output import (
     counted,
@@ -19,11 +20,14 @@ from headrace.cli.output import (
     shown_lines,
     size,
 )
-from headrace.cli.target import parse_object
+from headrace.cli.plan_story import print_explanation
+from headrace.cli.target import Location, parse_object
+from headrace.model.errors import NotFoundError
 from headrace.model.record import FailureRecord, Record
 from headrace.operations.explain import Story
 from headrace.operations.explain import explain as find_story
 from headrace.operations.task_story import Published, Stage, TaskStory
+from headrace.scaler.explaining import Explanation
 
 LOG_LINES = 12  # of a failure's log; `headrace logs` has the rest
 
@@ -42,7 +46,12 @@ _PUBLISHED = {
 
 def explain(
     context: typer.Context,
-    file: Annotated[str, typer.Argument(metavar="s3://BUCKET/KEY", help="The object.")],
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[s3://BUCKET/KEY | FUNCTION | NODE]", help="An object, a function or a node; or nothing."
+        ),
+    ] = None,
     *,
     thorough: Annotated[
         bool, typer.Option("--thorough", help="Also earlier versions of the file; reads every record.")
@@ -50,11 +59,36 @@ def explain(
     state: State = DEFAULT_STATE,
     as_json: Json = False,
 ) -> None:
-    """Tell a file's whole story: received, waiting behind others, attempts, record, or why it never started.
+    """Tell a file's whole story, or why there are so many workers and nodes.
 
-    Exit code 3: there is no such object, and nothing is known of it.
+    Of a file: received, waiting behind others, attempts, record, or why it never started. Of a function or
+    a node: why it has so many workers, or is on or off, what is on its way, what can't be met and why.
+    Without an argument: the scaler's whole plan.
+
+    Exit code 3: there is no such object, and nothing is known of it; or no such function or node; or no
+    stack runs.
     """
-    place = parse_object(file)
+    if what is None or "/" not in what:
+        _explain_plan(what, read_explanation(state), as_json=as_json)
+    else:
+        _explain_file(context, parse_object(what), state, thorough=thorough, as_json=as_json)
+
+
+def _explain_plan(name: str | None, whole: Explanation, *, as_json: bool) -> None:
+    found = whole if name is None else whole.about(name)
+    if found is None:
+        names = [each.name for each in whole.functions] + [each.name for each in whole.nodes]
+        known = ", ".join(names) or "none"
+        raise NotFoundError(f"{name!r} is no function and no node; known: {known}; or name s3://BUCKET/KEY")
+    if as_json:
+        print_json(found)
+    else:
+        print_explanation(found)
+
+
+def _explain_file(
+    context: typer.Context, place: Location, state: Path, *, thorough: bool, as_json: bool
+) -> None:
     story = execute(
         context,
         state,

@@ -9,13 +9,15 @@ from headrace.cli.options import DEFAULT_STATE, Json, State
 from headrace.cli.output import duration, out, print_json
 from headrace.operations.status import FunctionStatus, Status
 from headrace.operations.status import status as read_status
+from headrace.scaler.plan import ReasonCode
 
 
 def status(context: typer.Context, *, state: State = DEFAULT_STATE, as_json: Json = False) -> None:
     """Show how many files of each function wait, run and have ended.
 
     `running` counts what workers hold: staged ahead, computing, or waiting for another attempt. `other`
-    counts files that were overwritten, deleted or purged before they were worked.
+    counts files that were overwritten, deleted or purged before they were worked. `headrace explain` tells
+    why a function has so many workers.
     """
     found = execute(context, state, _read)
     if as_json:
@@ -25,7 +27,9 @@ def status(context: typer.Context, *, state: State = DEFAULT_STATE, as_json: Jso
 
 
 async def _read(session: Session) -> Status:
-    return await read_status(session.stack, now=session.now(), workers=session.workers())
+    return await read_status(
+        session.stack, now=session.now(), workers=session.workers(), reasons=session.reasons()
+    )
 
 
 def status_table(found: Status) -> Table:
@@ -64,4 +68,6 @@ def remark(each: FunctionStatus) -> str:
     """What is unusual about a function; empty where nothing is."""
     if not each.queued:
         return "no queue yet: the receiver has not seen it"
+    if each.reason == ReasonCode.NO_POOL_FITS:
+        return f"{each.reason}: `headrace explain {each.function}` tells what it needs"
     return "paused" if each.paused else ""

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from headrace.catalog.folder import Installed, load_folder
 from headrace.cli.options import DEFAULT_STATE, State
+from headrace.cli.output import counted
 from headrace.local.signals import cancel_on_signals
 from headrace.local.stack import RUNTIME, StackOptions, cores_of_this_machine, running_stack
 from headrace.local.state import StateDirectory
@@ -25,7 +26,7 @@ def up(
     state: State = DEFAULT_STATE,
     functions: Annotated[Path, typer.Option(help="The folder of functions.")] = Path("functions"),
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Workers at once, at most; without it, one a core.")
+        int | None, typer.Option(min=1, help="Cores for workers; without it, all of this machine.")
     ] = None,
 ) -> None:
     """Start object store, queue, receiver and workers on this machine, and run them until Ctrl-C.
@@ -83,7 +84,7 @@ def _facts(settings: Settings, options: StackOptions) -> Table:
     table.add_row("access key", Text(settings.storage.access_key))
     table.add_row("secret key", Text(f"in {options.state.client} (mode 0600)"))
     table.add_row("functions", Text("\n".join(_routes(load_folder(options.functions))) or "none yet"))
-    table.add_row("workers", Text(f"0 to {options.cores}, as files wait"))
+    table.add_row("workers", Text(f"0 to as many as {counted(options.cores, 'core')} hold, as files wait"))
     table.add_row(
         f"runtime: {RUNTIME}",
         Text("no containers: functions run as processes of this user, with this user's rights"),

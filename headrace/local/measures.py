@@ -22,6 +22,24 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
+class Scaling:
+    """The scaler wanted another number of workers of a function from then on, and why.
+
+    `seconds` since the first upload; `total` is what it wanted of all functions together, `waiting` the
+    function's files. `code` is the reason for programs, `text` that for people.
+    """
+
+    seconds: float
+    function: str
+    before: int
+    after: int
+    total: int
+    waiting: int
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Timeline:
     """How a run went: files waiting, workers, files finished; seconds since the first upload."""
 
@@ -29,6 +47,7 @@ class Timeline:
     workers: Steps
     finished: Steps
     seconds: float
+    scalings: tuple[Scaling, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +111,9 @@ def sharing(records: Sequence[Record]) -> Sharing:
     return Sharing(files=files, models=len(models), load_seconds=sum(models.values()))
 
 
-def timeline(records: Sequence[Record], workers: Steps, *, start: float) -> Timeline:
+def timeline(
+    records: Sequence[Record], workers: Steps, *, start: float, scalings: Sequence[Scaling] = ()
+) -> Timeline:
     """The course of a run that began at `start` (seconds since the epoch); `workers` counts from there."""
     arrivals = [(r.times.received - start, 1) for r in records]
     starts = [(r.times.started - start, -1) for r in records]
@@ -103,6 +124,7 @@ def timeline(records: Sequence[Record], workers: Steps, *, start: float) -> Time
         workers=workers,
         finished=_summed(ends),
         seconds=max(last, 0.0),
+        scalings=tuple(scalings),
     )
 
 

@@ -50,7 +50,7 @@ def timeline_png(timeline: Timeline, look: Look = PLAIN) -> bytes:
     _draw_workers(workers, timeline, look)
     for axes in (files, workers):
         _style(axes, look)
-    workers.set_xlim(0, max(timeline.seconds, 1.0))
+    workers.set_xlim(0, max(_end(timeline), 1.0))
     workers.set_xlabel("seconds since the first upload", color=look.quiet, fontsize=9)
     picture = BytesIO()
     figure.savefig(picture, format="png", transparent=look.ground is None)
@@ -62,7 +62,7 @@ def _draw_files(axes: Axes, timeline: Timeline, look: Look) -> None:
         ("waiting", timeline.waiting, look.waiting),
         ("finished", timeline.finished, look.finished),
     ):
-        moments, values = _corners(steps, timeline.seconds)
+        moments, values = _corners(steps, _end(timeline))
         axes.step(moments, values, where="post", color=colour, linewidth=2.0, label=name)
         axes.fill_between(moments, values, step="post", color=colour, alpha=0.14, linewidth=0)
     axes.set_ylim(bottom=0)
@@ -75,13 +75,27 @@ def _draw_files(axes: Axes, timeline: Timeline, look: Look) -> None:
 
 
 def _draw_workers(axes: Axes, timeline: Timeline, look: Look) -> None:
-    moments, values = _corners(timeline.workers, timeline.seconds)
+    moments, values = _corners(timeline.workers, _end(timeline))
     axes.fill_between(moments, values, step="post", color=look.workers, alpha=0.35, linewidth=0)
     axes.step(moments, values, where="post", color=look.workers, linewidth=2.0)
     most = max(values, default=0)
-    axes.set_ylim(0, most + 0.6)
+    axes.set_ylim(0, most + 0.9)
     axes.set_yticks(range(0, most + 1, max(1, -(-most // 4))))
+    _mark_scalings(axes, timeline, look)
     axes.set_title("Workers", loc="left", color=look.text, fontsize=11, fontweight="bold")
+
+
+def _mark_scalings(axes: Axes, timeline: Timeline, look: Look) -> None:
+    """A dot for the decisions of a moment, at the number of workers that was wanted from then on."""
+    places: dict[tuple[float, int], list[str]] = {}
+    for number, scaling in enumerate(timeline.scalings, start=1):
+        places.setdefault((scaling.seconds, scaling.total), []).append(str(number))
+    for place, numbers in places.items():
+        axes.plot(*place, "o", color=look.text, markersize=4, clip_on=False, zorder=3)
+        axes.annotate(
+            ", ".join(numbers), place, xytext=(0, 5), textcoords="offset points", ha="center", fontsize=8,
+            color=look.text, annotation_clip=False,
+        )  # fmt: skip
 
 
 def _style(axes: Axes, look: Look) -> None:
@@ -98,3 +112,8 @@ def _corners(steps: Steps, end: float) -> tuple[list[float], list[int]]:
     """A step function from 0 to `end`."""
     last = steps[-1][1] if steps else 0
     return [0.0, *(moment for moment, _ in steps), end], [0, *(value for _, value in steps), last]
+
+
+def _end(timeline: Timeline) -> float:
+    """A little beyond the last step, so that it is seen."""
+    return timeline.seconds * 1.02

@@ -4,7 +4,8 @@ import platform
 import time
 from pathlib import Path, PurePosixPath
 
-from headrace.local.demo import DemoRun, known
+from headrace.local.board import DemoRun
+from headrace.local.demo import known
 from headrace.local.evidence import Worked
 from headrace.local.gallery import png, thumbnail
 from headrace.local.measures import Timeline, sharing, spreads, timeline
@@ -21,7 +22,7 @@ STILL_PIXELS = 240
 def report_data(run: DemoRun, *, next_steps: tuple[tuple[str, str], ...]) -> ReportData:
     """All that the page shows."""
     records = run.evidence.done
-    course = timeline(records, run.workers, start=run.start)
+    course = timeline(records, run.workers, start=run.start, scalings=run.scalings)
     keys = {(upload.function, upload.bucket, upload.key): upload.uploaded for upload in run.uploads}
     uploaded = {
         r.task.id: keys[place]

@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -14,17 +14,24 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from headrace.local.log import logged_to
-from headrace.local.manager import FunctionFolder, Look, Manager
+from headrace.local.machine import this_machine
+from headrace.local.manager import LOOK_SECONDS, FunctionFolder, Manager
 from headrace.local.nats import start_nats
 from headrace.local.process import Process
 from headrace.local.provision import ports_of, provision
+from headrace.local.remembering import MemoryFile, WishesFile
 from headrace.local.seaweedfs import SeaweedOptions, Webhook, start_seaweedfs, stop_seaweedfs
 from headrace.local.state import StackState, StateDirectory
 from headrace.local.supervise import Server
+from headrace.local.telling import Bulletin
 from headrace.local.workers import WorkerPool
 from headrace.model.function import Function
 from headrace.model.settings import Settings
+from headrace.nodes.local import LocalNode
 from headrace.queue.jetstream import JetStreamQueue
+from headrace.scaler.explaining import Explanation, explanation
+from headrace.scaler.service import Decision, Scaler, World
+from headrace.scaler.settings import ScalerSettings
 from headrace.storage.s3 import S3Storage
 
 RUNTIME = "host"
@@ -37,11 +44,24 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class StackOptions:
-    """What a person chooses: the state folder, the functions' folder, the most workers at once."""
+    """What a person chooses: the state folder, the functions' folder, the cores for workers.
+
+    With `most_idle_seconds` workers are kept without files for no longer, whatever their functions say.
+    """
 
     state: StateDirectory
     functions: Path
     cores: int
+    most_idle_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One decision, why, and every worker process by function, those that are leaving included."""
+
+    decision: Decision
+    explained: Explanation
+    running: Mapping[str, int]
 
 
 def cores_of_this_machine() -> int:
@@ -59,12 +79,14 @@ class EmbeddedStack:
         self.queue = JetStreamQueue(settings.queue.url, token=settings.queue.token)
         self._watch = watch
         self._started = time.time()
-        self._told: StackState | None = None
+        self._bulletin = Bulletin(options.state, time.monotonic)
         self._watched: frozenset[str] = frozenset()
         # The kernel kills a child when the thread that started it ends: this one ends last.
         self._launcher = ThreadPoolExecutor(1, thread_name_prefix="launcher")
         self._servers = self._make_servers()
-        self._pool = WorkerPool(self._launch_worker, options.cores)
+        self._machine = this_machine(options.cores)
+        self._pool = WorkerPool(self._launch_worker, self._machine.allocatable, time.time)
+        self._scaler = self._make_scaler()
         self._tasks: list[asyncio.Task[None]] = []
 
     def _make_servers(self) -> tuple[Server, ...]:
@@ -74,9 +96,22 @@ class EmbeddedStack:
             Server("receiver", self._launch_receiver, _stop, self._launcher),
         )
 
+    def _make_scaler(self) -> Scaler:
+        state, name = self.options.state, self._machine.name
+        world = World(
+            queue=self.queue,
+            workers=self._pool,
+            drivers={name: LocalNode(self._machine.allocatable)},
+            wishes=WishesFile(state.wishes),
+            keeper=MemoryFile(state.memory),
+            now=time.time,
+        )
+        settings = ScalerSettings(period_seconds=LOOK_SECONDS)
+        return Scaler(world, (self._machine,), settings=settings, tell=self._tell)
+
     async def start(self) -> None:
         """Start everything, in the order of need. Raises FatalError with the log of what did not start."""
-        folder = FunctionFolder(self.options.functions)
+        folder = FunctionFolder(self.options.functions, most_idle_seconds=self.options.most_idle_seconds)
         await folder.refresh()
         self._watched = self._input_buckets(folder.functions)
         nats, seaweedfs, receiver = self._servers
@@ -84,9 +119,7 @@ class EmbeddedStack:
         await seaweedfs.start()
         await self._make_buckets(folder.functions)
         await receiver.start()
-        manager = Manager(
-            self.queue, folder, self._pool, prepare=self._prepare, tell=self._tell, now=time.monotonic
-        )
+        manager = Manager(self._scaler, folder, prepare=self._prepare)
         self._tasks = [asyncio.create_task(server.keep()) for server in self._servers]
         self._tasks.append(asyncio.create_task(manager.run()))
         _log.info("the stack runs", extra={"action": "stack.ready"})
@@ -96,6 +129,7 @@ class EmbeddedStack:
         try:
             for task in self._tasks[len(self._servers) :]:
                 task.cancel()
+            self._scaler.close()
             await self._end_workers()
             with suppress(Exception):
                 await self.queue.close()
@@ -106,10 +140,10 @@ class EmbeddedStack:
 
     async def _end_workers(self) -> None:
         deadline = time.monotonic() + WORKERS_GRACE_SECONDS
-        self._pool.reconcile({}, time.monotonic())
+        await self._pool.reconcile({})
         while self._pool.running and time.monotonic() < deadline:
             await asyncio.sleep(0.05)
-            self._pool.reap(time.monotonic())
+            self._pool.reap()
 
     def _end_servers(self) -> None:
         for task in self._tasks:
@@ -138,8 +172,10 @@ class EmbeddedStack:
         for bucket in sorted(self._watched | outputs | {self.settings.platform_bucket}):
             await self.storage.ensure_bucket(bucket)
 
-    def _tell(self, look: Look) -> None:
-        self._watch(look)
+    def _tell(self, decision: Decision) -> None:
+        explained = explanation(decision.snapshot, decision.plan, decision.moment)
+        running = self._pool.running
+        self._watch(Look(decision, explained, running))
         servers = {server.name: server.pid for server in self._servers if server.pid is not None}
         state = StackState(
             pid=os.getpid(),
@@ -147,13 +183,11 @@ class EmbeddedStack:
             endpoint=self.settings.storage.endpoint,
             runtime=RUNTIME,
             processes={**servers, **self._pool.pids},
-            workers={demand.function: look.running.get(demand.function, 0) for demand in look.demands},
-            wanted={wanted.function: wanted.workers for wanted in look.wanted},
-            reasons={wanted.function: wanted.reason.value for wanted in look.wanted},
+            workers={each.name: running.get(each.name, 0) for each in explained.functions},
+            wanted={each.name: sum(each.wanted.values()) for each in explained.functions},
+            reasons={each.name: each.reason.code.value for each in explained.functions},
         )
-        if state != self._told:
-            self.options.state.tell(state)
-            self._told = state
+        self._bulletin.tell(state, explained)
 
     # The processes
 

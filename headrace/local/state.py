@@ -13,12 +13,14 @@ from headrace.local.files import write_private
 from headrace.model.errors import ConfigurationError
 from headrace.model.settings import Settings
 from headrace.model.value import StoredValue
+from headrace.scaler.explaining import Explanation
 
 
 class StackState(StoredValue):
     """What a stack tells about itself to whoever looks in; no secrets. Times: seconds since the epoch.
 
-    `workers` are those that run, `wanted` those that the files waiting call for, with `reasons`.
+    `workers` are those that run, `wanted` those that the files waiting call for; `reasons` are the codes
+    of the scaler's reasons.
     """
 
     pid: int
@@ -51,6 +53,21 @@ class StateDirectory:
     def stack(self) -> Path:
         """A StackState, while a stack lives."""
         return self.path / "stack.json"
+
+    @property
+    def plan(self) -> Path:
+        """The scaler's Explanation of its newest decision, while a stack lives."""
+        return self.path / "plan.json"
+
+    @property
+    def memory(self) -> Path:
+        """What the scaler remembers over restarts."""
+        return self.path / "scaler.json"
+
+    @property
+    def wishes(self) -> Path:
+        """What people wish of nodes."""
+        return self.path / "nodes.json"
 
     @property
     def store(self) -> Path:
@@ -119,6 +136,11 @@ class StateDirectory:
         """Publish what the stack tells about itself."""
         write_private(self.stack, state.to_json())
 
+    def explain(self, explained: Explanation) -> None:
+        """Publish why the scaler decided as it did."""
+        write_private(self.plan, explained.to_json())
+
     def fall_silent(self) -> None:
-        """Take it back: no stack lives here any more."""
+        """Take both back: no stack lives here any more."""
         self.stack.unlink(missing_ok=True)
+        self.plan.unlink(missing_ok=True)

@@ -1,13 +1,18 @@
 """The worker processes of one machine: as many as wanted, surplus ones told to end, dead ones reaped."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from headrace.local.backoff import Backoff
+from headrace.model.function import Function
+from headrace.model.resources import ResourceList, total
+from headrace.nodes.local import NAME
+from headrace.scaler.ports import Present, Wanted
 
 _log = logging.getLogger(__name__)
+_NONE = Wanted({}, ResourceList())
 
 
 class Child(Protocol):
@@ -40,19 +45,37 @@ class Child(Protocol):
 @dataclass(slots=True)
 class _Member:
     function: str
+    request: ResourceList
     child: Child
     started: float
     leaving: bool = False
 
+    @property
+    def name(self) -> str:
+        return f"worker-{self.function}-{self.child.pid}"
+
 
 @dataclass
 class WorkerPool:
-    """Workers by function. `launch` starts one; `cores` bounds them all, those that are leaving too."""
+    """See the scaler's port WorkerHost. `launch` starts a worker of a function.
+
+    `capacity` is what all may use together, those that are leaving too; `now` gives seconds since the epoch.
+    """
 
     launch: Callable[[str], Child]
-    cores: int
+    capacity: ResourceList
+    now: Callable[[], float]
     _members: list[_Member] = field(default_factory=list)
     _backoffs: dict[str, Backoff] = field(default_factory=dict)
+
+    def takes(self, function: Function) -> bool:
+        """See the port. A function whose image serves HTTP needs a container: here its files wait."""
+        return function.spec.run.http is None
+
+    async def present(self) -> Sequence[Present]:
+        """See the port."""
+        self.reap()
+        return [Present(m.name, m.function, NAME, m.started, m.leaving) for m in self._members]
 
     def count(self, function: str) -> int:
         """Workers of a function that were not told to end."""
@@ -69,9 +92,9 @@ class WorkerPool:
     @property
     def pids(self) -> dict[str, int]:
         """A name for each worker process, and its id."""
-        return {f"worker-{member.function}-{member.child.pid}": member.child.pid for member in self._members}
+        return {member.name: member.child.pid for member in self._members}
 
-    def reap(self, now: float) -> None:
+    def reap(self) -> None:
         """Forget workers that ended; one that ended badly delays the next start of its function."""
         for member in [m for m in self._members if not m.child.alive]:
             self._members.remove(member)
@@ -79,20 +102,20 @@ class WorkerPool:
             member.child.kill()
             if status and not member.leaving:
                 backoff = self._backoffs.get(member.function, Backoff())
-                self._backoffs[member.function] = backoff.after_death(started=member.started, now=now)
+                self._backoffs[member.function] = backoff.after_death(started=member.started, now=self.now())
                 _log.warning(
                     "a worker of %s ended with %s:\n%s", member.function, status, member.child.log_tail(),
                     extra={"action": "stack.worker_died", "function": member.function, "status": status},
                 )  # fmt: skip
 
-    def reconcile(self, wanted: Mapping[str, int], now: float) -> None:
-        """Start and end workers until each function has its number; the youngest leave first."""
+    async def reconcile(self, wanted: Mapping[str, Wanted]) -> None:
+        """See the port; the youngest leave first."""
         for function in {m.function for m in self._members}:
-            self._trim(function, wanted.get(function, 0))
-        for function, number in wanted.items():
-            while self._may_start(function, number, now):
+            self._trim(function, wanted.get(function, _NONE).on.get(NAME, 0))
+        for function, wish in wanted.items():
+            while self._may_start(function, wish):
                 child = self.launch(function)
-                self._members.append(_Member(function, child, now))
+                self._members.append(_Member(function, wish.request, child, self.now()))
                 _log.info(
                     "a worker of %s started", function,
                     extra={"action": "stack.worker_started", "function": function, "pid": child.pid},
@@ -108,9 +131,11 @@ class WorkerPool:
                 extra={"action": "stack.worker_leaves", "function": function, "pid": member.child.pid},
             )  # fmt: skip
 
-    def _may_start(self, function: str, number: int, now: float) -> bool:
+    def _may_start(self, function: str, wish: Wanted) -> bool:
         backoff = self._backoffs.get(function, Backoff())
-        return self.count(function) < number and len(self._members) < self.cores and now >= backoff.not_before
+        free = self.capacity.minus(total(member.request for member in self._members))
+        missing = self.count(function) < wish.on.get(NAME, 0)
+        return missing and wish.request.fits(free) and self.now() >= backoff.not_before
 
     def kill(self) -> None:
         """End all workers at once; their tasks return to the queue when the leases run out."""

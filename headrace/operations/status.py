@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from headrace.model.errors import NotFoundError
 from headrace.model.record import Ending, FailureRecord
@@ -21,7 +21,8 @@ class FunctionStatus:
     `running` counts what workers hold: staged ahead, computing, being published, waiting for a retry.
     `oldest_wait_seconds` is the age of the oldest file in the queue, None when it is empty.
     `bytes_estimate` is an estimate of the queued inputs' bytes, the rest is exact. `workers` is None
-    where it is not known. `queued` is False while the receiver has made no queue for the function yet.
+    where it is not known, and so is `reason`, the code of why it has so many. `queued` is False while the
+    receiver has made no queue for the function yet.
     """
 
     function: str
@@ -37,6 +38,7 @@ class FunctionStatus:
     paused: bool
     queued: bool
     workers: int | None = None
+    reason: str | None = None
 
     @property
     def unfinished(self) -> int:
@@ -92,9 +94,14 @@ class Tally:
 
 
 async def status(
-    stack: Stack, *, now: float, tally: Tally | None = None, workers: Mapping[str, int] | None = None
+    stack: Stack,
+    *,
+    now: float,
+    tally: Tally | None = None,
+    workers: Mapping[str, int] | None = None,
+    reasons: Mapping[str, str] | None = None,
 ) -> Status:
-    """Every function's status. `workers` by function, where the caller knows them.
+    """Every function's status. `workers` and `reasons` for their number by function, where they are known.
 
     The queue is read before the records, and a record is written before its task leaves the queue: so
     a task that ends meanwhile is counted twice for a moment, as running and as done, and never missed.
@@ -104,9 +111,10 @@ async def status(
     async def one(function: str) -> FunctionStatus:
         backlog = await find_backlog(stack, function)
         counts = await counter.count(stack.records, function)
-        return _function_status(
+        found = _function_status(
             function, backlog, counts, now=now, workers=None if workers is None else workers.get(function, 0)
         )
+        return replace(found, reason=(reasons or {}).get(function))
 
     names = [installed.function.name for installed in stack.functions]
     return Status(now, tuple(await concurrently(one, names)))

@@ -30,6 +30,8 @@ def test_every_file_gives_one_record_and_the_report_is_there(tmp_path: Path) -> 
     page = (folder / "report.html").read_text()
     assert f"{found['files']} files in, {found['records']} results out" in page
     assert page.count('class="badge derived"') == 3
+    assert "<strong>echo: 0 to " in page
+    assert " to 0 workers</strong>" in page, "the way back to no worker is shown"
     assert (folder / "timeline.png").read_bytes().startswith(b"\x89PNG")
     assert str(folder / "report.html") in done.stdout
     assert not (folder / "state" / "stack.json").exists()

@@ -34,11 +34,11 @@ spec:
 SCRIPT = '#!/bin/sh\ntr a-z A-Z < "$INPUT_FILE_PATH" > "$TMP_OUTPUT_DIR/$(basename "$INPUT_FILE_PATH")"\n'
 
 
-def write_function(functions: Path, name: str, bucket: str) -> None:
+def write_function(functions: Path, name: str, bucket: str, more: str = "") -> None:
     folder = functions / name
     folder.mkdir(parents=True)
     (folder / "script.sh").write_text(SCRIPT)
-    (folder / "function.yaml").write_text(FUNCTION.format(name=name, bucket=bucket))
+    (folder / "function.yaml").write_text(FUNCTION.format(name=name, bucket=bucket) + more)
 
 
 def poll(what: str, found: Callable[[], Any]) -> Any:
@@ -75,6 +75,18 @@ class Up:
         except FileNotFoundError:
             assert all(p.poll() is None for p in self.processes[-1:]), self.printed()
             return {}
+
+    def headrace(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Another command on the same state."""
+        entry = [sys.executable, "-c", "from headrace.cli.main import run; run()"]
+        command = [*entry, *arguments, "--state", str(self.state)]
+        return subprocess.run(command, capture_output=True, timeout=WAIT_SECONDS, check=False, text=True)
+
+    def explained(self, *arguments: str) -> dict[str, Any]:
+        """What `headrace explain --json` says."""
+        found = self.headrace("explain", *arguments, "--json")
+        assert found.returncode == 0, found.stderr
+        return dict(json.loads(found.stdout))
 
     def printed(self) -> str:
         return (self.state.parent / "up.log").read_text()
@@ -133,6 +145,45 @@ def test_a_file_put_by_any_s3_client_gives_its_result_and_workers_come_and_go(up
     assert process.wait(WAIT_SECONDS) == 0
     assert up.no_longer_runs(pids)
     assert not (up.state / "stack.json").exists()
+
+
+def test_a_disabled_node_takes_no_work_until_it_is_enabled_even_after_a_restart(up: Up) -> None:
+    process = up.start()
+    assert up.headrace("node", "disable", "local").returncode == 0
+    poll("the node's disabling", lambda: not up.explained("local")["nodes"][0]["enabled"])
+    up.client().put_object(Bucket="uploads", Key="in/a.txt", Body=b"hello")
+    poll("the file's waiting", lambda: up.explained("upper")["functions"][0]["waiting"])
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(WAIT_SECONDS) == 0
+    assert not (up.state / "plan.json").exists()
+
+    up.start()
+    poll("the file's waiting", lambda: up.explained("upper")["functions"][0]["waiting"])
+    assert (up.told()["workers"], up.told()["reasons"]) == ({"upper": 0}, {"upper": "no-room"})
+    assert up.headrace("node", "enable", "local").returncode == 0
+    assert up.result("out/a.txt") == b"HELLO"
+
+
+def test_a_function_that_is_too_large_for_this_machine_says_so(up: Up) -> None:
+    write_function(up.functions, "large", "uploads", more="  resources: {cpu: '2001m'}\n")
+    up.start()
+    up.client().put_object(Bucket="uploads", Key="in/a.txt", Body=b"hello")
+    poll("the file's waiting", lambda: up.explained("large")["functions"][0]["waiting"])
+    (large,) = up.explained("large")["functions"]
+    assert large["reason"]["code"] == "no-pool-fits"
+    assert large["reason"]["text"] == "a worker fits no node: pool local: cpu 2001m wanted, 2 there"
+    assert [short["reason"]["code"] for short in large["unmet"]] == ["no-pool-fits"]
+    rows = {line.split()[0]: line for line in up.headrace("status").stdout.splitlines()}
+    assert "no-pool-fits: `headrace explain large`" in rows["large"]
+    assert up.result("out/a.txt") == b"HELLO", "the other function works on"
+
+
+def test_a_broken_memory_of_the_scaler_is_set_aside(up: Up) -> None:
+    up.state.mkdir(mode=0o700)
+    (up.state / "scaler.json").write_text("{broken")
+    up.start()
+    assert (up.state / "scaler.json.broken").read_text() == "{broken"
+    assert "scaler.json is set aside" in up.printed()
 
 
 def test_the_keys_are_closed_to_others_and_never_printed(up: Up) -> None:

@@ -63,7 +63,7 @@ def test_status_is_a_row_a_function(world: World) -> None:
 
 
 def test_status_as_a_document(world: World) -> None:
-    world.workers = {"echo": 2}
+    world.workers, world.reasons = {"echo": 2}, {"echo": "files-wait"}
     assert document(headrace(world, "status", "--json")) == {
         "at": NOW,
         "functions": [
@@ -81,10 +81,18 @@ def test_status_as_a_document(world: World) -> None:
                 "paused": False,
                 "queued": True,
                 "workers": workers,
+                "reason": reason,
             }
-            for name, workers in (("echo", 2), ("other", 0))
+            for name, workers, reason in (("echo", 2, "files-wait"), ("other", 0, None))
         ],
     }
+
+
+def test_status_tells_of_a_function_whose_workers_fit_nowhere(world: World) -> None:
+    world.reasons = {"echo": "no-pool-fits", "other": "no-room"}
+    lines = headrace(world, "status").stdout.splitlines()
+    assert lines[1].endswith("no-pool-fits: `headrace explain echo` tells what it needs")
+    assert lines[2].split()[-1] == "-"
 
 
 # Changing commands

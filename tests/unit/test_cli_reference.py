@@ -4,13 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from headrace.cli import function, main
+from headrace.cli import function, main, node
 from headrace.cli.deferred import Entry
 from headrace.cli.reference import page
 from headrace.model.errors import ConfigurationError
 
 PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
-ENTRIES = [entry for entry in (*main.COMMANDS, *function.COMMANDS) if entry.name != "function"]
+GROUPS = {"function", "node"}
+COMMANDS = (*main.COMMANDS, *function.COMMANDS, *node.COMMANDS)
+ENTRIES = [entry for entry in COMMANDS if entry.name not in GROUPS]
 
 
 def test_the_page_is_current() -> None:

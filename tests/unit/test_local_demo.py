@@ -6,12 +6,15 @@ from pathlib import Path
 import pytest
 
 from headrace.local.audit import Upload, audit
-from headrace.local.demo import DemoRun, Tally, clear_old_state, count_endings, require_empty, summary
+from headrace.local.board import Board, DemoOptions, DemoRun, Tally
+from headrace.local.demo import clear_old_state, count_endings, require_empty, summary
 from headrace.local.evidence import Evidence, gather_evidence
 from headrace.local.gallery import drawn_still
+from headrace.local.measures import Scaling
 from headrace.local.report import Source, render_report
 from headrace.local.report_data import next_steps, report_data
 from headrace.local.samples import Sample, derive_clips, read_index
+from headrace.local.stack import Look
 from headrace.local.state import StateDirectory
 from headrace.model.errors import ConfigurationError, FatalError
 from headrace.model.keys import MARK, failure_key, mark_of, record_key
@@ -19,6 +22,11 @@ from headrace.model.record import Ending, FailureRecord, Output, Record, Times
 from headrace.model.task import Task
 from headrace.operations.records import Records
 from headrace.queue.memory import MemoryQueue
+from headrace.scaler.explaining import Explanation, FunctionStory
+from headrace.scaler.memory import UNSEEN
+from headrace.scaler.plan import Plan, Reason, ReasonCode
+from headrace.scaler.service import Decision
+from headrace.scaler.snapshot import Snapshot
 from headrace.storage.memory import MemoryStorage
 
 RESULT = {
@@ -205,3 +213,34 @@ def test_a_given_state_folder_must_be_empty(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigurationError, match="is not empty"):
         require_empty(StateDirectory(tmp_path))
+
+
+def a_look(moment: float, echo: int, waiting: int, *, running: int) -> Look:
+    reason = Reason(ReasonCode.FILES_WAIT if waiting else ReasonCode.NOTHING_WAITS, "because")
+    story = FunctionStory(
+        "echo", reason, waiting, working=0, workers=0, wanted={"local": echo}, request={}, service=UNSEEN
+    )
+    decision = Decision(moment, Snapshot((), ()), Plan())
+    return Look(decision, Explanation(at=moment, functions=(story,)), {"echo": running})
+
+
+def test_the_demo_notes_each_change_of_the_number_wanted_and_the_course_of_the_workers(
+    tmp_path: Path,
+) -> None:
+    options = DemoOptions(tmp_path, StateDirectory(tmp_path), tmp_path, files=1, cores=2)
+    board = Board(options, lambda _step, _progress: None)
+    board.start = 100.0
+    for look in (
+        a_look(99.0, 0, 0, running=0),
+        a_look(101.0, 2, 5, running=1),
+        a_look(102.0, 2, 3, running=2),
+        a_look(109.0, 0, 0, running=2),
+    ):
+        board.look(look)
+    run = board.result(Evidence((), (), ()))
+    assert run.scalings == (
+        Scaling(1.0, "echo", 0, 2, 2, 5, "files-wait", "because"),
+        Scaling(9.0, "echo", 2, 0, 0, 0, "nothing-waits", "because"),
+    )
+    assert [number for _, number in run.workers] == [0, 1, 2]
+    assert board.progress().waiting == 0

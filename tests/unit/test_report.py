@@ -3,6 +3,7 @@
 import base64
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
 
@@ -10,7 +11,7 @@ import pytest
 
 from headrace.local.audit import Audit, Upload
 from headrace.local.gallery import drawn_still, png, thumbnail
-from headrace.local.measures import Sharing, Spread, Timeline
+from headrace.local.measures import Scaling, Sharing, Spread, Timeline
 from headrace.local.plot import DARK, LIGHT, PLAIN, Look, narrow, timeline_png
 from headrace.local.report import (
     Clip,
@@ -56,6 +57,10 @@ TIMELINE = Timeline(
     workers=((0.2, 1), (0.5, 2), (9.0, 0)),
     finished=((2.0, 1), (3.5, 4)),
     seconds=9.0,
+    scalings=(
+        Scaling(0.2, "echo", 0, 2, 2, 4, "no-room", "no node has room"),
+        Scaling(9.0, "echo", 2, 0, 0, 0, "nothing-waits", "no file waits"),
+    ),
 )
 
 
@@ -207,6 +212,21 @@ def test_the_timeline_is_told_in_words() -> None:
         "Over 9 seconds: at most 4 files waited at once, up to 2 workers ran, "
         "4 files were finished at half time, 4 at the end."
     )
+
+
+def test_each_decision_is_told_with_its_reason() -> None:
+    text = shown(a_report())
+    assert "200 ms echo: 0 to 2 workers, 4 files waiting, no node has room no-room" in text
+    assert "9.0 s echo: 2 to 0 workers, no file waits nothing-waits" in text
+
+
+def test_decisions_of_one_moment_are_one_mark_on_the_picture() -> None:
+    one, two = (Scaling(3.0, name, 0, 1, 2, 1, "files-wait", "they wait") for name in ("a", "b"))
+    pictures = {
+        timeline_png(replace(TIMELINE, scalings=scalings))
+        for scalings in ((), (one,), (one, two), (two, one))
+    }
+    assert len(pictures) == 3, "marks are drawn, with all their numbers; whose they are is in the list"
 
 
 @pytest.mark.parametrize("look", [PLAIN, LIGHT, DARK, narrow(DARK)])

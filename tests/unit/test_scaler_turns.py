@@ -23,12 +23,12 @@ NOW = 1000.0
 ONE, TWO = ResourceList.of({"cpu": 1000}), ResourceList.of({"cpu": 2000})
 POOL = PoolView("local", TWO, BootEstimate(0.0, 0.0))
 HERE = NodeView("here", "local", NodeState.BUSY, 0.0)
-LONG = ServiceEstimate(file_seconds=FINISH_SECONDS + 1)
+LONG = ServiceEstimate(file_seconds=1.0, seconds_per_byte=FINISH_SECONDS / 100)
 
 
 def function(name: str, *, age: float = 1.0, busy: int = 0, **more: object) -> FunctionView:
     view = FunctionView(name, ONE, ("local",), waiting=(Files(NOW - age, 9),), max_wait_seconds=60.0)
-    return replace(view, running=tuple(Running(NOW - 9.0 + n, "here") for n in range(busy)), **more)
+    return replace(view, running=tuple(Running(NOW - 9.0 + n, "here", 100) for n in range(busy)), **more)
 
 
 def leaving(*functions: FunctionView, node: NodeView = HERE) -> set[str]:

@@ -1,0 +1,83 @@
+"""Prints why there are so many workers and nodes, what is on its way, and what can't be met."""
+
+from collections.abc import Iterator, Mapping
+
+from rich.text import Text
+
+from headrace.cli.output import counted, duration, moment, out, shown
+from headrace.scaler.explaining import Explanation, FunctionStory, NodeStory, PoolStory, amount_text
+from headrace.scaler.plan import Reason
+
+_UNTOLD = "pods"  # each worker is one
+
+
+def print_explanation(explained: Explanation) -> None:
+    """A block a function and node, with the pools."""
+    console = out()
+    console.print(Text(f"decided {moment(explained.at)}; nothing has changed since", style="dim"))
+    for function in explained.functions:
+        _block(function.name, _function(function, explained.at))
+    for node in explained.nodes:
+        _block(f"node {node.name}", _node(node))
+    for pool in explained.pools:
+        _block(f"pool {pool.name}", _pool(pool))
+    if not explained.functions and not explained.nodes:
+        console.print("no function is installed, and no node is known")
+
+
+def _block(title: str, lines: Iterator[tuple[str, str]]) -> None:
+    console = out()
+    console.print(Text(shown(title), style="cyan"))
+    for name, text in lines:
+        console.print(Text.assemble(f"  {name:<10}", (shown(text), "yellow" if name == "unmet" else "")))
+
+
+def _function(story: FunctionStory, now: float) -> Iterator[tuple[str, str]]:
+    wanted = sum(story.wanted.values())
+    yield "workers", f"{wanted} wanted, {story.workers} there, {story.working} with files"
+    yield "because", _reason(story.reason)
+    if story.waiting and story.oldest is not None:
+        age = duration(max(0.0, now - story.oldest))
+        yield "waiting", f"{counted(story.waiting, 'file')}, the oldest for {age}"
+    if wanted > story.workers:
+        start = duration(story.service.start_seconds)
+        yield "coming", f"{counted(wanted - story.workers, 'worker')}, usually within {start}"
+    yield "needs", f"{_amounts(story.request)} a worker"
+    yield "a file", f"takes about {duration(story.service.file_seconds)}{_by_size(story)}"
+    for short in story.unmet:
+        until = f", looked at again by {moment(short.until)}" if short.until is not None else ""
+        yield "unmet", f"{counted(short.files, 'file')}: {_reason(short.reason)}{until}"
+
+
+def _by_size(story: FunctionStory) -> str:
+    per_megabyte = story.service.seconds_per_byte * 1e6
+    return f" and {duration(per_megabyte)} a megabyte" if per_megabyte >= 0.005 else ""
+
+
+def _node(story: NodeStory) -> Iterator[tuple[str, str]]:
+    able = "" if story.enabled else ", disabled"
+    yield "state", f"{story.state}{able}, since {moment(story.since)}, of pool {story.pool}"
+    yield "because", _reason(story.reason)
+    if story.workers:
+        yield "workers", ", ".join(f"{number} of {name}" for name, number in sorted(story.workers.items()))
+    if story.expected is not None:
+        yield "coming", f"thought to be there by {moment(story.expected)}"
+
+
+def _pool(story: PoolStory) -> Iterator[tuple[str, str]]:
+    states = ", ".join(f"{number} {state}" for state, number in sorted(story.nodes.items())) or "none"
+    yield "nodes", f"{states}; {story.min_nodes} to {story.max_nodes} allowed"
+    yield "each has", _amounts(story.capacity)
+    if story.boot.usual_seconds:
+        failing = "; boots fail lately" if story.boot.failing else ""
+        usual, safe = duration(story.boot.usual_seconds), duration(story.boot.safe_seconds)
+        yield "a boot", f"takes {usual}, planned with {safe}{failing}"
+
+
+def _reason(reason: Reason) -> str:
+    return f"{reason.text} ({reason.code})"
+
+
+def _amounts(amounts: Mapping[str, int]) -> str:
+    named = (f"{name} {amount_text(name, amount)}" for name, amount in amounts.items() if name != _UNTOLD)
+    return ", ".join(named)

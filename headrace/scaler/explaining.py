@@ -1,0 +1,207 @@
+"""A decision told: why each function has its workers, why each node is on or off, what can't be met. Pure.
+
+The same value is what a running scaler leaves for whoever asks, and the document of `headrace explain`.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from headrace.model.node import NodeState
+from headrace.model.resources import CPU, EPHEMERAL_STORAGE, MEMORY, ResourceList
+from headrace.model.value import StoredValue
+from headrace.scaler.plan import Plan, Reason, ReasonCode, Unmet, Workers
+from headrace.scaler.snapshot import (
+    BootEstimate,
+    FunctionView,
+    NodeView,
+    PoolView,
+    ServiceEstimate,
+    Snapshot,
+)
+
+_UNITS = ("Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
+
+
+@dataclass(frozen=True, slots=True)
+class Shortfall:
+    """Files for which nothing is done now, and why; `until`: when that is looked at again at the latest."""
+
+    reason: Reason
+    files: int
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionStory:
+    """One function: `workers` that are there, `working` of them have a file; `wanted` by node.
+
+    `oldest` is when its oldest waiting file arrived, in seconds since the epoch; `request` is what one
+    worker needs, in the units of ResourceList.
+    """
+
+    name: str
+    reason: Reason
+    waiting: int
+    working: int
+    workers: int
+    wanted: Mapping[str, int]
+    request: Mapping[str, int]
+    service: ServiceEstimate
+    oldest: float | None = None
+    unmet: tuple[Shortfall, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStory:
+    """One node: its workers by function, why it is as it is; `expected`: when it is thought to be there."""
+
+    name: str
+    pool: str
+    state: NodeState
+    since: float
+    reason: Reason
+    enabled: bool = True
+    workers: Mapping[str, int] | None = None
+    expected: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PoolStory:
+    """One pool: its nodes by state, what workers may use of one, its limits and its boots."""
+
+    name: str
+    capacity: Mapping[str, int]
+    nodes: Mapping[NodeState, int]
+    min_nodes: int
+    max_nodes: int
+    boot: BootEstimate
+
+
+class Explanation(StoredValue):
+    """A decision at a moment (seconds since the epoch)."""
+
+    at: float
+    functions: tuple[FunctionStory, ...] = ()
+    nodes: tuple[NodeStory, ...] = ()
+    pools: tuple[PoolStory, ...] = ()
+
+    def about(self, name: str) -> "Explanation | None":
+        """Only the function and the node of that name, with the pools that matter; None without any."""
+        functions = tuple(each for each in self.functions if each.name == name)
+        nodes = tuple(each for each in self.nodes if each.name == name)
+        if not functions and not nodes:
+            return None
+        named = {each.pool for each in nodes}
+        pools = tuple(each for each in self.pools if not nodes or each.name in named)
+        return Explanation(at=self.at, functions=functions, nodes=nodes, pools=pools)
+
+
+def explanation(snapshot: Snapshot, plan: Plan, moment: float) -> Explanation:
+    """All of it, in the order of the snapshot."""
+    return Explanation(
+        at=moment,
+        functions=tuple(
+            _function(function, snapshot, workers, plan.unmet)
+            for function, workers in zip(snapshot.functions, plan.workers, strict=True)
+        ),
+        nodes=_nodes(snapshot, plan, moment),
+        pools=tuple(_pool(pool, snapshot.nodes) for pool in snapshot.pools),
+    )
+
+
+def misfit(function: FunctionView, pools: Sequence[PoolView]) -> Reason | None:
+    """Why no pool has nodes for the function's workers; None where one has, or the function is paused."""
+    suited = [pool for pool in pools if pool.name in function.pools]
+    if function.paused or any(function.request.fits(pool.capacity) for pool in suited):
+        return None
+    if not suited:
+        return Reason(ReasonCode.NO_POOL_FITS, "no pool suits its nodeSelector and tolerations")
+    lacks = "; ".join(f"pool {pool.name}: {_lacking(function.request, pool.capacity)}" for pool in suited)
+    return Reason(ReasonCode.NO_POOL_FITS, f"a worker fits no node: {lacks}")
+
+
+def _lacking(request: ResourceList, capacity: ResourceList) -> str:
+    return ", ".join(
+        f"{name} {amount_text(name, amount)} wanted, {amount_text(name, capacity[name])} there"
+        for name, amount in request
+        if amount > capacity[name]
+    )
+
+
+def amount_text(name: str, amount: int) -> str:
+    """An amount for people, as one writes it in function.yaml."""
+    if name == CPU:
+        return f"{amount}m" if amount % 1000 else str(amount // 1000)
+    exponent = (amount.bit_length() - 1) // 10
+    if name not in (MEMORY, EPHEMERAL_STORAGE) or exponent < 1:
+        return str(amount)
+    return f"{amount / 2 ** (10 * exponent):.3g}{_UNITS[exponent - 1]}"
+
+
+def _function(
+    function: FunctionView, snapshot: Snapshot, wanted: Workers, unmet: Sequence[Unmet]
+) -> FunctionStory:
+    own = [worker for worker in snapshot.workers if worker.function == function.name]
+    return FunctionStory(
+        name=function.name,
+        reason=misfit(function, snapshot.pools) or wanted.reason,
+        waiting=sum(files.count for files in function.waiting),
+        working=sum(worker.busy for worker in own),
+        workers=len(own),
+        wanted=dict(wanted.on),
+        request=dict(function.request),
+        service=function.service,
+        oldest=function.waiting[0].arrived if function.waiting else None,
+        unmet=tuple(
+            Shortfall(each.reason, each.files, each.until) for each in unmet if each.function == function.name
+        ),
+    )
+
+
+def _nodes(snapshot: Snapshot, plan: Plan, moment: float) -> tuple[NodeStory, ...]:
+    boots = {pool.name: pool.boot for pool in snapshot.pools}
+    reasons = dict(plan.kept) | {each.node: each.reason for each in plan.stop}
+    stories = {node.name: _node(node, snapshot, boots, reasons.get(node.name)) for node in snapshot.nodes}
+    for each in plan.start:
+        new = NodeStory(each.node, each.pool, NodeState.OFF, moment, each.reason)
+        expected = moment + boots[each.pool].safe_seconds
+        stories[each.node] = replace(stories.get(each.node, new), reason=each.reason, expected=expected)
+    return tuple(stories.values())
+
+
+def _node(
+    node: NodeView, snapshot: Snapshot, boots: Mapping[str, BootEstimate], reason: Reason | None
+) -> NodeStory:
+    booting = node.state is NodeState.BOOTING
+    return NodeStory(
+        node.name,
+        node.pool,
+        node.state,
+        node.since,
+        reason or _standing(node, snapshot),
+        node.enabled,
+        Counter(worker.function for worker in snapshot.workers if worker.node == node.name),
+        node.ordered + boots[node.pool].safe_seconds if booting else None,
+    )
+
+
+def _standing(node: NodeView, snapshot: Snapshot) -> Reason:
+    """Why a node of which nothing is ordered is as it is."""
+    if not node.enabled:
+        return Reason(ReasonCode.DISABLED, "a person disabled it: it takes no new work")
+    busy = sum(worker.busy for worker in snapshot.workers if worker.node == node.name)
+    if node.state in (NodeState.BUSY, NodeState.DRAINING) or busy:
+        return Reason(ReasonCode.FILES_WAIT, f"{busy} of its workers have files")
+    if node.state is NodeState.FAILED:
+        return Reason(
+            ReasonCode.RECOVERY, f"failed {node.failures} times in a row", {"failures": node.failures}
+        )
+    if node.state is NodeState.BOOTING:
+        return Reason(ReasonCode.FILES_WAIT, "ordered before, and on its way")
+    return Reason(ReasonCode.NOTHING_WAITS, "no file needs it")
+
+
+def _pool(pool: PoolView, nodes: Sequence[NodeView]) -> PoolStory:
+    states = Counter(node.state for node in nodes if node.pool == pool.name)
+    return PoolStory(pool.name, dict(pool.capacity), states, pool.min_nodes, pool.max_nodes, pool.boot)

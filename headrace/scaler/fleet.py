@@ -1,0 +1,158 @@
+"""The nodes of all pools: what is remembered of each, what its driver shows, orders given and confirmed."""
+
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+from headrace.model.errors import HeadraceError
+from headrace.model.node import NodeState
+from headrace.model.pool import Hook, NodePool
+from headrace.nodes.port import NodeDriver, Power, Sighting
+from headrace.scaler import lifecycle
+from headrace.scaler.learning import BootHistory
+from headrace.scaler.lifecycle import Change, Expected, NodeMemory, Order
+from headrace.scaler.memory import PoolMemory
+from headrace.scaler.ports import Wishes
+from headrace.scaler.rooms import ON
+from headrace.scaler.settings import ScalerSettings
+from headrace.scaler.snapshot import NodeView, PoolView
+
+_log = logging.getLogger(__name__)
+_OFTEN = frozenset({Hook.IDLE, Hook.BUSY})  # with each file that comes alone
+
+
+class Fleet:
+    """`pools` with a driver each, by name."""
+
+    def __init__(
+        self,
+        pools: Sequence[NodePool],
+        drivers: Mapping[str, NodeDriver],
+        *,
+        settings: ScalerSettings,
+        remembered: Mapping[str, PoolMemory],
+    ) -> None:
+        self.pools = pools
+        self._drivers = drivers
+        self._settings = settings
+        self._boots: dict[str, BootHistory] = {}
+        self._nodes: dict[str, dict[str, NodeMemory]] = {}
+        for pool in pools:
+            known = remembered.get(pool.name, PoolMemory(BootHistory(pool.spec.boot_seconds)))
+            self._boots[pool.name] = replace(known.boots, prior_seconds=pool.spec.boot_seconds)
+            self._nodes[pool.name] = {node.name: node for node in known.nodes}
+
+    @property
+    def boot_seconds(self) -> float:
+        """Of the slowest pool."""
+        return max((boots.estimate.safe_seconds for boots in self._boots.values()), default=0.0)
+
+    @property
+    def memory(self) -> dict[str, PoolMemory]:
+        """What is to be remembered, by pool."""
+        return {
+            name: PoolMemory(boots, tuple(self._nodes[name].values())) for name, boots in self._boots.items()
+        }
+
+    @property
+    def views(self) -> tuple[NodeView, ...]:
+        """Every node for the snapshot."""
+        return tuple(
+            NodeView(
+                node.name, pool, node.state, node.since, node.ordered, node.enabled, node.failures,
+                joined=node.joined is not None,
+            )
+            for pool, nodes in self._nodes.items()
+            for node in nodes.values()
+        )  # fmt: skip
+
+    @property
+    def pool_views(self) -> tuple[PoolView, ...]:
+        """Every pool for the snapshot."""
+        return tuple(_pool_view(pool, self._boots[pool.name]) for pool in self.pools)
+
+    async def look(self, busy: Collection[str], now: float) -> None:
+        """See every node; those of a driver that does not answer stay as they are. `busy`: nodes' names."""
+        for pool in self.pools:
+            try:
+                seen = {each.name: each for each in await self._drivers[pool.name].nodes()}
+            except HeadraceError as error:
+                _log.warning(
+                    "pool %s is not seen: %s", pool.name, error, extra={"action": "scaler.pool_unseen"}
+                )
+                continue
+            for name in sorted({*seen, *self._nodes[pool.name]}):
+                await self._observe(
+                    pool, seen.get(name, Sighting(name, Power.OFF)), busy=name in busy, now=now
+                )
+
+    async def _observe(self, pool: NodePool, seen: Sighting, *, busy: bool, now: float) -> None:
+        before = self._nodes[pool.name].get(seen.name, NodeMemory(seen.name))
+        boot_seconds = self._boots[pool.name].estimate.safe_seconds
+        expected = Expected(pool.allocatable, boot_seconds, self._settings)
+        change = lifecycle.observe(before, seen, busy=busy, expected=expected, now=now)
+        if await self._carry_out(pool.name, change) and before.state is NodeState.BOOTING:
+            self._learn(pool.name, change.memory, now)
+
+    def _learn(self, pool: str, node: NodeMemory, now: float) -> None:
+        if node.state in ON:
+            self._boots[pool] = self._boots[pool].booted(now - node.ordered)
+        elif node.state is NodeState.FAILED:
+            self._boots[pool] = self._boots[pool].failed()
+
+    def heed(self, wishes: Wishes, now: float) -> None:
+        """Enable and disable nodes as people want it."""
+        wanted = wishes.enabled()
+        for nodes in self._nodes.values():
+            for name, node in nodes.items():
+                if wanted.get(name, node.enabled) is not node.enabled:
+                    able = wanted[name]
+                    nodes[name] = (lifecycle.enable(node, now) if able else lifecycle.disable(node)).memory
+                    word = "enabled" if able else "disabled"
+                    _log.info("node %s is %s", name, word, extra={"action": f"scaler.node_{word}"})
+
+    async def start(self, name: str, pool: str, now: float) -> None:
+        """Order a node to boot; without effect unless it is off."""
+        node = self._nodes[pool].get(name, NodeMemory(name, NodeState.OFF))
+        await self._carry_out(pool, lifecycle.start(node, now))
+
+    async def stop(self, name: str, pool: str, *, busy: bool, now: float) -> None:
+        """Order a node to stop; without effect where it works by now, or is not idle."""
+        if name in self._nodes[pool]:
+            await self._carry_out(pool, lifecycle.stop(self._nodes[pool][name], busy=busy, now=now))
+
+    async def _carry_out(self, pool: str, change: Change) -> bool:
+        """Give a change's order, then remember it. False: the order was not confirmed, and comes again."""
+        name, driver = change.memory.name, self._drivers[pool]
+        _tell_hooks(name, change.hooks)
+        try:
+            if change.order is not None:
+                await (driver.start if change.order is Order.START else driver.stop)(name)
+        except HeadraceError as error:
+            _log.warning(
+                "node %s: %s not confirmed: %s", name, change.order, error,
+                extra={"action": "scaler.order_failed", "node": name},
+            )  # fmt: skip
+            return False
+        self._nodes[pool][name] = change.memory
+        return True
+
+
+def _tell_hooks(node: str, hooks: Sequence[Hook]) -> None:
+    for hook in hooks:
+        level = logging.DEBUG if hook in _OFTEN else logging.INFO
+        _log.log(level, "node %s: %s", node, hook, extra={"action": "scaler.hook", "node": node})
+
+
+def _pool_view(pool: NodePool, boots: BootHistory) -> PoolView:
+    spec = pool.spec
+    return PoolView(
+        pool.name,
+        pool.allocatable,
+        boots.estimate,
+        price_per_hour=spec.price_per_hour,
+        min_nodes=spec.min_nodes,
+        max_nodes=spec.max_nodes,
+        spare_nodes=spec.spare_nodes,
+        max_booting=spec.max_booting,
+    )

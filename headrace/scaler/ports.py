@@ -1,0 +1,68 @@
+"""What the scaler needs of the world besides queue and nodes: workers, wishes of people, a memory kept."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from headrace.model.function import Function
+from headrace.model.resources import ResourceList
+from headrace.scaler.memory import Remembered
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """One worker; `started` in seconds since the epoch. One that is leaving was told to end, and works on."""
+
+    name: str
+    function: str
+    node: str
+    started: float
+    leaving: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How many workers a function shall have on each node, and what each of them needs there."""
+
+    on: Mapping[str, int]
+    request: ResourceList
+
+
+class WorkerHost(Protocol):
+    """Whoever starts and ends workers. Its calls raise TransientError when they are not confirmed."""
+
+    def takes(self, function: Function) -> bool:
+        """Whether workers of the function can run here at all."""
+        ...
+
+    async def present(self) -> Sequence[Present]:
+        """Every worker, the oldest first."""
+        ...
+
+    async def reconcile(self, wanted: Mapping[str, Wanted]) -> None:
+        """Have so many workers a function, none of functions that are not named; may be repeated.
+
+        Surplus ones finish what they compute and end. No worker starts where one that is leaving still
+        has the room.
+        """
+        ...
+
+
+class Wishes(Protocol):
+    """What people want of nodes."""
+
+    def enabled(self) -> Mapping[str, bool]:
+        """Node -> whether it may be used; a node without a wish is left as it is."""
+        ...
+
+
+class Keeper(Protocol):
+    """Keeps what the scaler remembers over its restarts. Both calls may raise OSError."""
+
+    def read(self) -> Remembered:
+        """What was kept last; an empty memory when there is none that can be read."""
+        ...
+
+    def keep(self, remembered: Remembered) -> None:
+        """Replace it in one step."""
+        ...
