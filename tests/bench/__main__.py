@@ -1,6 +1,6 @@
-"""`python -m tests.bench [rate|latency|echo ...]`: measure, print, and write docs/benchmarks.md.
+"""`python -m tests.bench [rate|latency|echo|elasticity ...]`: measure, print, and write docs/benchmarks.md.
 
-Without a name all are measured, and only then the page is written.
+Without a name all are measured; with names only their sections of the page are written anew.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import echo, latency, rate
+from tests.bench import echo, elasticity_page, latency, rate
 from tests.bench.figures import Spread, percentile, table
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
@@ -108,18 +108,25 @@ async def _echo(base: Path) -> str:
     )
 
 
-SECTIONS = {"rate": _rate, "latency": _latency, "echo": _echo}
+SECTIONS = {"rate": _rate, "latency": _latency, "echo": _echo, "elasticity": elasticity_page.page}
 
 
 async def _main(names: list[str]) -> None:
-    pages = []
     with tempfile.TemporaryDirectory(prefix="headrace-bench-") as base:
         for name in names or SECTIONS:
-            pages.append(await SECTIONS[name](Path(base) / name))
-            print(pages[-1], flush=True)
-    if not names:
-        head = HEAD.format(cores=os.cpu_count(), system=platform.system(), python=platform.python_version())
-        PAGE.write_text("\n".join([head, *pages]))
+            section = await SECTIONS[name](Path(base) / name)
+            print(section, flush=True)
+            _keep(section)
+
+
+def _keep(section: str) -> None:
+    """Put a section in the place of the one with its heading, or at the page's end."""
+    head = HEAD.format(cores=os.cpu_count(), system=platform.system(), python=platform.python_version())
+    _, *sections = PAGE.read_text().split("\n## ") if PAGE.exists() else ("",)
+    kept = {each.partition("\n")[0]: each for each in sections}
+    body = section.removeprefix("## ")
+    kept[body.partition("\n")[0]] = body
+    PAGE.write_text("\n## ".join([head, *kept.values()]))
 
 
 if __name__ == "__main__":
