@@ -20,6 +20,7 @@ FAILING = 2  # of them ...
 FRESH = 10  # ... or one among the last of them
 SAFE_QUANTILE = 0.9
 SILENCES = 32
+RECENT_WINDOWS = 2.0  # times the longest wait and boot: how far back a snapshot tells of arrivals
 SILENCE_SECONDS = 10.0  # a gap between arrivals that counts as one: the scaler's period
 SHAPE_FILES = 32  # observations from which the dependence on size is taken
 SHAPE_LEAST = 8  # with fewer, the prior's shape stays

@@ -11,12 +11,11 @@ from headrace.model.function import Function
 from headrace.model.pool import NodePool
 from headrace.model.suiting import request_of, suits
 from headrace.queue.port import Backlog
-from headrace.scaler.learning import ArrivalHistory
+from headrace.scaler.learning import RECENT_WINDOWS, ArrivalHistory
 from headrace.scaler.memory import FunctionMemory
 from headrace.scaler.ports import Present
 from headrace.scaler.snapshot import Files, FunctionView, Running, WorkerView
 
-RECENT_WINDOWS = 2.0  # times the longest wait and boot: how far back arrivals are told
 EMPTY = Backlog(tasks=0, leased=0, oldest_received=None, bytes_estimate=0, paused=False)
 
 

@@ -4,14 +4,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from statistics import fmean
 
-from headrace.scaler.learning import ArrivalHistory, BootHistory, ServiceHistory
+from headrace.scaler.learning import RECENT_WINDOWS, ArrivalHistory, BootHistory, ServiceHistory
 from headrace.scaler.simulation.backlog import Backlog, Queued
 from headrace.scaler.simulation.cluster import Cluster, Worker
 from headrace.scaler.simulation.setting import SimFunction, SimPool
 from headrace.scaler.simulation.trace import Trace
 from headrace.scaler.snapshot import Files, FunctionView, PoolView, Running, ServiceEstimate, Snapshot
-
-RECENT_WINDOWS = 2.0  # times the longest wait and boot: how far back arrivals are told
 
 
 class ObservedFunction:

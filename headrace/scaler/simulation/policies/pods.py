@@ -11,10 +11,9 @@ from headrace.model.node import NodeState
 from headrace.model.resources import ResourceList
 from headrace.scaler.classes import price_a_worker
 from headrace.scaler.plan import Reason, ReasonCode, StartNode, StopNode
+from headrace.scaler.rooms import ON
 from headrace.scaler.snapshot import FunctionView, PoolView, Snapshot
 from headrace.scaler.supply import Supplies
-
-_ON = frozenset({NodeState.IDLE, NodeState.BUSY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ def idle_for(snapshot: Snapshot, seconds: float, *, now: float) -> tuple[StopNod
     stops: list[StopNode] = []
     reason = Reason(ReasonCode.POLICY, f"idle for {seconds:g} s", {"idle_seconds": seconds})
     for pool in snapshot.pools:
-        on = [node for node in snapshot.nodes if node.pool == pool.name and node.state in _ON]
+        on = [node for node in snapshot.nodes if node.pool == pool.name and node.state in ON]
         idle = [node for node in on if node.state is NodeState.IDLE and now - node.since >= seconds]
         spare = max(0, len(on) - pool.min_nodes)
         stops += [StopNode(node.name, pool.name, reason) for node in idle[:spare]]
