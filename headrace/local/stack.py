@@ -1,6 +1,7 @@
 """The embedded default as a whole: two servers, the receiver, and workers, with their state in a folder."""
 
 import asyncio
+import gc
 import logging
 import os
 import sys
@@ -120,6 +121,7 @@ class EmbeddedStack:
         await self._make_buckets(folder.functions)
         await receiver.start()
         manager = Manager(self._scaler, folder, prepare=self._prepare)
+        gc.freeze()  # what is loaded by now stays: no need to look at it again at each decision
         self._tasks = [asyncio.create_task(server.keep()) for server in self._servers]
         self._tasks.append(asyncio.create_task(manager.run()))
         _log.info("the stack runs", extra={"action": "stack.ready"})

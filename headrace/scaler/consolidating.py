@@ -22,8 +22,6 @@ def replacement(
 ) -> tuple[PoolView, Reason] | None:
     """The pool of which one more node is worth its boot, and why; `load` is in nodes of the class's home."""
     nodes = [node for node in snapshot.nodes if node.state is NodeState.BUSY]
-    if any(node.state is NodeState.BOOTING for node in snapshot.nodes):
-        return None  # one thing at a time: what is on its way may change the picture
     workers = load.nodes * each.workers_a_node
     for pool in each.homes[:-1]:
         holds = each.request.count_in(pool.capacity)

@@ -21,7 +21,7 @@ from headrace.scaler.plan import Plan, Reason, ReasonCode, StartNode, StopNode, 
 from headrace.scaler.rooms import Rooms, Slots
 from headrace.scaler.settings import ScalerSettings
 from headrace.scaler.snapshot import FunctionView, Snapshot
-from headrace.scaler.stopping import Stopping, load_on, nodes_on, on_or_coming
+from headrace.scaler.stopping import Loads, Stopping, nodes_on, on_or_coming
 from headrace.scaler.supply import Choice, Supplies, choose
 from headrace.scaler.workers import share_out
 
@@ -36,6 +36,7 @@ def decide(snapshot: Snapshot, settings: ScalerSettings, now: float) -> Plan:
         found,
         Rooms(snapshot, now),
         Supplies.of(snapshot, max_booting=settings.max_booting_nodes),
+        Loads(found, now),
     )
     for each in found:
         if each.files:
@@ -44,7 +45,7 @@ def decide(snapshot: Snapshot, settings: ScalerSettings, now: float) -> Plan:
             deciding.consolidate(each)
     deciding.keep_slots()
     deciding.fill_up()
-    stops, kept = Stopping(snapshot, found, settings, deciding.rooms.used(), now).judge()
+    stops, kept = Stopping(snapshot, found, settings, deciding.rooms.used(), deciding.loads, now).judge()
     return Plan(
         start=tuple(deciding.starts),
         stop=(*stops, *_drained(snapshot)),
@@ -64,6 +65,7 @@ class _Decision:
     found: Sequence[WorkClass]
     rooms: Rooms
     supplies: Supplies
+    loads: Loads
     starts: list[StartNode] = field(default_factory=list)
     unmet: list[Unmet] = field(default_factory=list)
     taken: dict[str, int] = field(default_factory=dict)  # workers by class, of those that are served already
@@ -113,7 +115,7 @@ class _Decision:
             period_seconds=period,
             wait_worth=self.settings.wait_worth,
             nodes_on=nodes_on(self.found, on_or_coming(self.snapshot), each.home),
-            load=load_on(self.found, each.home, self.now),
+            load=self.loads.on(each.home),
             price_now=order.choice.price,
             price_later=price,
         )
@@ -149,9 +151,11 @@ class _Decision:
 
     def consolidate(self, each: WorkClass) -> None:
         """Order a cheaper node in place of dear ones, where nothing else is ordered."""
-        load = load_on(self.found, each.home, self.now)
+        if self.starts or self.rooms.anything_coming:  # it may change the picture
+            return
+        load = self.loads.on(each.home)
         better = replacement(each, self.snapshot, self.supplies, load=load, now=self.now)
-        if better is not None and not self.starts:
+        if better is not None:
             pool, reason = better
             self._start(Choice({pool.name: 1}, pool.price_per_hour), reason)
 

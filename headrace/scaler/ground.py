@@ -89,11 +89,17 @@ class Claim:
 
     def first(self) -> str | None:
         """The first node with room for one more worker; None where there is none."""
-        place, nodes = self.trail.start, self.trail.nodes
-        while place < len(nodes) and not self._room(nodes[place]):
-            place += 1
-        self.trail.start = place
-        return self.ground.names[nodes[place]] if place < len(nodes) else None
+        nodes, free, wish = self.trail.nodes, self.ground.free, self.wish or ()
+        for place in range(self.trail.start, len(nodes)):
+            row = free[nodes[place]]
+            for resource, amount in wish:
+                if row[resource] < amount:
+                    break
+            else:
+                self.trail.start = place
+                return self.ground.names[nodes[place]]
+        self.trail.start = len(nodes)
+        return None
 
     def room(self, node: str) -> int:
         """How many more workers fit there; the quota is another matter."""

@@ -60,6 +60,7 @@ class Rooms:
             self._add_rows(number, node, ends.get(node.name, ()), now)
         self._promised = np.zeros((len(self._nodes), len(self._axis)), dtype=np.int64)
         self._used: set[int] = set()
+        self.anything_coming = any(node.state is NodeState.BOOTING for node in self._nodes)
         self._columns: tuple[Times, Whole, Whole, Whole] | None = None
 
     def slots(self, request: ResourceList, pools: Iterable[str]) -> Slots:
@@ -85,6 +86,7 @@ class Rooms:
         """Count with a node that this decision orders."""
         node = NodeView(name, pool.name, NodeState.BOOTING, now, ordered=now)
         self._nodes.append(node)
+        self.anything_coming = True
         self._add_rows(len(self._nodes) - 1, node, (), now)
         self._promised = np.vstack(
             [self._promised, np.zeros_like(self._promised, shape=(1, len(self._axis)))]

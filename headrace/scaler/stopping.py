@@ -16,19 +16,32 @@ from headrace.scaler.settings import ScalerSettings
 from headrace.scaler.snapshot import NodeView, PoolView, Snapshot
 
 
-def load_on(found: Sequence[WorkClass], pool: PoolView, now: float) -> Load:
-    """What the classes that may use a pool would have kept busy of its nodes."""
-    classes = serving(found, pool.name)
-    boot = pool.boot.usual_seconds
-    wait = min((each.wait_seconds for each in classes), default=0.0)
-    in_boot = in_both = files = 0.0
-    for each in classes:
-        workers = each.request.count_in(pool.capacity)
-        lately, work = each.recent.since(now - wait - boot)
-        files += lately
-        in_both += work / workers
-        in_boot += each.recent.since(now - boot)[1] / workers
-    return Load(wait, boot, in_boot, in_both, files)
+class Loads:
+    """What the classes that may use a pool would have kept busy of its nodes; each pool reckoned once."""
+
+    def __init__(self, found: Sequence[WorkClass], now: float) -> None:
+        self._found = found
+        self._now = now
+        self._known: dict[str, Load] = {}
+
+    def on(self, pool: PoolView) -> Load:
+        """The load in nodes of a pool."""
+        if pool.name not in self._known:
+            self._known[pool.name] = self._reckoned(pool)
+        return self._known[pool.name]
+
+    def _reckoned(self, pool: PoolView) -> Load:
+        classes = serving(self._found, pool.name)
+        boot = pool.boot.usual_seconds
+        wait = min((each.wait_seconds for each in classes), default=0.0)
+        in_boot = in_both = files = 0.0
+        for each in classes:
+            workers = each.request.count_in(pool.capacity)
+            lately, work = each.recent.since(self._now - wait - boot)
+            files += lately
+            in_both += work / workers
+            in_boot += each.recent.since(self._now - boot)[1] / workers
+        return Load(wait, boot, in_boot, in_both, files)
 
 
 def nodes_on(found: Sequence[WorkClass], counts: Mapping[str, int], pool: PoolView) -> float:
@@ -55,6 +68,7 @@ class Stopping:
     found: Sequence[WorkClass]
     settings: ScalerSettings
     used: Collection[str]
+    loads: Loads
     now: float
     _wanted: frozenset[str] = frozenset()  # pools whose nodes could work files that wait
 
@@ -70,19 +84,18 @@ class Stopping:
         spare = _counts(self.snapshot, frozenset({NodeState.IDLE}))
         named = {node.pool for node in idle}
         self._wanted = frozenset(home.name for each in self.found if each.files for home in each.homes)
-        loads = {name: load_on(self.found, pools[name], self.now) for name in named}
         on = {name: nodes_on(self.found, there, pools[name]) for name in named}
         prices = {name: self._price(pools[name]) for name in named}
         for node in sorted(idle, key=lambda each: (-prices[each.pool], -each.ordered, each.name)):
             pool = pools[node.pool]
             beyond = sum(max(0, spare[name] - each.spare_nodes) for name, each in pools.items())
             reason = self._stays(node, pool, there[pool.name], spare[pool.name], beyond)
-            if reason is None and keeps(loads[pool.name], on[pool.name]):
+            if reason is None and keeps(self.loads.on(pool), on[pool.name]):
                 reason = Reason(ReasonCode.WORTH_KEEPING, "keeping it costs less than another boot")
             if reason is not None:
                 kept[node.name] = reason
                 continue
-            stops.append(StopNode(node.name, pool.name, self._gone(loads[pool.name], on[pool.name])))
+            stops.append(StopNode(node.name, pool.name, self._gone(self.loads.on(pool), on[pool.name])))
             there[pool.name] -= 1
             spare[pool.name] -= 1
             on[pool.name] -= 1

@@ -1,4 +1,4 @@
-"""`python -m tests.bench [rate|latency|echo|elasticity ...]`: measure, print, and write docs/benchmarks.md.
+"""`python -m tests.bench [NAME ...]`: measure, print, and write docs/benchmarks.md; names: see SECTIONS.
 
 Without a name all are measured; with names only their sections of the page are written anew.
 """
@@ -108,7 +108,13 @@ async def _echo(base: Path) -> str:
     )
 
 
-SECTIONS = {"rate": _rate, "latency": _latency, "echo": _echo, "elasticity": elasticity_page.page}
+SECTIONS = {
+    "rate": _rate,
+    "latency": _latency,
+    "echo": _echo,
+    "elasticity": elasticity_page.page,  # takes half an hour
+    "decisions": elasticity_page.decision_page,
+}
 
 
 async def _main(names: list[str]) -> None:

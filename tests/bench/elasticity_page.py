@@ -1,5 +1,6 @@
 """The page on elasticity: tables and plots of what tests.bench.elasticity measures."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -48,13 +49,20 @@ FAULTS: Mapping[str, Mapping[str, object]] = {
 }
 FAULT_SEEDS, GRID_SEEDS, FRONTIER_SEEDS = 6, 2, 3
 WORTHS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
+CROWDED = 0.04  # of the axes: nearer points share a label
 FRONTIER_WAITS = (30.0, 60.0, 120.0, 300.0, 600.0, 900.0)
 
 
 async def page(base: Path) -> str:
     """All of it; `base` is not used, nothing is left on disk but the plots."""
     del base
-    return "\n".join([_goals(), _peers(), _grid(), _faults(), measured_pools(), _frontier(), _decisions()])
+    return "\n".join([_goals(), _peers(), _grid(), _faults(), measured_pools(), _frontier()])
+
+
+async def decision_page(base: Path) -> str:
+    """The time that a decision takes."""
+    del base
+    return _decisions()
 
 
 def _told(summary: Summary) -> str:
@@ -195,13 +203,28 @@ def _curve(name: str, cases: Sequence[Case], values: Sequence[float]) -> Curve:
 def _draw_frontier(curves: Sequence[Curve]) -> None:
     figure = Figure(figsize=(9, 4.2), layout="constrained")
     for axes, pair in zip(figure.subplots(1, 2), (curves[:2], curves[2:]), strict=True):
-        for curve, colour, marker in zip(pair, ("#0072B2", "#D55E00"), "os", strict=True):
+        most_wait, most_hours = (max(p[axis] for curve in pair for p in curve.points) for axis in (0, 1))
+        looks = (("#0072B2", "o", (-6, -11), "right"), ("#D55E00", "s", (6, 5), "left"))
+        for curve, (colour, marker, shift, side) in zip(pair, looks, strict=True):
             waits, hours = zip(*curve.points, strict=True)
             axes.plot(waits, hours, color=colour, marker=marker, label=curve.name)
+            last = (-1.0, -1.0)
             for label, point in zip(curve.labels, curve.points, strict=True):
-                axes.annotate(label, point, xytext=(5, 4), textcoords="offset points", fontsize=8)
-        axes.set(xlabel="mean wait (s)", ylabel="node-hours", ylim=(0, None), xlim=(0, None))
-        axes.legend(frameon=False)
+                place = (point[0] / most_wait, point[1] / most_hours)
+                if math.dist(place, last) > CROWDED:
+                    axes.annotate(
+                        label,
+                        point,
+                        xytext=shift,
+                        textcoords="offset points",
+                        fontsize=8,
+                        color=colour,
+                        ha=side,
+                    )
+                    last = place
+        axes.set(xlabel="mean wait (s)", ylabel="node-hours")
+        axes.set(ylim=(0, 1.1 * most_hours), xlim=(0, 1.1 * most_wait))
+        axes.legend(frameon=False, loc="lower left")
         axes.grid(alpha=0.3)
     figure.savefig(IMAGES / "frontier.svg", metadata={"Date": None})
 
@@ -214,7 +237,7 @@ def _decisions() -> str:
     ]
     _draw_decisions(timings)
     return (
-        "### The time that a decision takes\n\n"
+        "## The time that a decision takes\n\n"
         f"{decisions.FUNCTIONS} functions, {decisions.POOLS} pools, GPUs in half of them; milliseconds of "
         f"{decisions.ROUNDS} decisions each. Goal: p99 at most 50 at 10,000 files and 1,000 nodes, and no "
         "faster than linear growth from there.\n\n"
