@@ -244,4 +244,4 @@ def _counted(number: int, what: str) -> str:
 
 
 def _clock(time: float) -> str:
-    return datetime.fromtimestamp(time, UTC).strftime("%H:%M:%S")
+    return datetime.fromtimestamp(time, UTC).strftime("%H:%M:%S UTC")

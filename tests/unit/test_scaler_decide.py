@@ -70,7 +70,7 @@ def test_where_nothing_waits_nothing_is_ordered() -> None:
 def test_a_burst_gets_the_fewest_nodes_that_start_all_in_time() -> None:
     plan = planned(waiting(200))
     assert starts(plan) == [(f"cpu-{number}", ReasonCode.PROMISE) for number in range(34)]
-    assert plan.start[0].reason.text == "200 files: 34 further nodes start all by 03:54:10, 33 would not"
+    assert plan.start[0].reason.text == "200 files: 34 further nodes start all by 03:54:10 UTC, 33 would not"
     assert refused(plan) == []
 
 
