@@ -12,18 +12,18 @@ from math import inf
 
 from headrace.model.node import NodeState
 from headrace.model.resources import ResourceList, total
-from headrace.scaler.classes import WorkClass, classes
-from headrace.scaler.consolidating import replacement
-from headrace.scaler.holding import Moment, held
-from headrace.scaler.need import fewest, need
-from headrace.scaler.ordering import Order, order_now, orderable
+from headrace.scaler.deciding.classes import WorkClass, classes
+from headrace.scaler.deciding.consolidating import replacement
+from headrace.scaler.deciding.holding import Moment, held
+from headrace.scaler.deciding.need import fewest, need
+from headrace.scaler.deciding.ordering import Order, order_now, orderable
+from headrace.scaler.deciding.rooms import Rooms, Slots
+from headrace.scaler.deciding.stopping import Loads, Stopping, nodes_on, on_or_coming
+from headrace.scaler.deciding.supply import Choice, Supplies, choose
+from headrace.scaler.deciding.workers import share_out
 from headrace.scaler.plan import Plan, Reason, ReasonCode, StartNode, StopNode, Unmet
-from headrace.scaler.rooms import Rooms, Slots
 from headrace.scaler.settings import ScalerSettings
 from headrace.scaler.snapshot import FunctionView, Snapshot
-from headrace.scaler.stopping import Loads, Stopping, nodes_on, on_or_coming
-from headrace.scaler.supply import Choice, Supplies, choose
-from headrace.scaler.workers import share_out
 
 
 def decide(snapshot: Snapshot, settings: ScalerSettings, now: float) -> Plan:

@@ -9,11 +9,11 @@ from headrace.model.node import NodeState
 from headrace.model.pool import Hook, NodePool
 from headrace.nodes.port import NodeDriver, Power, Sighting
 from headrace.scaler import lifecycle
+from headrace.scaler.deciding.rooms import ON
 from headrace.scaler.learning import BootHistory
 from headrace.scaler.lifecycle import Change, Expected, NodeMemory, Order
 from headrace.scaler.memory import PoolMemory
 from headrace.scaler.ports import Wishes
-from headrace.scaler.rooms import ON
 from headrace.scaler.settings import ScalerSettings
 from headrace.scaler.snapshot import NodeView, PoolView
 

@@ -14,10 +14,10 @@ from math import inf
 
 from headrace.model.node import NodeState
 from headrace.model.resources import ResourceList, total
+from headrace.scaler.deciding.rooms import ON
+from headrace.scaler.deciding.workers import share_out
 from headrace.scaler.plan import ReasonCode
-from headrace.scaler.rooms import ON
 from headrace.scaler.snapshot import FunctionView, Snapshot, WorkerView
-from headrace.scaler.workers import share_out
 
 TURN_SECONDS = 5.0  # a single worker stays so long at least: each change costs a start
 FINISH_SECONDS = 20.0  # a worker that is told to end gives its files so long, and hands back what is left

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.scaler import need as arithmetic
-from headrace.scaler.need import Job, Jobs
+from headrace.scaler.deciding import need as arithmetic
+from headrace.scaler.deciding.need import Job, Jobs
 
 
 def need(jobs: tuple[Job, ...], slots: tuple[float, ...], ready: float) -> float:

@@ -4,7 +4,7 @@ from math import inf
 
 import pytest
 
-from headrace.scaler.rates import Load, chance_of_company, keeps, silence_of
+from headrace.scaler.deciding.rates import Load, chance_of_company, keeps, silence_of
 
 
 @pytest.mark.parametrize(

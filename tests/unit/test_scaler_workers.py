@@ -6,6 +6,7 @@ import pytest
 
 from headrace.model.node import NodeState
 from headrace.model.resources import ResourceList
+from headrace.scaler.deciding.workers import share_out
 from headrace.scaler.plan import ReasonCode
 from headrace.scaler.snapshot import (
     BootEstimate,
@@ -17,7 +18,6 @@ from headrace.scaler.snapshot import (
     Snapshot,
     WorkerView,
 )
-from headrace.scaler.workers import share_out
 
 NOW = 1000.0
 ONE = ResourceList.of({"cpu": 1000})

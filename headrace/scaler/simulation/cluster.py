@@ -9,7 +9,7 @@ from operator import attrgetter
 
 from headrace.model.node import NodeState, step
 from headrace.model.resources import ResourceList, total
-from headrace.scaler.classes import price_a_worker
+from headrace.scaler.deciding.classes import price_a_worker
 from headrace.scaler.simulation.backlog import Queued
 from headrace.scaler.simulation.setting import SimFunction, SimPool
 from headrace.scaler.snapshot import NodeView, WorkerView

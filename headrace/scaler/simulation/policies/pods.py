@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from headrace.model.node import NodeState
 from headrace.model.resources import ResourceList
-from headrace.scaler.classes import price_a_worker
+from headrace.scaler.deciding.classes import price_a_worker
+from headrace.scaler.deciding.rooms import ON
+from headrace.scaler.deciding.supply import Supplies
 from headrace.scaler.plan import Reason, ReasonCode, StartNode, StopNode
-from headrace.scaler.rooms import ON
 from headrace.scaler.snapshot import FunctionView, PoolView, Snapshot
-from headrace.scaler.supply import Supplies
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
 """A cluster of a fixed size: what is paid without a scaler."""
 
 from headrace.model.node import NodeState
+from headrace.scaler.deciding.supply import Supplies
 from headrace.scaler.plan import Plan, Reason, ReasonCode, StartNode
 from headrace.scaler.snapshot import Snapshot
-from headrace.scaler.supply import Supplies
 
 
 class Static:

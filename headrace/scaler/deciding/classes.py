@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from headrace.model.resources import ResourceList
-from headrace.scaler.need import Job, Jobs, Times
+from headrace.scaler.deciding.need import Job, Jobs, Times
 from headrace.scaler.snapshot import FunctionView, PoolView, Snapshot
 
 

@@ -5,11 +5,11 @@ from math import inf
 
 import numpy as np
 
-from headrace.scaler.classes import WorkClass
-from headrace.scaler.holding import ROOM_FOR_ANOTHER
-from headrace.scaler.need import Jobs, Times, need
+from headrace.scaler.deciding.classes import WorkClass
+from headrace.scaler.deciding.holding import ROOM_FOR_ANOTHER
+from headrace.scaler.deciding.need import Jobs, Times, need
+from headrace.scaler.deciding.supply import Choice, Supplies, choose
 from headrace.scaler.plan import ReasonCode
-from headrace.scaler.supply import Choice, Supplies, choose
 
 
 @dataclass(frozen=True, slots=True)

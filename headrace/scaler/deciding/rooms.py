@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from headrace.model.node import NodeState
 from headrace.model.resources import ResourceList
-from headrace.scaler.need import Times
+from headrace.scaler.deciding.need import Times
 from headrace.scaler.snapshot import FunctionView, NodeView, PoolView, Snapshot
 
 ON = frozenset({NodeState.IDLE, NodeState.BUSY})

@@ -12,7 +12,7 @@ from functools import cached_property
 from heapq import heapify, heappop, heappush
 from math import inf
 
-from headrace.scaler.ground import NO_LIMIT, Claim, Ground
+from headrace.scaler.deciding.ground import NO_LIMIT, Claim, Ground
 from headrace.scaler.plan import Reason, ReasonCode, Workers
 from headrace.scaler.snapshot import FunctionView, Snapshot, WorkerView
 

@@ -8,10 +8,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from headrace.model.node import NodeState
-from headrace.scaler.classes import WorkClass, price_a_worker, serving
+from headrace.scaler.deciding.classes import WorkClass, price_a_worker, serving
+from headrace.scaler.deciding.rates import Load, keeps
+from headrace.scaler.deciding.rooms import ON
 from headrace.scaler.plan import Reason, ReasonCode, StopNode
-from headrace.scaler.rates import Load, keeps
-from headrace.scaler.rooms import ON
 from headrace.scaler.settings import ScalerSettings
 from headrace.scaler.snapshot import NodeView, PoolView, Snapshot
 

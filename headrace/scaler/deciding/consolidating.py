@@ -9,12 +9,12 @@ workers fill cheap nodes first, and are stopped like any that is not worth keepi
 from collections.abc import Iterator, Sequence
 
 from headrace.model.node import NodeState
-from headrace.scaler.classes import WorkClass, price_a_worker
+from headrace.scaler.deciding.classes import WorkClass, price_a_worker
+from headrace.scaler.deciding.rates import Load
+from headrace.scaler.deciding.rooms import ON
+from headrace.scaler.deciding.supply import Supplies
 from headrace.scaler.plan import Reason, ReasonCode
-from headrace.scaler.rates import Load
-from headrace.scaler.rooms import ON
 from headrace.scaler.snapshot import NodeView, PoolView, Snapshot
-from headrace.scaler.supply import Supplies
 
 
 def replacement(

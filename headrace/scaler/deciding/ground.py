@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from headrace.model.resources import ResourceList
-from headrace.scaler.classes import price_a_worker
-from headrace.scaler.rooms import ON
+from headrace.scaler.deciding.classes import price_a_worker
+from headrace.scaler.deciding.rooms import ON
 from headrace.scaler.snapshot import FunctionView, Snapshot
 
 NO_LIMIT = 10**9

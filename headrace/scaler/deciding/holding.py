@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from headrace.scaler.classes import WorkClass
+from headrace.scaler.deciding.classes import WorkClass
+from headrace.scaler.deciding.rates import Load, chance_of_company, keeps, silence_of
 from headrace.scaler.plan import Reason, ReasonCode
-from headrace.scaler.rates import Load, chance_of_company, keeps, silence_of
 
 ROOM_FOR_ANOTHER = 1.5  # boots: when boots fail, the first is ordered so early that a second one is in time
 
