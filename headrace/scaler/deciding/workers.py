@@ -118,7 +118,7 @@ class _Member:
         if self.refused is ReasonCode.QUOTA:
             return Reason(ReasonCode.QUOTA, f"the quota of tenant {function.tenant} is used up", figures)
         if self.refused:
-            return Reason(ReasonCode.NO_ROOM, "no node that is on has room for another worker", figures)
+            return Reason(ReasonCode.NO_ROOM, "the nodes that are on have no room for more", figures)
         if self.waiting and self.count >= function.max_workers:
             return Reason(ReasonCode.LIMIT, f"maxWorkers is {function.max_workers}", figures)
         if self.waiting or self.working:
