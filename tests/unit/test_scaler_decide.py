@@ -295,3 +295,14 @@ def test_the_slower_boot_is_counted_with_where_the_dear_pool_must_help() -> None
     held = decide(Snapshot((waiting(1, age=30.0, function=company),), (spot, slow)), SETTINGS, NOW)
     due = decide(Snapshot((waiting(1, age=45.0, function=company),), (spot, slow)), SETTINGS, NOW)
     assert ([start.pool for start in held.start], [start.pool for start in due.start]) == ([], ["slow"])
+
+
+def test_the_limit_of_all_pools_holds_where_a_slow_pool_helps_out_one_without_a_boot() -> None:
+    quick = replace(POOL, name="quick", boot=BootEstimate(0.0, 0.0), max_nodes=1)
+    slow = replace(POOL, name="slow", boot=BootEstimate(30.0, 30.0), max_nodes=1)
+    both = replace(waiting(4, age=900.0), pools=("quick", "slow"))
+    settings = ScalerSettings(max_booting_nodes=1)
+    plan = decide(Snapshot((both,), (quick, slow)), settings, NOW)
+    assert [start.pool for start in plan.start] == ["quick"]
+    unbound = decide(Snapshot((both,), (quick, slow)), SETTINGS, NOW)
+    assert [start.pool for start in unbound.start] == ["quick", "slow"]

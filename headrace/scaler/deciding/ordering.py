@@ -83,7 +83,8 @@ def _order_at_once(each: WorkClass, times: Times, supplies: Supplies, *, allowed
         slots = np.sort(np.concatenate([times, at_once]))
         boot = max(home.boot.safe_seconds for home in slow)
         more = need(each.jobs, slots, ready + boot, enough=choice.missing)
-        choice = choice.with_more(choose(int(min(more, choice.missing)), each.request, slow, supplies))
+        wished = int(min(more, choice.missing))
+        choice = choice.with_more(choose(wished, each.request, slow, supplies, beside=choice.count))
         wanted = wanted if more else int(at_once.size)
     return Order(wanted, ReasonCode.FILES_WAIT, choice, each.jobs, times, 0.0, missing > allowed)
 

@@ -83,10 +83,20 @@ class Choice:
         return Choice({**self.nodes, **other.nodes}, self.price + other.price, other.missing)
 
 
-def choose(workers: int, request: ResourceList, homes: Sequence[PoolView], supplies: Supplies) -> Choice:
-    """The nodes for so many workers: full ones where a worker is cheapest, then the cheapest for the rest."""
+def choose(
+    workers: int,
+    request: ResourceList,
+    homes: Sequence[PoolView],
+    supplies: Supplies,
+    *,
+    beside: int = 0,
+) -> Choice:
+    """The nodes for so many workers: full ones where a worker is cheapest, then the cheapest for the rest.
+
+    `beside` nodes of other pools are chosen already, and not yet ordered.
+    """
     left = {pool.name: supplies.of_pool(pool.name) for pool in homes}
-    total = supplies.left
+    total = supplies.left - beside
     chosen: dict[str, int] = {}
     missing, price = workers, 0.0
     while missing > 0:
