@@ -5,7 +5,7 @@ boot after it arrived, each ordered as late as that number allows. How near to t
 was tried besides, is in docs/scaler.md and ADR 10.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import inf
@@ -37,6 +37,7 @@ def decide(snapshot: Snapshot, settings: ScalerSettings, now: float) -> Plan:
         Rooms(snapshot, now),
         Supplies.of(snapshot, max_booting=settings.max_booting_nodes),
         Loads(found, now),
+        on_or_coming(snapshot),
     )
     for each in found:
         if each.files:
@@ -45,7 +46,9 @@ def decide(snapshot: Snapshot, settings: ScalerSettings, now: float) -> Plan:
             deciding.consolidate(each)
     deciding.keep_slots()
     deciding.fill_up()
-    stops, kept = Stopping(snapshot, found, settings, deciding.rooms.used(), deciding.loads, now).judge()
+    stops, kept = Stopping(
+        snapshot, found, settings, deciding.rooms.used(), deciding.loads, deciding.there, now
+    ).judge()
     return Plan(
         start=tuple(deciding.starts),
         stop=(*stops, *_drained(snapshot)),
@@ -66,6 +69,7 @@ class _Decision:
     rooms: Rooms
     supplies: Supplies
     loads: Loads
+    there: Mapping[str, int]  # nodes by pool that are on or on their way
     starts: list[StartNode] = field(default_factory=list)
     unmet: list[Unmet] = field(default_factory=list)
     taken: dict[str, int] = field(default_factory=dict)  # workers by class, of those that are served already
@@ -114,7 +118,7 @@ class _Decision:
             now=self.now,
             period_seconds=period,
             wait_worth=self.settings.wait_worth,
-            nodes_on=nodes_on(self.found, on_or_coming(self.snapshot), each.home),
+            nodes_on=nodes_on(self.found, self.there, each.home),
             load=self.loads.on(each.home),
             price_now=order.choice.price,
             price_later=price,
@@ -201,8 +205,7 @@ class _Decision:
     def _cannot(self, each: WorkClass, reason: Reason, until: float | None = None) -> None:
         for function in each.functions:
             if function.waiting:
-                files = sum(group.count for group in function.waiting)
-                self.unmet.append(Unmet(function.name, files, reason, until))
+                self.unmet.append(Unmet(function.name, function.files_waiting, reason, until))
 
     @staticmethod
     def _reason(each: WorkClass, order: Order) -> Reason:
@@ -235,7 +238,7 @@ def _unfit(homeless: Sequence[FunctionView]) -> tuple[Unmet, ...]:
     return tuple(
         Unmet(function.name, files, Reason(ReasonCode.NO_POOL_FITS, text))
         for function in homeless
-        if (files := sum(group.count for group in function.waiting))
+        if (files := function.files_waiting)
     )
 
 

@@ -18,6 +18,7 @@ from headrace.scaler.snapshot import (
     PoolView,
     ServiceEstimate,
     Snapshot,
+    WorkerView,
 )
 
 _UNITS = ("Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
@@ -146,7 +147,7 @@ def _function(
     return FunctionStory(
         name=function.name,
         reason=misfit(function, snapshot.pools) or wanted.reason,
-        waiting=sum(files.count for files in function.waiting),
+        waiting=function.files_waiting,
         working=sum(worker.busy for worker in own),
         workers=len(own),
         wanted=dict(wanted.on),
@@ -162,7 +163,12 @@ def _function(
 def _nodes(snapshot: Snapshot, plan: Plan, moment: float) -> tuple[NodeStory, ...]:
     boots = {pool.name: pool.boot for pool in snapshot.pools}
     reasons = dict(plan.kept) | {each.node: each.reason for each in plan.stop}
-    stories = {node.name: _node(node, snapshot, boots, reasons.get(node.name)) for node in snapshot.nodes}
+    hosted: dict[str, list[WorkerView]] = {node.name: [] for node in snapshot.nodes}
+    for worker in snapshot.workers:
+        hosted.setdefault(worker.node, []).append(worker)
+    stories = {
+        node.name: _node(node, hosted[node.name], boots, reasons.get(node.name)) for node in snapshot.nodes
+    }
     for each in plan.start:
         new = NodeStory(each.node, each.pool, NodeState.OFF, moment, each.reason)
         expected = moment + boots[each.pool].safe_seconds
@@ -171,7 +177,7 @@ def _nodes(snapshot: Snapshot, plan: Plan, moment: float) -> tuple[NodeStory, ..
 
 
 def _node(
-    node: NodeView, snapshot: Snapshot, boots: Mapping[str, BootEstimate], reason: Reason | None
+    node: NodeView, workers: Sequence[WorkerView], boots: Mapping[str, BootEstimate], reason: Reason | None
 ) -> NodeStory:
     booting = node.state is NodeState.BOOTING
     return NodeStory(
@@ -179,18 +185,18 @@ def _node(
         node.pool,
         node.state,
         node.since,
-        reason or _standing(node, snapshot),
+        reason or _standing(node, workers),
         node.enabled,
-        Counter(worker.function for worker in snapshot.workers if worker.node == node.name),
+        Counter(worker.function for worker in workers),
         node.ordered + boots[node.pool].safe_seconds if booting else None,
     )
 
 
-def _standing(node: NodeView, snapshot: Snapshot) -> Reason:
+def _standing(node: NodeView, workers: Sequence[WorkerView]) -> Reason:
     """Why a node of which nothing is ordered is as it is."""
     if not node.enabled:
         return Reason(ReasonCode.DISABLED, "a person disabled it: it takes no new work")
-    busy = sum(worker.busy for worker in snapshot.workers if worker.node == node.name)
+    busy = sum(worker.busy for worker in workers)
     if node.state in (NodeState.BUSY, NodeState.DRAINING) or busy:
         return Reason(ReasonCode.FILES_WAIT, f"{busy} of its workers have files")
     if node.state is NodeState.FAILED:

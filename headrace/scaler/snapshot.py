@@ -76,6 +76,11 @@ class FunctionView:
     tenant: str = ""
     paused: bool = False
 
+    @property
+    def files_waiting(self) -> int:
+        """How many files wait."""
+        return sum(files.count for files in self.waiting)
+
 
 @dataclass(frozen=True, slots=True)
 class NodeView:

@@ -41,7 +41,7 @@ class WorkClass:
     @cached_property
     def files(self) -> int:
         """How many wait."""
-        return sum(files.count for function in self.functions for files in function.waiting)
+        return sum(function.files_waiting for function in self.functions)
 
     @cached_property
     def oldest(self) -> float:
@@ -67,10 +67,7 @@ class WorkClass:
     @property
     def most_workers(self) -> int:
         """What the functions with files allow together, never more than there are files in hand."""
-        return sum(
-            min(f.max_workers, len(f.running) + sum(files.count for files in f.waiting))
-            for f in self.functions
-        )
+        return sum(min(f.max_workers, len(f.running) + f.files_waiting) for f in self.functions)
 
     @cached_property
     def recent(self) -> "Arrivals":

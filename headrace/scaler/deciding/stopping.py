@@ -69,6 +69,7 @@ class Stopping:
     settings: ScalerSettings
     used: Collection[str]
     loads: Loads
+    on_or_coming: Mapping[str, int]
     now: float
     _wanted: frozenset[str] = frozenset()  # pools whose nodes could work files that wait
 
@@ -80,7 +81,7 @@ class Stopping:
             return (), {}
         stops: list[StopNode] = []
         kept: dict[str, Reason] = {}
-        there = on_or_coming(self.snapshot)
+        there = dict(self.on_or_coming)
         spare = _counts(self.snapshot, frozenset({NodeState.IDLE}))
         named = {node.pool for node in idle}
         self._wanted = frozenset(home.name for each in self.found if each.files for home in each.homes)

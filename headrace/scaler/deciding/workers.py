@@ -59,7 +59,7 @@ class _Member:
     @cached_property
     def waiting(self) -> int:
         """Files that wait."""
-        return sum(files.count for files in self.function.waiting)
+        return self.function.files_waiting
 
     def turn(self) -> tuple[int, int, float]:
         """Who comes first: the higher priority, then who has fewest, then whose oldest file is due first."""
