@@ -46,8 +46,8 @@ docs: ## write the generated pages of docs anew
 	$(BIN)/python -m headrace.cli.reference > docs/commands.md.new && mv docs/commands.md.new docs/commands.md
 
 lock: ## lock what pyproject.toml asks for, with hashes; ARGS=--upgrade takes the newest (needs uv)
-	$(COMPILE) $(ARGS) --extra local --extra echo --extra simulate pyproject.toml -o requirements.txt
-	$(COMPILE) $(ARGS) --all-extras pyproject.toml -c requirements.txt -o requirements-dev.txt
+	$(COMPILE) $(ARGS) --all-extras pyproject.toml -o requirements-dev.txt
+	$(COMPILE) $(ARGS) --extra local --extra echo --extra simulate pyproject.toml -c requirements-dev.txt -o requirements.txt
 	echo uv | $(COMPILE) $(ARGS) - -o tools/uv.txt
 	printf 'faas-supervisor==1.5.2\nsetuptools<81\nwebdavclient3\n' | $(COMPILE) $(ARGS) - -o tests/bench/oscar.txt
 	echo hatchling editables | tr ' ' '\n' | $(COMPILE) $(ARGS) - -o tools/build.txt

@@ -12,11 +12,10 @@ from headrace.catalog.explain import explained, fault_at
 from headrace.catalog.fault import Fault, refuse, shown
 from headrace.catalog.files import FolderError, read_files
 from headrace.model.errors import ConfigurationError
-from headrace.model.function import Function, digest_of
+from headrace.model.function import MAX_SCRIPT_BYTES, Function, digest_of
 from headrace.model.schema import function_schema
 
 FILE_NAME = "function.yaml"
-MAX_SCRIPT_BYTES = 256 * 1024  # a script is inlined where the function is rendered
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +127,11 @@ def _misfits(tree: Tree, folder: Path, files: Mapping[str, bytes]) -> Iterator[t
     script = _text_at(tree, "spec", "run", "script")
     if script is not None:
         yield from _script_misfits(script, files)
+    if _text_at(tree, "spec", "run", "source") is not None:
+        yield (
+            ("spec", "run", "source"),
+            "found a text, allowed none beside a folder, whose file is run; drop it",
+        )
 
 
 def _text_at(tree: Tree, *path: str) -> str | None:

@@ -25,5 +25,9 @@ class ChangedError(HeadraceError):
     """The object is there, but no longer the version that was asked for."""
 
 
+class ExistsError(HeadraceError):
+    """What was to be created is there already."""
+
+
 class FatalError(HeadraceError):
     """This process can't go on safely and must stop."""

@@ -26,6 +26,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,37}[a-z0-9])?$")]
 Bucket = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 NamePart = Annotated[str, Field(pattern=r"^[^/]+$")]  # of a file's name, which has no folders
+MAX_SCRIPT_BYTES = 256 * 1024  # a script is inlined where the function is rendered
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -74,6 +75,13 @@ class Run(Value):
         min_length=1,
         description="a file of the function's folder (at most 256 KiB), run by /bin/sh once a file",
     )
+    source: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MAX_SCRIPT_BYTES,
+        description="the script's text, for an object that has no folder beside it, as on Kubernetes; "
+        "with `script` only",
+    )
     http: Http | None = Field(default=None, description="the image serves; each file is posted to it")
 
     @model_validator(mode="after")
@@ -83,6 +91,14 @@ class Run(Value):
             raise ValueError(
                 f"found {' and '.join(found) or 'none'}, allowed exactly one of handler, script, http; "
                 "write one of them"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _source_of_a_script(self) -> Self:
+        if self.source is not None and self.script is None:
+            raise ValueError(
+                "found source without script, allowed with script only; name the script or drop source"
             )
         return self
 
@@ -232,8 +248,9 @@ class Volume(Value):
 class OnDelete(StrEnum):
     """What becomes of waiting files when the function is deleted."""
 
-    KEEP = "keep"
+    KEEP = "keep"  # they stay in the queue, for a function of the same name
     PURGE = "purge"
+    REFUSE = "refuse"  # the function is not deleted while files wait
 
 
 class FunctionSpec(Value):

@@ -19,3 +19,16 @@ class Finished(StoredValue):
     bytes: int = Field(ge=0)  # of the batch's inputs
     seconds: float = Field(gt=0, allow_inf_nan=False)
     load_seconds: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+
+
+class Standing(StoredValue):
+    """How a worker stands now; told at each change and every few seconds: silence says something too.
+
+    `held`: tasks it has leased and not ended; `since`: seconds since the epoch since when it holds any, or
+    none.
+    """
+
+    function: str
+    worker: str
+    held: int = Field(ge=0)
+    since: float = Field(allow_inf_nan=False)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
+from headrace.model.function import Resources
 from headrace.model.value import Value
 
 
@@ -19,8 +20,11 @@ class StorageSettings(Value):
 class QueueSettings(Value):
     """A NATS server. Kept in a file of mode 0600."""
 
-    url: str  # nats://host:port
+    url: str  # nats://host:port, tls://host:port
     token: str = Field(default="", repr=False)
+    user: str = ""
+    password: str = Field(default="", repr=False)
+    ca_file: str = ""  # the authority that signed the server's certificate; empty: no TLS, or a public one
     lease_seconds: float = Field(default=30.0, gt=0)
     max_leased: int = Field(default=1024, gt=0)
 
@@ -44,14 +48,39 @@ class WorkerSettings(Value):
     retry_seconds: float = Field(default=1.0, ge=0)  # before the second attempt; doubles from then on
 
 
+class SidecarSettings(Value):
+    """The supervisor that stands beside the user's container in each worker pod."""
+
+    image: str
+    resources: Resources = Resources(cpu="100m", memory="256Mi", ephemeral_storage="64Mi")
+    settings_secret: str = "headrace-worker"  # noqa: S105  (a name: its `settings.json` is the sidecar's settings)
+    run_as_user: int = Field(default=65532, ge=1)
+    image_pull_secrets: tuple[str, ...] = ()
+    priority_class: str = ""
+
+
+class KubernetesSettings(Value):
+    """Where functions are objects and workers are pods."""
+
+    namespace: str  # of Function and Bucket objects, worker pods and functions' secrets
+    platform_namespace: str  # of the services, their leases and what the scaler remembers
+    kubeconfig: str = ""  # a file; empty: the pod's own service account. Never an ambient one
+    sidecar: SidecarSettings | None = None  # who starts workers needs it
+
+
 class Settings(Value):
-    """Everything a service needs, in one document."""
+    """Everything a service needs, in one document.
+
+    Functions come from a folder or, with `kubernetes`, from the API server; a worker in a pod reads its one
+    function from a folder that is mounted there.
+    """
 
     storage: StorageSettings
     queue: QueueSettings
     receiver: ReceiverSettings
     worker: WorkerSettings
-    functions_directory: str
+    functions_directory: str = ""
+    kubernetes: KubernetesSettings | None = None
     platform_bucket: str = "headrace"
     buckets: Mapping[str, str] = Field(default_factory=dict)  # logical name -> real name, where they differ
 

@@ -70,7 +70,7 @@ def told(folder: Path) -> str:
         ("  batch: 5", "spec.batch", "found 5, allowed a mapping"),
         ("  nonsense: 5", "spec.nonsense", "found an unknown key, allowed batch, delivery, environment"),
         ("  output: [{}]", "spec.output[0].bucket", "is missing; write it: logical name of a bucket"),
-        ("  onDelete: drop", "spec.onDelete", "found 'drop', allowed 'keep' or 'purge'; choose one"),
+        ("  onDelete: drop", "spec.onDelete", "found 'drop', allowed 'keep', 'purge' or 'refuse'; choose one"),
         ("  gpu: {access: []}", "spec.gpu.access", "found an empty list"),
         ("  resources: {memory: 1GB}", "spec.resources.memory", "found '1GB', allowed a Kubernetes quantity"),
         ("  scale: {minWorkers: 9, maxWorkers: 3}", "spec.scale", "found minWorkers 9 above maxWorkers 3"),
@@ -271,6 +271,11 @@ def test_a_script_is_a_file_of_the_folder(folder, script):
     written(folder, SOUND.replace("script.sh", f'"{script}"'))
     (folder / ".hidden").write_text("true")
     assert f"(spec.run.script): found {script!r}, but no such file" in told(folder)
+
+
+def test_a_scripts_text_is_refused_beside_a_folder(folder):
+    written(folder, SOUND.replace("script.sh}", "script.sh, source: 'true'}"))
+    assert "(spec.run.source): found a text, allowed none beside a folder" in told(folder)
 
 
 def test_a_script_has_at_most_256_kib(folder):

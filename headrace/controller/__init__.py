@@ -1,0 +1,1 @@
+"""Service: each Function and Bucket object gets what it needs, a status, and an orderly end."""

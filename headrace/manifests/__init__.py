@@ -1,0 +1,1 @@
+"""What Headrace writes for Kubernetes, as functions of the model: definitions, worker pods and more. Pure."""

@@ -1,0 +1,28 @@
+"""Names that objects on Kubernetes carry: the API group, labels, annotations, finalizers."""
+
+GROUP = "headrace.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+# Labels
+FUNCTION = f"{GROUP}/function"  # the function's name: on worker pods and all that the controller makes for it
+DIGEST = f"{GROUP}/digest"  # `short_digest` of the function that a worker pod belongs to
+POOL = f"{GROUP}/pool"  # the pool's name: on nodes, and on the pods that run there
+PART_OF = "app.kubernetes.io/part-of"
+MANAGED_BY = "app.kubernetes.io/managed-by"
+COMPONENT = "app.kubernetes.io/component"  # worker, receiver, scaler, controller, queue, store
+
+# Annotations
+ENABLED = f"{GROUP}/enabled"  # on a node: "false" once a person has disabled it, "true" once enabled again
+STARTED = f"{GROUP}/ordered-at"  # on a node: seconds since the epoch at which its start was ordered
+
+FINALIZER = f"{GROUP}/controller"  # the controller has something to do before the object may go
+
+HEADRACE = "headrace"  # the value of PART_OF; the prefix of the managers' names
+
+DIGEST_LENGTH = 10
+
+
+def short_digest(digest: str) -> str:
+    """So much of a function's digest as names and labels carry."""
+    return digest[:DIGEST_LENGTH]
