@@ -130,7 +130,7 @@ def _misfits(tree: Tree, folder: Path, files: Mapping[str, bytes]) -> Iterator[t
     if _text_at(tree, "spec", "run", "source") is not None:
         yield (
             ("spec", "run", "source"),
-            "found a text, allowed none beside a folder, whose file is run; drop it",
+            "found a text, allowed none beside a folder, whose file runs; drop it",
         )
 
 

@@ -70,7 +70,7 @@ def told(folder: Path) -> str:
         ("  batch: 5", "spec.batch", "found 5, allowed a mapping"),
         ("  nonsense: 5", "spec.nonsense", "found an unknown key, allowed batch, delivery, environment"),
         ("  output: [{}]", "spec.output[0].bucket", "is missing; write it: logical name of a bucket"),
-        ("  onDelete: drop", "spec.onDelete", "found 'drop', allowed 'keep', 'purge' or 'refuse'; choose one"),
+        ("  onDelete: drop", "spec.onDelete", "found 'drop', allowed 'keep', 'purge' or 'refuse'"),
         ("  gpu: {access: []}", "spec.gpu.access", "found an empty list"),
         ("  resources: {memory: 1GB}", "spec.resources.memory", "found '1GB', allowed a Kubernetes quantity"),
         ("  scale: {minWorkers: 9, maxWorkers: 3}", "spec.scale", "found minWorkers 9 above maxWorkers 3"),
