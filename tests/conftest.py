@@ -5,7 +5,13 @@ import os
 
 from hypothesis import settings
 
-_FIXTURES = ("tests.fixtures.left_out", "tests.fixtures.nats", "tests.fixtures.seaweedfs")
+_FIXTURES = (
+    "tests.fixtures.left_out",
+    "tests.fixtures.nats",
+    "tests.fixtures.seaweedfs",
+    "tests.fixtures.cluster",
+    "tests.fixtures.images",
+)
 pytest_plugins = [name for name in _FIXTURES if importlib.util.find_spec(name)]
 
 # Deadlines measure the machine, not the code; on a server every run draws the same examples.

@@ -1,6 +1,7 @@
 """What a running service is told: where the store and the queue are, and which buckets are meant."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 
 from pydantic import Field
 
@@ -25,6 +26,7 @@ class QueueSettings(Value):
     user: str = ""
     password: str = Field(default="", repr=False)
     ca_file: str = ""  # the authority that signed the server's certificate; empty: no TLS, or a public one
+    tls_hostname: str = ""  # the name in the server's certificate, where the url has another
     lease_seconds: float = Field(default=30.0, gt=0)
     max_leased: int = Field(default=1024, gt=0)
 
@@ -38,11 +40,19 @@ class ReceiverSettings(Value):
     listing_seconds: float = Field(default=300.0, gt=0)  # between two listings
 
 
-class WorkerSettings(Value):
-    """How workers run functions on this machine."""
+class RunnerKind(StrEnum):
+    """Where a worker's runner is."""
 
-    work_directory: str  # staged inputs and outputs of the tasks in hand
-    secrets_directory: str  # <name>.env files of mode 0600
+    PROCESS = "process"  # a child process of the worker, on the same machine
+    CONTAINER = "container"  # in the user's container of the same pod
+
+
+class WorkerSettings(Value):
+    """How workers run functions."""
+
+    runner: RunnerKind = RunnerKind.PROCESS
+    work_directory: str  # staged inputs and outputs of the tasks in hand; with `container` the shared volume
+    secrets_directory: str  # <name>.env files of mode 0600; with `container` a folder a secret
     prefetch_seconds: float = Field(default=2.0, gt=0)
     lost_leases: int = Field(default=10, gt=0)  # starts that killed their worker before a task fails
     retry_seconds: float = Field(default=1.0, ge=0)  # before the second attempt; doubles from then on

@@ -23,17 +23,29 @@ def _matches(toleration: Toleration, taint: Taint) -> bool:
     )
 
 
+def tolerations_of(function: Function) -> tuple[Toleration, ...]:
+    """The function's own, and one of each taint that is keyed by a device which its workers request.
+
+    As Kubernetes' admission plugin ExtendedResourceToleration adds them, which not every cluster runs.
+    https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#extendedresourcetoleration
+    """
+    own = function.spec.tolerations
+    devices = (name for name, _ in request_of(function) if "/" in name)
+    implied = (Toleration(key=name, operator="Exists") for name in devices)
+    return (*own, *(each for each in implied if each not in own))
+
+
 def suits(function: Function, pool: NodePool) -> bool:
     """Whether workers of the function may run on the pool's nodes, by labels and taints, as Kubernetes does.
 
     Whether there is room for one is not asked. GPU servers take no workers.
     """
-    spec = function.spec
+    spec, tolerations = function.spec, tolerations_of(function)
     barring = [taint for taint in pool.spec.taints if taint.effect is not TaintEffect.PREFER_NO_SCHEDULE]
     return (
         pool.spec.provides is Provides.NODES
         and spec.node_selector.items() <= pool.spec.labels.items()
-        and all(tolerates(spec.tolerations, taint) for taint in barring)
+        and all(tolerates(tolerations, taint) for taint in barring)
     )
 
 

@@ -1,21 +1,23 @@
 """The queue on NATS JetStream: a stream a function, a subject a task, a durable consumer for its workers."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 from nats.aio.msg import Msg
+from nats.js import JetStreamContext
+from nats.js.api import ConsumerConfig
 from nats.js.errors import APIError, BadRequestError
 from nats.js.errors import NotFoundError as NatsNotFoundError
 
 from headrace.model.errors import NotFoundError, TransientError
-from headrace.model.observation import Finished
+from headrace.model.observation import Finished, Standing
 from headrace.model.task import Task
 from headrace.queue import jetstream_layout as layout
 from headrace.queue import jetstream_reading as reading
-from headrace.queue import jetstream_told as told
+from headrace.queue import jetstream_told as telling
 from headrace.queue.jetstream_batch import NAK, ask
 from headrace.queue.jetstream_server import ANSWER_SECONDS, Server, translated
 from headrace.queue.port import Backlog, Lease
@@ -31,6 +33,7 @@ DONE_SECONDS = 1.0  # an end that is not confirmed by then is made sure of in an
 STORE_REFUSED = 10077  # any refusal to store; the description tells which
 SUBJECT_TAKEN = "maximum messages per subject exceeded"
 STREAM_DIFFERS = 10058
+WAITING_IS_FIXED = "max waiting can not be updated"
 SEQUENCE_NOT_FOUND = frozenset({10043, 10057})
 
 
@@ -82,7 +85,8 @@ class JetStreamQueue:
 
     def __init__(self, url: str, *, token: str = "") -> None:
         self._server = Server(url, token)
-        self._ear = told.Ear(self._server)
+        self._ear = telling.Ear(self._server)
+        self._standings = telling.StandingEar(self._server)
 
     async def ensure(self, function: str, *, lease_seconds: float, max_leased: int) -> None:
         """See the port."""
@@ -94,9 +98,19 @@ class JetStreamQueue:
                 if error.err_code != STREAM_DIFFERS:
                     raise
                 await jetstream.update_stream(layout.stream(function))
-            await jetstream.add_consumer(
-                layout.stream_name(function), layout.consumer(lease_seconds, max_leased)
+            await self._ensure_consumer(
+                jetstream, layout.stream_name(function), layout.consumer(lease_seconds, max_leased)
             )
+
+    async def _ensure_consumer(self, server: JetStreamContext, stream: str, wanted: ConsumerConfig) -> None:
+        try:
+            await server.add_consumer(stream, wanted)
+        except APIError as error:
+            if error.description != WAITING_IS_FIXED:
+                raise
+            # One that an older version made keeps its own for life: made anew it would forget a pause.
+            kept = (await server.consumer_info(stream, layout.CONSUMER)).config.max_waiting
+            await server.add_consumer(stream, replace(wanted, max_waiting=kept))
 
     async def put(self, task: Task) -> bool:
         """See the port. Puts made at once share the connection, and each is answered when it is stored."""
@@ -213,13 +227,17 @@ class JetStreamQueue:
             except NatsNotFoundError:
                 return
 
-    async def tell(self, finished: Finished) -> None:
+    async def tell(self, told: Finished | Standing) -> None:
         """See the port."""
-        await told.tell(self._server, finished)
+        await telling.tell(self._server, told)
 
     async def told(self) -> Sequence[Finished]:
         """See the port."""
         return await self._ear.heard()
+
+    async def standings(self) -> Mapping[str, Standing]:
+        """See the port."""
+        return await self._standings.heard()
 
     async def close(self) -> None:
         """See the port."""

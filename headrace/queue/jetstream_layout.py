@@ -17,6 +17,7 @@ from headrace.model.task import Task
 log = logging.getLogger(__name__)
 
 CONSUMER = "workers"
+MOST_WAITING = 10_000  # pulls that wait for a task, one of each idle worker; unsaid: 512
 
 
 class RubbishError(ValueError):
@@ -57,6 +58,7 @@ def consumer(lease_seconds: float, max_leased: int) -> ConsumerConfig:
         ack_wait=lease_seconds,
         max_deliver=-1,
         max_ack_pending=max_leased,
+        max_waiting=MOST_WAITING,
     )
 
 

@@ -9,13 +9,14 @@ import asyncio
 import heapq
 import math
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from headrace.model.errors import NotFoundError
-from headrace.model.observation import Finished
+from headrace.model.observation import Finished, Standing
 from headrace.model.task import Task
 from headrace.queue.port import TOLD_MOST, Backlog, Lease
+from headrace.queue.standings import Standings
 
 
 @dataclass(slots=True, eq=False)
@@ -132,6 +133,7 @@ class MemoryQueue:
         self._streams: dict[str, _Stream] = {}
         self._changed = asyncio.Event()
         self._told: deque[Finished] | None = None
+        self._standings: Standings | None = None
 
     def wake(self) -> None:
         """Let waiting pulls look again."""
@@ -238,15 +240,24 @@ class MemoryQueue:
                 stream.remove(entry)
         self.wake()
 
-    async def tell(self, finished: Finished) -> None:
+    async def tell(self, told: Finished | Standing) -> None:
         """See the port."""
-        if self._told is not None:
-            self._told.append(finished)
+        if isinstance(told, Standing):
+            if self._standings is not None:
+                self._standings.hear(told)
+        elif self._told is not None:
+            self._told.append(told)
 
     async def told(self) -> Sequence[Finished]:
         """See the port."""
         told, self._told = self._told, deque(maxlen=TOLD_MOST)
         return tuple(told or ())
+
+    async def standings(self) -> Mapping[str, Standing]:
+        """See the port."""
+        if self._standings is None:
+            self._standings = Standings(self.now)
+        return self._standings.fresh()
 
     async def close(self) -> None:
         """See the port."""

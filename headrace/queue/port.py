@@ -1,13 +1,14 @@
 """What Headrace needs of a queue: a stream a function, each task once in it, leases, what workers tell."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from headrace.model.observation import Finished
+from headrace.model.observation import Finished, Standing
 from headrace.model.task import Task
 
-TOLD_MOST = 10_000  # finished batches kept for who asks seldom; the newest stay
+TOLD_MOST = 10_000  # finished batches kept for who asks seldom, and workers heard of; the newest stay
+STANDING_SECONDS = 20.0  # a worker that tells nothing for so long is not heard of any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,20 +135,28 @@ class Queue(Protocol):
         """Delete the function's stream with all in it; quiet when there is none."""
         ...
 
-    async def tell(self, finished: Finished) -> None:
-        """Tell whoever listens that a batch ran well, at once: it waits for no server and raises nothing.
+    async def tell(self, told: Finished | Standing) -> None:
+        """Tell whoever listens of a batch that ran well, or how a worker stands, at once.
 
-        Told at most once: what can't be sent now, or is told while nobody listens, is lost.
+        It waits for no server and raises nothing. Told at most once: what can't be sent now, or is told
+        while nobody listens, is lost.
         """
         ...
 
     async def told(self) -> Sequence[Finished]:
-        """What workers of all functions told since the last call of this object, oldest first.
+        """The batches that workers of all functions told since the last call of this object, oldest first.
 
         Begins to listen at the first call, which gives nothing; every object that listens hears all. What
         was told while the server or the connection to it was away may be missing, and of more than
         TOLD_MOST the oldest are. It asks the server only where it begins to listen (anew): a server that
         went away a moment ago may look like one of which nothing was heard.
+        """
+        ...
+
+    async def standings(self) -> Mapping[str, Standing]:
+        """By worker's name, of all functions, what each told last; those silent for STANDING_SECONDS lack.
+
+        Begins to listen at the first call, which gives nothing; it asks the server as `told` does.
         """
         ...
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import os
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
@@ -13,15 +15,17 @@ import typer
 from headrace.catalog.folder import Installed, load_function
 from headrace.logs.json_lines import configure_logging
 from headrace.model.errors import HeadraceError
-from headrace.model.settings import Settings
+from headrace.model.settings import RunnerKind, Settings
 from headrace.queue.jetstream import JetStreamQueue
 from headrace.queue.port import Queue
 from headrace.storage.port import Storage
 from headrace.storage.s3 import S3Storage
 from headrace.worker import guard
 from headrace.worker.build import build_worker, worker_name
+from headrace.worker.container.pod import Pod
+from headrace.worker.deployed import load_deployed
 from headrace.worker.folders import worker_folder
-from headrace.worker.secrets import read_secrets
+from headrace.worker.secrets import mounted_secrets, read_secrets
 from headrace.worker.sweep import sweep
 from headrace.worker.worker import Worker
 
@@ -55,11 +59,32 @@ async def _sweep_often(storage: Storage, settings: Settings, function: str) -> N
             log.warning("sweep failed: %s", error, extra={"action": "worker.sweep_failed"})
 
 
+async def serve_in_pod(settings: Settings, name: str, storage: Storage, queue: Queue) -> None:
+    """Work beside the user's container until SIGTERM; who starts workers sees to changes of the function."""
+    installed = load_deployed(Path(settings.functions_directory) / name)
+    secrets = mounted_secrets(Path(settings.worker.secrets_directory), installed.function.spec.secrets)
+    configure_logging((*_own_secrets(settings), *secrets.values()))
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    sweeping = asyncio.create_task(_sweep_often(storage, settings, name))
+    worker = os.environ.get("HEADRACE_WORKER") or socket.gethostname()
+    try:
+        await Pod(worker, installed, settings, storage, queue, secrets).serve(ended)
+    finally:
+        sweeping.cancel()
+
+
+def _own_secrets(settings: Settings) -> tuple[str, ...]:
+    return (settings.storage.secret_key, settings.queue.token, settings.queue.password)
+
+
 async def serve(settings: Settings, name: str, storage: Storage, queue: Queue) -> None:
-    """Work until SIGTERM or SIGINT, or until the function changes."""
+    """Work on this machine until SIGTERM or SIGINT, or until the function changes."""
     installed = load_function(Path(settings.functions_directory) / name)
     secrets = read_secrets(Path(settings.worker.secrets_directory), installed.function.spec.secrets)
-    configure_logging((settings.storage.secret_key, settings.queue.token, *secrets.values()))
+    configure_logging((*_own_secrets(settings), *secrets.values()))
     with worker_folder(Path(settings.worker.work_directory), worker_name(name)) as folder:
         worker = build_worker(
             installed, settings, storage, queue,
@@ -82,8 +107,9 @@ async def serve(settings: Settings, name: str, storage: Storage, queue: Queue) -
 async def _main(settings: Settings, name: str) -> None:
     storage = S3Storage(settings.storage)
     queue = JetStreamQueue(settings.queue.url, token=settings.queue.token)
+    in_pod = settings.worker.runner is RunnerKind.CONTAINER
     try:
-        await serve(settings, name, storage, queue)
+        await (serve_in_pod if in_pod else serve)(settings, name, storage, queue)
     finally:
         await queue.close()
         await storage.close()

@@ -25,6 +25,7 @@ class Cause(StrEnum):
     DISK = "out of disk"
     VANISHED = "killed"
     NOT_LOADED = "not loaded"
+    LEFT = "left"  # there is no runner for it any more: handed back, and no attempt of the file
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from headrace.worker.held import Held
 from headrace.worker.identity import Identity
 from headrace.worker.limits import Limits
 from headrace.worker.pace import moving_average
-from headrace.worker.runner_process import RunnerProcess
+from headrace.worker.runner_port import Runner, RunnerGoneError
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ class Batches:
         identity: Identity,
         folder: Path,
         *,
-        new_runner: Callable[[Path], RunnerProcess],
+        new_runner: Callable[[Path], Runner],
         tell: Callable[[Finished], Awaitable[None]],
     ) -> None:
         self._identity = identity
@@ -35,7 +35,7 @@ class Batches:
         self._folder = folder
         self._new_runner = new_runner
         self._tell = tell
-        self._runner: RunnerProcess | None = None
+        self._runner: Runner | None = None
         self._made = 0
         self.seconds_per_file: float | None = None
 
@@ -44,8 +44,11 @@ class Batches:
         """Files in a batch: a script takes one at a time."""
         return 1 if self._spec.run.script is not None else self._spec.batch.max_files
 
-    async def warm(self) -> RunnerProcess:
-        """A usable runner; its handler may still be loading. Raises OSError when none can be started."""
+    async def warm(self) -> Runner:
+        """A usable runner; its handler may still be loading.
+
+        Raises OSError when none can be started, RunnerGoneError when none can be had any more.
+        """
         if self._runner is None or not self._runner.usable:
             folder = self._folder / f"runner-{self._made}"
             self._made += 1
@@ -56,7 +59,7 @@ class Batches:
     async def run(self, batch: list[Held]) -> list[tuple[Held, Outcome]]:
         """The outcome of each file. The files of a failed batch run again, each alone: only that counts."""
         outcome = await self._execute(batch)
-        if outcome.good or len(batch) == 1:
+        if outcome.good or outcome.cause is Cause.LEFT or len(batch) == 1:
             return [(held, outcome) for held in batch]
         log.info(
             "a batch of %d failed, its files run alone: %s", len(batch), outcome.reason,
@@ -65,9 +68,12 @@ class Batches:
         return [(held, await self._alone(held)) for held in batch]
 
     async def _alone(self, held: Held) -> Outcome:
-        shutil.rmtree(held.folder.output)
-        held.folder.output.mkdir()
-        held.folder.log.unlink(missing_ok=True)
+        try:
+            shutil.rmtree(held.folder.output)
+            held.folder.output.mkdir()
+            held.folder.log.unlink(missing_ok=True)
+        except OSError as error:  # what a container's processes wrote may be another user's
+            return Outcome(Cause.LEFT, f"its folder can't be emptied: {error}")
         return await self._execute([held])
 
     async def _execute(self, batch: list[Held]) -> Outcome:
@@ -75,6 +81,8 @@ class Batches:
             runner = await self.warm()
         except OSError as error:
             return Outcome(Cause.NOT_LOADED, f"the runner could not be started: {error}")
+        except RunnerGoneError as error:
+            return Outcome(Cause.LEFT, str(error))
         for index, held in enumerate(batch):
             held.started, held.files_before = self._identity.now(), runner.files + index
         outcome = await runner.run([held.ready() for held in batch], self._limits(len(batch)))

@@ -9,18 +9,23 @@ from functools import partial
 from pathlib import Path
 
 from headrace.catalog.folder import Installed
+from headrace.manifests.worker_pod import leaving_seconds
 from headrace.model.errors import ConfigurationError
 from headrace.model.settings import Settings
 from headrace.queue.port import Queue
 from headrace.storage.port import Storage
 from headrace.worker.batches import Batches
 from headrace.worker.commit import Ledger
+from headrace.worker.container.link import Container
+from headrace.worker.container.runner import ContainerRunner
 from headrace.worker.finishing import Finisher
 from headrace.worker.identity import Identity
 from headrace.worker.leases import Leases
+from headrace.worker.runner_port import Runner
 from headrace.worker.runner_process import Program, RunnerProcess
 from headrace.worker.secrets import Redactor
 from headrace.worker.staging import Stager
+from headrace.worker.standing import Posture
 from headrace.worker.worker import Parts, Worker
 
 GRACE_SECONDS = 20.0  # a stop waits so long for the files in hand, then hands them back
@@ -60,7 +65,7 @@ def build_worker(
     now: Callable[[], float],
     sole_parent: bool,
 ) -> Worker:
-    """A worker of `installed` with its files below `folder`.
+    """A worker of `installed` on this machine, with its files below `folder`, whose name is the worker's.
 
     Raises ConfigurationError for a function that can't run on a host.
     """
@@ -70,26 +75,79 @@ def build_worker(
             f"function {installed.function.name!r} has run.http, which needs a container; "
             "with runtime: host use run.handler or run.script"
         )
-    identity = Identity(
-        installed.function, installed.digest, folder.name, now, lambda: random_ids.token_hex(8)
-    )
     temporary = folder / "tmp"
     temporary.mkdir()
     program = Program(
         run, installed.folder.resolve(), runner_environment(installed, os.environ, secrets, temporary)
     )
+    return assembled(
+        identity_of(installed, folder.name, now, runtime="host"),
+        settings,
+        storage,
+        queue,
+        folder=folder,
+        secrets=secrets,
+        new_runner=partial(RunnerProcess, program, sole_parent=sole_parent),
+        grace_seconds=GRACE_SECONDS,
+    )
+
+
+def build_pod_worker(
+    installed: Installed,
+    settings: Settings,
+    storage: Storage,
+    queue: Queue,
+    *,
+    name: str,
+    container: Container,
+    folder: Path,
+    secrets: Mapping[str, str],
+    now: Callable[[], float],
+) -> Worker:
+    """A worker of `installed` whose runner is in the pod's other container, with its files below `folder`.
+
+    Told to leave, it takes its time for the batch in hand, as the pod's own grace does.
+    """
+    run = installed.function.spec.run
+    return assembled(
+        identity_of(installed, name, now, runtime="kubernetes"),
+        settings,
+        storage,
+        queue,
+        folder=folder,
+        secrets=secrets,
+        new_runner=lambda _: ContainerRunner(container, run),
+        grace_seconds=leaving_seconds(installed.function),
+    )
+
+
+def identity_of(installed: Installed, worker: str, now: Callable[[], float], *, runtime: str) -> Identity:
+    return Identity(
+        installed.function, installed.digest, worker, now, lambda: random_ids.token_hex(8), runtime
+    )
+
+
+def assembled(
+    identity: Identity,
+    settings: Settings,
+    storage: Storage,
+    queue: Queue,
+    *,
+    folder: Path,
+    secrets: Mapping[str, str],
+    new_runner: Callable[[Path], Runner],
+    grace_seconds: float,
+) -> Worker:
+    """A worker around runners of any kind."""
     ledger = Ledger(storage, settings.platform_bucket)
-    finisher = Finisher(ledger, identity, Redactor(secrets), settings.buckets, settings.worker.retry_seconds)
+    leases = Leases(identity, folder / "tasks", settings.queue.lease_seconds)
+    redactor = Redactor(secrets)
     parts = Parts(
         queue=queue,
-        leases=Leases(identity, folder / "tasks", settings.queue.lease_seconds),
+        leases=leases,
         stager=Stager(storage, ledger, identity, settings.worker.lost_leases),
-        batches=Batches(
-            identity,
-            folder,
-            new_runner=partial(RunnerProcess, program, sole_parent=sole_parent),
-            tell=queue.tell,
-        ),
-        finisher=finisher,
+        batches=Batches(identity, folder, new_runner=new_runner, tell=queue.tell),
+        finisher=Finisher(ledger, identity, redactor, settings.buckets, settings.worker.retry_seconds),
+        posture=Posture(identity, leases, queue.tell),
     )
-    return Worker(parts, prefetch_seconds=settings.worker.prefetch_seconds, grace_seconds=GRACE_SECONDS)
+    return Worker(parts, prefetch_seconds=settings.worker.prefetch_seconds, grace_seconds=grace_seconds)

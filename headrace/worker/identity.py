@@ -15,3 +15,4 @@ class Identity:
     worker: str
     now: Callable[[], float]
     new_attempt: Callable[[], str]
+    runtime: str = "host"  # where the function's code runs; of a pod "kubernetes"

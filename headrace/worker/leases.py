@@ -33,6 +33,7 @@ class Leases:
         self._folders = TaskFolders(folder)
         self._seconds = lease_seconds
         self._held: dict[str, Held] = {}
+        self.changed = asyncio.Event()  # set whenever a task comes or goes; who looks clears it
         self._abandoned = threading.Event()
 
     def __len__(self) -> int:
@@ -46,6 +47,7 @@ class Leases:
         attempt = self._identity.new_attempt()
         held = Held(lease, attempt, self._folders.take(), self._identity.now())
         self._held[attempt] = held
+        self.changed.set()
         return held
 
     async def keep(self, on_standstill: Callable[[], None]) -> None:
@@ -116,3 +118,4 @@ class Leases:
         """Drop a task and its files."""
         if self._held.pop(held.attempt, None) is not None:
             self._folders.give_back(held.folder)
+            self.changed.set()

@@ -81,7 +81,8 @@ def _call(handler: Any, request: dict[str, Any]) -> dict[str, object]:  # noqa: 
 
 
 def _load(folder: str, name: str) -> Any:  # noqa: ANN401  (whatever the author's class is)
-    sys.path.insert(0, folder)
+    own = str(Path(__file__).parent)  # whose modules are none of the function's
+    sys.path[:] = [folder, *(each for each in sys.path if each != own)]
     module, _, attribute = name.partition(":")
     return getattr(importlib.import_module(module), attribute)()
 
@@ -96,6 +97,7 @@ def main(requests: str, replies: str, folder: str, name: str) -> int:
             traceback.print_exc()
             answers.write(json.dumps({"broken": _one_line(error)}) + "\n")
             return 1
+        sys.stdout.flush()  # or it would come into the first file's log
         answers.write(json.dumps({"ready": time.monotonic() - began}) + "\n")
         for line in lines:
             answers.write(json.dumps(_call(handler, json.loads(line))) + "\n")

@@ -23,6 +23,7 @@ from headrace.worker.attempt import (
     task_environment,
 )
 from headrace.worker.limits import Limits, Usage, exceeded, folder_bytes, resident_bytes
+from headrace.worker.runner_port import answered, request_of, vanished
 
 HERE = Path(__file__).parent
 WATCH_SECONDS = 0.2
@@ -129,19 +130,7 @@ class RunnerProcess:
     def _request(self, batch: Sequence[Staged]) -> bytes:
         if self._program.run.script is not None:
             return f"{batch[0].folder.path}\n".encode()
-        files = [
-            {
-                "input": str(staged.file),
-                "output": str(staged.folder.output),
-                "key": staged.task.key,
-                "bucket": staged.task.bucket,
-                "task_id": staged.task.id,
-                "attempt": staged.number,
-                "environment": task_environment(staged),
-            }
-            for staged in batch
-        ]
-        return json.dumps({"files": files, "log": str(batch[0].folder.log)}).encode() + b"\n"
+        return request_of(batch).encode() + b"\n"
 
     async def _loaded(self) -> Outcome:
         answer = await self._line()
@@ -151,12 +140,7 @@ class RunnerProcess:
         return Outcome(Cause.NOT_LOADED, f"the handler could not be loaded: {answer.get('broken')}")
 
     async def _answered(self) -> Outcome:
-        answer = await self._line()
-        if answer["code"] == 0:
-            return RETURNED
-        if "reason" in answer:
-            return Outcome(Cause.EXCEPTION, str(answer["reason"]))
-        return Outcome(Cause.EXIT_CODE, f"exit code {answer['code']}")
+        return answered(await self._line())
 
     async def _line(self) -> dict[str, object]:
         if self._replies is None:
@@ -189,11 +173,7 @@ class RunnerProcess:
 
     def _vanished(self, limits: Limits) -> Outcome:
         code = self._process.returncode if self._process else None
-        memory = limits.memory_bytes / 2**20
-        return Outcome(
-            Cause.VANISHED,
-            f"killed, probably out of memory (limit {memory:.0f} MiB); the runner ended with {code}",
-        )
+        return vanished(limits, f"the runner ended with {code}")
 
     def _exceeded(self, batch: Sequence[Staged], began: float, limits: Limits) -> Outcome | None:
         usage = Usage(

@@ -1,4 +1,4 @@
-"""A function's secrets on one machine: env files of mode 0600, and their values kept out of every log."""
+"""A function's secrets, from env files of mode 0600 or mounted folders, and kept out of every log."""
 
 import stat
 from collections.abc import Iterable, Mapping
@@ -42,6 +42,24 @@ def _variable(path: Path, number: int, line: str) -> tuple[str, str]:
     if not equals or not name.strip().isidentifier():
         raise ConfigurationError(f"secret {path.stem!r}: line {number} of {path} is not NAME=value")
     return name.strip(), value
+
+
+def mounted_secrets(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """The entries of `<name>/` for each name: a file is a variable, its content the value.
+
+    Raises ConfigurationError for a secret that is not mounted.
+    """
+    variables: dict[str, str] = {}
+    for name in names:
+        try:
+            # Kubernetes mounts links to files below `..data`.
+            files = [path for path in sorted((folder / name).iterdir()) if not path.name.startswith("..")]
+        except OSError as error:
+            raise ConfigurationError(
+                f"secret {name!r}: {folder / name} can't be read ({error.strerror}); mount the secret there"
+            ) from error
+        variables.update((path.name, path.read_text(errors="replace")) for path in files)
+    return variables
 
 
 class Redactor:

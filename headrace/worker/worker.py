@@ -12,13 +12,14 @@ from typing import Any
 
 from headrace.model.errors import HeadraceError
 from headrace.queue.port import Lease, Queue
-from headrace.worker.attempt import Outcome
+from headrace.worker.attempt import Cause, Outcome
 from headrace.worker.batches import Batches
 from headrace.worker.finishing import Finisher
 from headrace.worker.held import Held
 from headrace.worker.leases import TROUBLE_SECONDS, Leases
 from headrace.worker.pace import files_ahead, take_batch
 from headrace.worker.staging import Stager
+from headrace.worker.standing import Posture
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ class Parts:
     stager: Stager
     batches: Batches
     finisher: Finisher
+    posture: Posture
 
 
 class Worker:
@@ -60,6 +62,7 @@ class Worker:
     async def run(self) -> None:
         """Work until `stop`. No single task can end it; raises OSError when no runner can be started."""
         keeping = asyncio.create_task(self._parts.leases.keep(self._drop_unstarted))
+        telling = asyncio.create_task(self._parts.posture.keep_telling())
         pulling = asyncio.create_task(self._pull())
         running = asyncio.create_task(self._run_batches())
         try:
@@ -68,9 +71,11 @@ class Worker:
             await pulling
             await self._wind_up(running)
         finally:
-            for task in (keeping, pulling, running):
+            tasks = (keeping, telling, pulling, running)
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(keeping, pulling, running, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._parts.posture.tell()
             await self._parts.batches.close()
 
     async def _wind_up(self, running: asyncio.Task[None]) -> None:
@@ -183,6 +188,8 @@ class Worker:
     async def _concluded(self, held: Held, outcome: Outcome) -> float | None:
         if outcome.good:
             return await self._parts.finisher.succeed(held)
+        if outcome.cause is Cause.LEFT:
+            return 0.0
         log.info(
             "%s: %s", held.task.key, outcome.reason,
             extra={"action": "worker.attempt_failed", "task": held.task.id, "cause": outcome.cause.value},

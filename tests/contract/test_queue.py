@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from headrace.model.errors import NotFoundError
-from headrace.model.observation import Finished
+from headrace.model.observation import Finished, Standing
 from headrace.model.task import Task, task_id
 from headrace.queue.jetstream import JetStreamQueue
 from headrace.queue.memory import MemoryQueue
@@ -574,8 +574,44 @@ async def test_a_batch_of_a_function_without_a_stream_is_told_and_heard(bench: B
     assert heard == [bench.finished(1)]
 
 
+async def standings_of(bench: Bench, wanted: dict[str, Standing]) -> None:
+    """Other tests may tell on the same server: only this function's workers count."""
+    found: dict[str, Standing] = {}
+    async with asyncio.timeout(PLENTY):
+        while found != wanted:
+            heard = await bench.queue.standings()
+            found = {name: each for name, each in heard.items() if each.function == bench.function}
+            await asyncio.sleep(0.01)
+
+
+async def test_how_workers_stand_is_heard_by_worker_and_the_newest_word_stays(bench: Bench) -> None:
+    first = Standing(function=bench.function, worker=f"{bench.function}-0", held=0, since=1000.0)
+    later = first.model_copy(update={"held": 3, "since": 1001.5})
+    other = first.model_copy(update={"worker": f"{bench.function}-1", "held": 1})
+    await bench.queue.tell(first)
+    await standings_of(bench, {})
+    for standing in (first, other, later):
+        await bench.queue.tell(standing)
+    for _ in range(2):
+        await standings_of(bench, {later.worker: later, other.worker: other})
+
+
+async def test_a_standing_is_no_finished_batch_and_the_other_way_round(bench: Bench) -> None:
+    standing = Standing(function=bench.function, worker=f"{bench.function}-0", held=1, since=1000.0)
+    await asyncio.gather(bench.queue.told(), bench.queue.standings())
+    await bench.queue.tell(standing)
+    await bench.queue.tell(bench.finished(1))
+    await standings_of(bench, {standing.worker: standing})
+    async with asyncio.timeout(PLENTY):
+        while not (heard := await bench.heard()):
+            await asyncio.sleep(0.01)
+    assert heard == [bench.finished(1)]
+
+
 async def test_telling_waits_for_nothing(bench: Bench) -> None:
     """Driven by hand: a coroutine that had to wait would give something to wait for instead of its end."""
+    standing = Standing(function=bench.function, worker="w1", held=1, since=1000.0)
     for number in range(1, 1000):
-        with pytest.raises(StopIteration):
-            bench.queue.tell(bench.finished(number)).send(None)
+        for told in (bench.finished(number), standing):
+            with pytest.raises(StopIteration):
+                bench.queue.tell(told).send(None)

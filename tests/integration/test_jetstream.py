@@ -16,6 +16,7 @@ from headrace.local.nats import start_nats
 from headrace.model.errors import ConfigurationError, FatalError, TransientError
 from headrace.model.observation import Finished
 from headrace.model.task import Task, task_id
+from headrace.queue import jetstream_layout as layout
 from headrace.queue.jetstream import JetStreamQueue
 from tests.fixtures.nats import NatsServer
 
@@ -260,6 +261,24 @@ async def test_a_queue_made_before_its_server_works_once_that_is_there(own_nats_
     await persistently(lambda: queue.ensure("echo", lease_seconds=60.0, max_leased=10))
     assert await queue.put(task("a")) is True
     await queue.close()
+
+
+async def test_more_workers_may_wait_than_nats_lets_by_itself(own_nats_server: NatsServer) -> None:
+    """NATS refuses the 513th pull that waits at the same time, unless told otherwise."""
+    async with queue_of(own_nats_server) as queue:
+        pulls = [asyncio.create_task(queue.pull("echo", 1, wait_seconds=2)) for _ in range(600)]
+        assert [list(each) for each in await asyncio.gather(*pulls)] == [[]] * 600
+
+
+async def test_a_stream_of_an_older_version_is_kept_with_its_pause(
+    own_nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layout, "MOST_WAITING", 512)
+    async with queue_of(own_nats_server) as queue:
+        await queue.pause("echo")
+        monkeypatch.undo()
+        await queue.ensure("echo", lease_seconds=61, max_leased=1000)
+        assert (await queue.backlog("echo")).paused
 
 
 async def test_a_wrong_token_is_a_fault_of_the_configuration(nats_server: NatsServer) -> None:

@@ -23,6 +23,7 @@ from headrace.worker.leases import Leases
 from headrace.worker.publish import wanted
 from headrace.worker.secrets import Redactor
 from headrace.worker.staging import Stager
+from headrace.worker.standing import Posture
 from headrace.worker.sweep import sweep
 from headrace.worker.worker import Parts, Worker
 
@@ -46,12 +47,14 @@ class Bench:
         identity = Identity(FUNCTION, "digest", "w1", self.now, lambda: f"attempt{next(counter)}")
         self.ledger = Ledger(self.storage, PLATFORM)
         self.seconds_per_file, self.most_files = None, 1
+        leases = Leases(identity, tmp_path, 30.0)
         self.parts = Parts(
             queue=self.queue,
-            leases=Leases(identity, tmp_path, 30.0),
+            leases=leases,
             stager=Stager(self.storage, self.ledger, identity, 10),
             batches=self,
             finisher=Finisher(self.ledger, identity, Redactor({}), {}, 0.0),
+            posture=Posture(identity, leases, self.queue.tell),
         )
         self.worker = Worker(self.parts, prefetch_seconds=2.0, grace_seconds=1.0)
 

@@ -13,17 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nats.errors import ConnectionClosedError
 
-from headrace.model.observation import Finished
+from headrace.model.observation import Finished, Standing
 from headrace.model.task import Task
 from headrace.queue.jetstream_layout import RubbishError
-from headrace.queue.jetstream_told import UNSENT_MOST_BYTES, Ear, read_finished, tell
+from headrace.queue.jetstream_told import UNSENT_MOST_BYTES, Ear, StandingEar, read_told, tell
 from headrace.queue.memory import MemoryQueue
-from headrace.queue.port import TOLD_MOST
+from headrace.queue.port import STANDING_SECONDS, TOLD_MOST
+from headrace.queue.standings import Standings
 from headrace.worker.attempt import RETURNED, Cause, Folder, Outcome, Staged
 from headrace.worker.batches import Batches
 from headrace.worker.held import Held
 from headrace.worker.identity import Identity
 from headrace.worker.limits import Limits
+from tests.fixtures.clock import VirtualClock
 from tests.unit.test_worker_flow import FUNCTION
 
 FAILED = Outcome(Cause.EXCEPTION, "ValueError")
@@ -152,13 +154,13 @@ async def test_a_task_that_claims_a_negative_size_ends_no_worker(tmp_path):
     )
 )
 def test_what_was_told_is_read_as_it_was_written(finished: Finished) -> None:
-    assert read_finished(f"finished.{finished.function}", finished.to_json()) == finished
+    assert read_told(Finished, f"finished.{finished.function}", finished.to_json()) == finished
 
 
 @given(st.binary() | st.text().map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_any_other_bytes_are_rubbish_and_nothing_worse(body: bytes) -> None:
     with pytest.raises(RubbishError):
-        read_finished("finished.echo", body)
+        read_told(Finished, "finished.echo", body)
 
 
 @pytest.mark.parametrize(
@@ -177,12 +179,12 @@ def test_any_other_bytes_are_rubbish_and_nothing_worse(body: bytes) -> None:
 def test_a_value_that_no_batch_can_have_is_rubbish(name: str, value: object) -> None:
     document = json.loads(FINISHED.to_json()) | {name: value}
     with pytest.raises(RubbishError):
-        read_finished("finished.echo", json.dumps(document).encode())
+        read_told(Finished, "finished.echo", json.dumps(document).encode())
 
 
 def test_what_a_newer_worker_adds_is_read_over() -> None:
     later = json.dumps(json.loads(FINISHED.to_json()) | {"added": True}).encode()
-    assert read_finished("finished.echo", later) == FINISHED
+    assert read_told(Finished, "finished.echo", later) == FINISHED
 
 
 # The connection
@@ -268,3 +270,65 @@ async def test_rubbish_is_dropped_with_one_line_and_what_follows_is_heard(caplog
     assert [(r.action, r.subject) for r in caplog.records] == [("queue.rubbish", "finished.echo")]
     assert await ear.heard() == (FINISHED,)
     assert await ear.heard() == (), "heard once"
+
+
+# How workers stand
+
+STANDING = Standing(function="echo", worker="w1", held=3, since=1000.0)
+
+
+def test_how_a_worker_stands_is_read_as_it_was_written() -> None:
+    assert read_told(Standing, "standing.echo", STANDING.to_json()) == STANDING
+
+
+@pytest.mark.parametrize(
+    ("subject", "change"),
+    [
+        ("standing.other", {}),
+        ("finished.echo", {}),
+        ("standing.echo", {"held": -1}),
+        ("standing.echo", {"held": None}),
+        ("standing.echo", {"since": float("nan")}),
+    ],
+)
+def test_a_standing_that_no_worker_can_have_is_rubbish(subject: str, change: dict[str, object]) -> None:
+    with pytest.raises(RubbishError):
+        read_told(Standing, subject, json.dumps(json.loads(STANDING.to_json()) | change).encode())
+
+
+async def test_a_standing_is_told_on_a_subject_of_its_own() -> None:
+    await tell(Server(client := Client()), STANDING)
+    assert client.sent == [("standing.echo", STANDING.to_json())]
+
+
+async def test_of_each_worker_the_newest_word_counts_until_it_was_silent_for_too_long() -> None:
+    clock = VirtualClock()
+    ear = StandingEar(Server(client := Client()), now=clock.now)
+    queue = MemoryQueue(clock.now)
+    later = STANDING.model_copy(update={"held": 0, "since": 1004.0})
+    other = STANDING.model_copy(update={"worker": "w2"})
+
+    async def told(*standings: Standing) -> None:
+        for standing in standings:
+            await queue.tell(standing)
+            await client.arrived(SimpleNamespace(subject="standing.echo", data=standing.to_json()))
+
+    assert [await queue.standings(), await ear.heard()] == [{}, {}]
+    await told(STANDING, other)
+    clock.advance(1.0)
+    await told(later)
+    clock.advance(STANDING_SECONDS - 1.0)
+    assert [await queue.standings(), await ear.heard()] == [{"w1": later, "w2": other}] * 2
+    clock.advance(0.5)
+    assert [await queue.standings(), await ear.heard()] == [{"w1": later}] * 2
+    clock.advance(1.0)
+    assert [await queue.standings(), await ear.heard()] == [{}, {}]
+
+
+def test_of_more_workers_than_are_kept_those_heard_longest_ago_go() -> None:
+    standings = Standings(lambda: 0.0)
+    for number in range(TOLD_MOST + 2):
+        standings.hear(STANDING.model_copy(update={"worker": f"w{number}"}))
+        standings.hear(STANDING)
+    assert len(standings.fresh()) == TOLD_MOST
+    assert {"w0", "w1", "w2"} & set(standings.fresh()) == {"w1"}, "w1 was heard again and again"

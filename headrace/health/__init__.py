@@ -1,0 +1,1 @@
+"""How a service tells whoever runs it that it lives and is ready."""

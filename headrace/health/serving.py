@@ -1,0 +1,80 @@
+"""GET /healthz and GET /readyz, for services that have no HTTP server of their own."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+import orjson
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from headrace.model.errors import ConfigurationError
+
+PORT = 8081
+GRACE_SECONDS = 1
+
+Check = Callable[[], str]  # what is wrong, for people; empty: nothing is
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to the service."""
+        yield
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    port: int,
+    *,
+    ready: Check,
+    alive: Check = lambda: "",
+    host: str = "0.0.0.0",  # noqa: S104  (the kubelet asks at the pod's address)
+) -> AsyncIterator[int]:
+    """Answer while the block runs; gives the port, which for 0 is one that was free.
+
+    A check is asked at each request; a fault that it names is answered with status 503.
+    Raises ConfigurationError when the port can't be had.
+    """
+    listening = _bound(host, port)
+    server = _Server(_config(alive, ready))
+    task = asyncio.create_task(server.serve([listening]), name="health")
+    try:
+        yield listening.getsockname()[1]
+    finally:
+        server.should_exit = True
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket that takes connections: uvicorn itself would end the process where it can't bind."""
+    try:
+        return socket.create_server((host, port), backlog=16)
+    except OSError as error:
+        raise ConfigurationError(
+            f"health checks can't be answered on {host}:{port} ({error.strerror}); free that port"
+        ) from error
+
+
+def _config(alive: Check, ready: Check) -> uvicorn.Config:
+    routes = [Route("/healthz", _answering(alive)), Route("/readyz", _answering(ready))]
+    return uvicorn.Config(
+        Starlette(routes=routes),
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+
+
+def _answering(check: Check) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(_: Request) -> Response:
+        fault = check()
+        document = {"error": fault} if fault else {"status": "ok"}
+        return Response(orjson.dumps(document), 503 if fault else 200, media_type="application/json")
+
+    return answer

@@ -1,0 +1,308 @@
+"""The pod of one worker: the supervisor as native sidecar, the runner in the user's container. Pure.
+
+Where things lie in both containers is fixed here, so that requests name the same paths on either side. The
+supervisor sees the whole shared volume, the user's container only two folders of it: a path that the
+supervisor follows never leads through a folder that the user's processes may rearrange.
+"""
+
+from collections.abc import Mapping
+from math import ceil
+from typing import Any
+
+from headrace.model.errors import ConfigurationError
+from headrace.model.function import Function, Profile, Toleration
+from headrace.model.labels import (
+    COMPONENT,
+    DIGEST,
+    FUNCTION,
+    HEADRACE,
+    MANAGED_BY,
+    PART_OF,
+    POOL,
+    short_digest,
+)
+from headrace.model.resources import GPU
+from headrace.model.settings import KubernetesSettings, RunnerKind, SidecarSettings, WorkerSettings
+from headrace.model.suiting import request_of, tolerations_of
+
+Manifest = dict[str, Any]
+
+SHARED = "/headrace"  # the shared volume, as the supervisor sees it
+WORK = f"{SHARED}/work"  # tasks and pipes; all that the user's container sees beside RUNNER
+RUNNER = f"{SHARED}/runner"  # read-only there
+STARTED = f"{SHARED}/started"  # a file: the user's container may start
+SETTINGS = "/etc/headrace/settings"  # settings.json, ca.crt
+FUNCTIONS = "/etc/headrace/functions"  # <function>/function.yaml
+SECRETS = "/etc/headrace/secrets"  # <secret>/<key>
+
+SUPERVISOR, USER = "supervisor", "function"  # the containers' names
+SETTLING_SECONDS = 30  # beyond the file in hand: to commit it, and to hand back the rest
+MOST_LEAVING_SECONDS = 3600 - SETTLING_SECONDS  # a node that must go waits no longer for a file
+
+
+def worker_settings(*, prefetch_seconds: float = 2.0) -> WorkerSettings:
+    """The part of a worker's settings that these pods prescribe."""
+    return WorkerSettings(
+        runner=RunnerKind.CONTAINER,
+        work_directory=SHARED,
+        secrets_directory=SECRETS,
+        prefetch_seconds=prefetch_seconds,
+    )
+
+
+def pod_name(function: str, digest: str, ordinal: int) -> str:
+    """The name of a worker's pod, which is the worker's name too."""
+    return f"{function}-{short_digest(digest)}-{ordinal}"
+
+
+def function_map_name(function: str, digest: str) -> str:
+    """The name of the ConfigMap that holds a function as of this digest."""
+    return f"{function}-{short_digest(digest)}"
+
+
+def leaving_seconds(function: Function) -> float:
+    """How long a worker that has to leave may still work on what it has in hand: one batch's time limit."""
+    spec = function.spec
+    files = spec.batch.max_files if spec.run.handler is not None else 1
+    return min(spec.delivery.timeout_seconds * files, MOST_LEAVING_SECONDS)
+
+
+def worker_pod(
+    function: Function,
+    digest: str,
+    *,
+    ordinal: int,
+    node: str,
+    settings: KubernetesSettings,
+    pool: str = "",
+) -> Manifest:
+    """The pod of the function's worker `ordinal` on a node.
+
+    The scheduler still binds it: it alone knows what else is on its way to the node. Raises
+    ConfigurationError for a function that can't run in a pod, and for settings without a sidecar.
+    """
+    sidecar = _checked(function, settings)
+    labels = {
+        PART_OF: HEADRACE,
+        COMPONENT: "worker",
+        MANAGED_BY: f"{HEADRACE}-scaler",
+        FUNCTION: function.name,
+        DIGEST: short_digest(digest),
+        **({POOL: pool} if pool else {}),
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": pod_name(function.name, digest, ordinal),
+            "namespace": settings.namespace,
+            "labels": labels,
+        },
+        "spec": {
+            "restartPolicy": "Never",
+            "serviceAccountName": f"{HEADRACE}-{function.name}",
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "terminationGracePeriodSeconds": ceil(leaving_seconds(function)) + SETTLING_SECONDS,
+            "securityContext": _pod_security(function, sidecar),
+            **_placement(function, node),
+            **({"priorityClassName": sidecar.priority_class} if sidecar.priority_class else {}),
+            **_pull_secrets(function, sidecar),
+            "initContainers": [_supervisor(function, sidecar)],
+            "containers": [_user(function)],
+            "volumes": _volumes(function, digest, sidecar),
+        },
+    }
+
+
+def _checked(function: Function, settings: KubernetesSettings) -> SidecarSettings:
+    spec, faults = function.spec, []
+    if spec.run.http is not None:
+        faults.append(
+            "spec.run: found http, allowed handler or script on Kubernetes for now; "
+            "write a handler that calls what the image serves"
+        )
+    if spec.image is None:
+        faults.append("spec.image: found none, allowed an image; name the one that the function runs in")
+    if spec.run.script is not None and spec.run.source is None:
+        faults.append(
+            "spec.run.source: found none, allowed the script's text, as a pod has no folder of the "
+            "function; render the function from its folder"
+        )
+    if faults:
+        raise ConfigurationError(f"function {function.name!r} can't run in a pod: {'; '.join(faults)}")
+    if settings.sidecar is None:
+        raise ConfigurationError(
+            "settings: kubernetes.sidecar is missing, which who starts workers needs; add it with its image"
+        )
+    return settings.sidecar
+
+
+def _placement(function: Function, node: str) -> Manifest:
+    field = {"key": "metadata.name", "operator": "In", "values": [node]}
+    required = {"nodeSelectorTerms": [{"matchFields": [field]}]}
+    return {
+        "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}},
+        **({"nodeSelector": dict(function.spec.node_selector)} if function.spec.node_selector else {}),
+        "tolerations": [_toleration(each) for each in tolerations_of(function)],
+    }
+
+
+def _toleration(toleration: Toleration) -> Manifest:
+    return toleration.model_dump(exclude_none=True)
+
+
+def _pod_security(function: Function, sidecar: SidecarSettings) -> Manifest:
+    """fsGroup: what either container writes into the shared volume belongs to a group of both."""
+    confined = function.spec.security.profile is Profile.RESTRICTED
+    return {
+        **({"runAsNonRoot": True} if confined else {}),
+        "fsGroup": sidecar.run_as_user,
+        "fsGroupChangePolicy": "OnRootMismatch",
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def _pull_secrets(function: Function, sidecar: SidecarSettings) -> Manifest:
+    names = dict.fromkeys((*function.spec.image_pull_secrets, *sidecar.image_pull_secrets))
+    return {"imagePullSecrets": [{"name": name} for name in names]} if names else {}
+
+
+def _supervisor(function: Function, sidecar: SidecarSettings) -> Manifest:
+    needs = sidecar.resources
+    amounts = {"memory": needs.memory, "ephemeral-storage": needs.ephemeral_storage}
+    secrets = [
+        {"name": _secret_volume(index), "mountPath": f"{SECRETS}/{name}", "readOnly": True}
+        for index, name in enumerate(function.spec.secrets)
+    ]
+    return {
+        "name": SUPERVISOR,
+        "image": sidecar.image,
+        "restartPolicy": "Always",
+        "command": ["python", "-m", "headrace.worker"],
+        "args": ["--settings", f"{SETTINGS}/settings.json", "--function", function.name],
+        "env": [
+            {"name": "HEADRACE_WORKER", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+        ],
+        # No limit on cpu: it stages for the model, which waits when the supervisor is throttled.
+        "resources": {"requests": {"cpu": needs.cpu, **amounts}, "limits": amounts},
+        "securityContext": {
+            **_restricted(),
+            "runAsNonRoot": True,
+            "runAsUser": sidecar.run_as_user,
+            "readOnlyRootFilesystem": True,
+        },
+        "startupProbe": {
+            "exec": {"command": ["test", "-e", STARTED]},
+            "periodSeconds": 1,
+            "failureThreshold": 120,
+        },
+        "volumeMounts": [
+            {"name": "shared", "mountPath": SHARED},
+            {"name": "function", "mountPath": f"{FUNCTIONS}/{function.name}", "readOnly": True},
+            {"name": "settings", "mountPath": SETTINGS, "readOnly": True},
+            *secrets,
+        ],
+    }
+
+
+def _user(function: Function) -> Manifest:
+    spec = function.spec
+    return {
+        "name": USER,
+        "image": spec.image,
+        "command": _command(function),
+        "env": [{"name": name, "value": _literal(value)} for name, value in _variables(function).items()],
+        **({"envFrom": [{"secretRef": {"name": name}} for name in spec.secrets]} if spec.secrets else {}),
+        "resources": _user_resources(function),
+        "securityContext": _user_security(function),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": _user_mounts(function),
+    }
+
+
+def _command(function: Function) -> list[str]:
+    """Process 1 of the user's container; what starts and ends the user's own processes."""
+    pipes = [f"{WORK}/pipes/requests", f"{WORK}/pipes/replies"]
+    handler = function.spec.run.handler
+    if handler is not None:
+        return ["python3", "-I", "-S", f"{RUNNER}/init.py", *pipes, f"{RUNNER}/runner.py", handler]
+    return ["/bin/sh", f"{RUNNER}/init.sh", *pipes, f"{RUNNER}/script"]
+
+
+def _variables(function: Function) -> Mapping[str, str]:
+    threads = max(1, function.spec.resources.cpu_millicores // 1000)
+    return {"OMP_NUM_THREADS": str(threads), **function.spec.environment}
+
+
+def _literal(value: str) -> str:
+    """Keep `$(NAME)` from being expanded.
+
+    https://kubernetes.io/docs/tasks/inject-data-application/define-interdependent-environment-variables/
+    """
+    return value.replace("$", "$$")
+
+
+def _user_resources(function: Function) -> Manifest:
+    needs = function.spec.resources
+    gpus = request_of(function)[GPU]
+    amounts = {
+        "cpu": needs.cpu,
+        "memory": needs.memory,
+        "ephemeral-storage": needs.ephemeral_storage,
+        **({GPU: str(gpus)} if gpus else {}),
+    }
+    return {"requests": amounts, "limits": dict(amounts)}
+
+
+def _user_security(function: Function) -> Manifest:
+    security = function.spec.security
+    confined = security.profile is Profile.RESTRICTED
+    return {
+        **(_restricted() if confined else {}),
+        **({"runAsNonRoot": True} if confined else {}),
+        **({"runAsUser": security.run_as_user} if security.run_as_user is not None else {}),
+        "readOnlyRootFilesystem": not security.writable_root,
+    }
+
+
+def _restricted() -> Manifest:
+    return {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+
+
+def _user_mounts(function: Function) -> list[Manifest]:
+    spec = function.spec
+    return [
+        {"name": "shared", "mountPath": WORK, "subPath": "work"},
+        {"name": "shared", "mountPath": RUNNER, "subPath": "runner", "readOnly": True},
+        *([] if spec.security.writable_root else [{"name": "tmp", "mountPath": "/tmp"}]),  # noqa: S108  (in a pod of one function)
+        *(
+            {"name": f"volume-{each.name}", "mountPath": each.mount_path, "readOnly": each.read_only}
+            for each in spec.volumes
+        ),
+    ]
+
+
+def _volumes(function: Function, digest: str, sidecar: SidecarSettings) -> list[Manifest]:
+    spec = function.spec
+    return [
+        {"name": "shared", "emptyDir": {}},
+        {"name": "function", "configMap": {"name": function_map_name(function.name, digest)}},
+        {"name": "settings", "secret": {"secretName": sidecar.settings_secret}},
+        *([] if spec.security.writable_root else [{"name": "tmp", "emptyDir": {}}]),
+        *(
+            {"name": _secret_volume(index), "secret": {"secretName": name}}
+            for index, name in enumerate(spec.secrets)
+        ),
+        *(
+            {
+                "name": f"volume-{each.name}",
+                "persistentVolumeClaim": {"claimName": each.claim, "readOnly": each.read_only},
+            }
+            for each in spec.volumes
+        ),
+    ]
+
+
+def _secret_volume(index: int) -> str:
+    return f"secret-{index}"

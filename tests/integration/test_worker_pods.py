@@ -1,0 +1,269 @@
+"""Worker pods as real Kubernetes judges them: its API server with all admission, a node that runs them."""
+
+import asyncio
+import json
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headrace.manifests.worker_pod import RUNNER, worker_pod
+from headrace.model.function import Function, digest_of
+from headrace.model.record import Record
+from headrace.model.settings import KubernetesSettings, SidecarSettings
+from tests.fixtures.nats import NatsServer
+from tests.fixtures.seaweedfs import SeaweedServer
+from tests.integration.worker_site import PATIENCE_SECONDS, Site, site, until
+from tests.toolchain.cluster.box import Box
+from tests.toolchain.running import ToolchainError
+
+SECURITY = "pod-security.kubernetes.io"
+
+
+def function(**spec: object) -> Function:
+    document = {
+        "apiVersion": "headrace.dev/v1alpha1",
+        "kind": "Function",
+        "metadata": {"name": "echo"},
+        "spec": {
+            "image": "registry.example/echo@sha256:" + "2" * 64,
+            "run": {"handler": "echo:Classifier"},
+            "input": [{"bucket": "uploads"}],
+            **spec,
+        },
+    }
+    return Function.from_json(json.dumps(document))
+
+
+def pod(namespace: str, **spec: object) -> dict[str, Any]:
+    settings = KubernetesSettings(
+        namespace=namespace,
+        platform_namespace="headrace",
+        sidecar=SidecarSettings(image="registry.example/headrace:1"),
+    )
+    made = function(**spec)
+    return worker_pod(made, digest_of(made, {}), ordinal=0, node="n0", settings=settings, pool="cpu")
+
+
+@pytest.fixture(scope="module")
+def namespaces(control_plane: Box) -> Mapping[str, str]:
+    """A namespace that enforces each of the pod security standards, with the function's account in it."""
+    made = {profile: f"pods-{profile}" for profile in ("restricted", "baseline")}
+    for profile, name in made.items():
+        labels = {f"{SECURITY}/enforce": profile, f"{SECURITY}/enforce-version": "latest"}
+        account = {"name": "headrace-echo", "namespace": name}
+        control_plane.apply(
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}},
+            {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account},
+        )
+    return made
+
+
+def create(box: Box, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """A dry run: admitted and defaulted, not stored. Unknown or doubled fields are refused."""
+    arguments = ("create", "--dry-run=server", "--validate=strict", "-o", "json", "-f", "-")
+    return json.loads(box.kubectl(*arguments, stdin=json.dumps(manifest)))
+
+
+SPECS: tuple[dict[str, object], ...] = (
+    {},
+    {"run": {"script": "script.sh", "source": "exit 0"}},
+    {"secrets": ["token"], "environment": {"THRESHOLD": "0.5", "PRICE": "$(HOME) $5"}},
+    {"gpu": {"count": 2}, "nodeSelector": {"zone": "lab"}, "tolerations": [{"operator": "Exists"}]},
+    {"security": {"runAsUser": 1000, "writableRoot": True}, "imagePullSecrets": ["registry"]},
+    {"volumes": [{"name": "models", "claim": "models", "mountPath": "/models"}]},
+    {"delivery": {"timeoutSeconds": 0.5}, "resources": {"cpu": "250m", "memory": "1.5Gi"}},
+)
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: ",".join(spec) or "plain")
+def test_every_kind_of_worker_is_admitted_where_pods_must_be_restricted(control_plane, namespaces, spec):
+    sent = pod(namespaces["restricted"], **spec)
+    admitted = create(control_plane, sent)
+    assert admitted["spec"]["containers"][0]["command"] == sent["spec"]["containers"][0]["command"]
+
+
+def test_no_container_of_a_worker_gets_a_token_of_kubernetes(control_plane, namespaces):
+    admitted = create(control_plane, pod(namespaces["restricted"]))["spec"]
+    assert [volume["name"] for volume in admitted["volumes"]] == ["shared", "function", "settings", "tmp"]
+    assert [
+        mount["mountPath"]
+        for container in (*admitted["initContainers"], *admitted["containers"])
+        for mount in container["volumeMounts"]
+        if "serviceaccount" in mount["mountPath"]
+    ] == []
+
+
+BASELINE = {"security": {"profile": "baseline"}}
+
+
+def test_a_baseline_function_runs_only_where_baseline_is_allowed(control_plane, namespaces):
+    create(control_plane, pod(namespaces["baseline"], **BASELINE))
+    with pytest.raises(ToolchainError, match='violates PodSecurity "restricted'):
+        create(control_plane, pod(namespaces["restricted"], **BASELINE))
+
+
+def test_the_implied_toleration_is_the_one_that_kubernetes_adds(control_plane, namespaces):
+    admitted = create(control_plane, pod(namespaces["restricted"], gpu={"count": 1}))
+    own = [each for each in admitted["spec"]["tolerations"] if each.get("key") == "nvidia.com/gpu"]
+    assert own == [{"key": "nvidia.com/gpu", "operator": "Exists"}]
+
+
+# On a real node
+
+Images = Mapping[str, tuple[Path, str]]  # name -> archive, reference
+
+
+@pytest.fixture
+def servers(nats_server: NatsServer, seaweedfs: SeaweedServer) -> tuple[NatsServer, SeaweedServer]:
+    return nats_server, seaweedfs
+
+
+@pytest.fixture(scope="session")
+def loaded(cluster: Box, images: Images) -> Images:
+    """The images, which the node has."""
+    for name in ("headrace", "headrace-test-debian"):
+        cluster.load_image(images[name][0])
+    return images
+
+
+def worker(loaded: Images, **spec: object) -> Function:
+    """A function named for one test, on a plain Debian."""
+    document = json.loads(function(**spec).to_json())
+    document["metadata"]["name"] = f"f{uuid.uuid4().hex[:8]}"
+    document["spec"] |= {
+        "output": [{"bucket": "results", "prefix": "out/"}],
+        "security": {"runAsUser": 1000},
+        "resources": {"cpu": "100m", "memory": "64Mi", "ephemeralStorage": "64Mi"},
+        "image": spec.get("image", loaded["headrace-test-debian"][1]),
+    }
+    return Function.from_json(json.dumps(document))
+
+
+def script(source: str) -> dict[str, object]:
+    return {"run": {"script": "script.sh", "source": source}}
+
+
+WORKS = """
+echo "token $TOKEN of $STORAGE_OBJECT_KEY as $(id -u)"
+umask 077
+tr a-z A-Z <"$INPUT_FILE_PATH" >"$TMP_OUTPUT_DIR/${STORAGE_OBJECT_KEY##*/}.out"
+ls /etc/headrace /var/run/secrets 2>&1 | grep -v "No such file"
+(echo x >/root-is-writable) 2>/dev/null && echo "the root is writable"
+exit 0
+"""
+
+
+async def test_a_script_on_a_plain_image_works_files_and_its_pod_ends_well(cluster, loaded, servers):
+    made = worker(loaded, **script(WORKS), secrets=["token"])
+    async with site(cluster, loaded, servers, made, {"TOKEN": "a-secret-value"}) as at:
+        name = at.start()
+        one, two = await at.upload("one.txt", "two.txt", content=b"clip")
+        records = [await at.ended(task) for task in (one, two)]
+        assert [record.log for record in records] == [
+            "token *** of one.txt as 1000\n",
+            "token *** of two.txt as 1000\n",
+        ], at.state()
+        assert await at.storage.read(at.buckets["results"], "out/one.txt.out") == b"CLIP"
+        assert {(record.worker, record.runtime) for record in records} == {(name, "kubernetes")}
+        first = await at.first_process(name)
+        at.delete(name)
+        await until(lambda: name not in at.pods(), "the pod is gone")
+        assert not Path(f"/proc/{first}").exists()
+
+
+async def test_a_worker_told_to_leave_finishes_its_file_and_hands_back_the_rest(cluster, loaded, servers):
+    source = 'sleep 4; cp "$INPUT_FILE_PATH" "$TMP_OUTPUT_DIR/${STORAGE_OBJECT_KEY##*/}"'
+    async with site(cluster, loaded, servers, worker(loaded, **script(source))) as at:
+        name = at.start()
+        tasks = await at.upload("a", "b", "c", content=b"clip")
+        await at.first_process(name)
+        await _leases(at, 2)  # one runs, one is staged ahead
+        at.delete(name)
+        record = await at.ended(tasks[0])
+        await until(lambda: name not in at.pods(), "the pod is gone")
+        assert isinstance(record, Record)
+        second = at.start(1)
+        ends = [await at.ended(task) for task in tasks[1:]]
+        assert [(end.worker, end.attempt_number) for end in ends] == [(second, 1)] * 2, (
+            "not left to their leases"
+        )
+
+
+async def test_a_container_that_is_killed_counts_for_its_file_and_for_no_other(cluster, loaded, servers):
+    spec = {**script("sleep 1000"), "delivery": {"attempts": 1}}
+    async with site(cluster, loaded, servers, worker(loaded, **spec)) as at:
+        name = at.start()
+        tasks = await at.upload("a", "b", content=b"clip")
+        await _leases(at, 2)
+        await at.kill(name, RUNNER)
+        failure = await at.ended(tasks[0])
+        assert failure.reason == "killed, probably out of memory (limit 64 MiB); the container ended"
+        await until(lambda: at.pods()[name]["status"]["phase"] == "Failed", "the pod has failed")
+        (lease,) = await at.queue.pull(at.function.name, 2, wait_seconds=20.0)
+        assert (lease.task, await at.ended_yet(tasks[1])) == (tasks[1], None), "handed back"
+
+
+async def test_a_supervisor_that_dies_takes_its_pod_with_it(cluster, loaded, servers):
+    async with site(cluster, loaded, servers, worker(loaded, **script("sleep 1000"))) as at:
+        name = at.start()
+        await at.upload("a")
+        await _leases(at, 1)
+        first = await at.first_process(name)
+        await at.kill(name, "headrace.worker")
+        await until(lambda: at.pods()[name]["status"]["phase"] == "Failed", "the pod has failed")
+        assert at.status(name)["terminated"]["exitCode"] == 70
+        assert not Path(f"/proc/{first}").exists()
+
+
+GREEDY = """
+python3 -c 'x = bytearray(300 * 2**20)'
+exit $?
+"""
+
+
+async def test_a_file_that_needs_too_much_memory_fails_and_says_so(cluster, loaded, servers):
+    spec = {**script(GREEDY), "delivery": {"attempts": 1}}
+    async with site(cluster, loaded, servers, worker(loaded, **spec)) as at:
+        at.start()
+        (task,) = await at.upload("a")
+        failure = await at.ended(task)
+        assert failure.reason.startswith("killed, probably out of memory (limit 64 MiB)"), at.state()
+
+
+async def test_an_image_that_cannot_be_pulled_costs_no_attempt_and_holds_no_task(cluster, loaded, servers):
+    made = worker(loaded, **script("exit 0"), image="localhost:1/never:1")
+    async with site(cluster, loaded, servers, made) as at:
+        name = at.start()
+        await at.upload("a")
+
+        def reason() -> str:
+            return at.status(name).get("waiting", {}).get("reason", "")
+
+        await until(lambda: reason() in ("ErrImagePull", "ImagePullBackOff"), "the image can't be pulled")
+        backlog = await at.queue.backlog(at.function.name)
+        assert (backlog.tasks, backlog.leased) == (1, 0)
+        at.delete(name)
+        await until(lambda: name not in at.pods(), "the pod is gone")
+
+
+async def test_a_worker_tells_what_it_holds(cluster, loaded, servers):
+    async with site(cluster, loaded, servers, worker(loaded, **script("sleep 5"))) as at:
+        await at.queue.standings()
+        name = at.start()
+        (task,) = await at.upload("a")
+        held: set[int] = set()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not {0, 1} <= held:
+                standing = (await at.queue.standings()).get(name)
+                held |= {standing.held} if standing else set()
+                await asyncio.sleep(0.05)
+        await at.ended(task)
+
+
+async def _leases(at: Site, number: int) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while await at.leased() < number:
+            await asyncio.sleep(0.1)
