@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from headrace.cli.connect import execute, read_explanation
 from headrace.cli.options import DEFAULT_STATE, Json, State
 from headrace.cli.output import (
     counted,
@@ -21,6 +20,7 @@ from headrace.cli.output import (
     size,
 )
 from headrace.cli.plan_story import print_explanation
+from headrace.cli.session import execute, read_explanation
 from headrace.cli.target import Location, parse_object
 from headrace.model.errors import NotFoundError
 from headrace.model.record import FailureRecord, Record

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from headrace.cli.connect import execute
 from headrace.cli.options import DEFAULT_STATE, FunctionName, Json, State
 from headrace.cli.output import err, location, print_json, shown_lines
+from headrace.cli.session import execute
 from headrace.cli.target import SCHEME, parse_object
 from headrace.operations.logs import logs as read_logs
 

@@ -17,6 +17,11 @@ COMMANDS = (
         "headrace up --functions functions",
     ),
     Entry(
+        "connect", "headrace.cli.connect", "connect",
+        "Make a cluster's stack reachable for the commands on this machine.",
+        "headrace connect --kubeconfig lab.yaml --state lab",
+    ),
+    Entry(
         "demo", "headrace.cli.demo", "demo",
         "Work a hundred echocardiograms and write a report.",
         "headrace demo --files 20",

@@ -2,9 +2,9 @@
 
 import typer
 
-from headrace.cli.connect import execute
 from headrace.cli.options import DEFAULT_STATE, DryRun, FunctionName, Json, State
 from headrace.cli.output import counted, out, print_json
+from headrace.cli.session import execute
 from headrace.operations import purge as queue
 from headrace.operations.purge import Pausing
 

@@ -3,8 +3,8 @@
 import typer
 
 from headrace.cli.changes import print_changes
-from headrace.cli.connect import execute
 from headrace.cli.options import DEFAULT_STATE, DryRun, FunctionName, Json, State
+from headrace.cli.session import execute
 from headrace.operations.purge import purge as purge_queue
 
 

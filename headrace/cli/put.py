@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TransferSpeedColumn
 
-from headrace.cli.connect import Session, execute
 from headrace.cli.options import DEFAULT_STATE, DryRun, Json, State
 from headrace.cli.output import counted, err, location, out, print_json, size
+from headrace.cli.session import Session, execute
 from headrace.cli.target import SCHEME, Location, Upload, parse_location, uploads_for, uploads_to
 from headrace.model.errors import ConfigurationError
 from headrace.operations.concurrently import concurrently

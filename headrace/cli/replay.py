@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from headrace.cli.changes import print_changes
-from headrace.cli.connect import execute
 from headrace.cli.options import DEFAULT_STATE, DryRun, FunctionName, Json, State
+from headrace.cli.session import execute
 from headrace.operations.replay import replay as replay_failures
 
 

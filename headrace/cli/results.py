@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from headrace.cli.connect import Session, execute
 from headrace.cli.options import DEFAULT_STATE, FunctionName, Json, State
 from headrace.cli.output import counted, duration, location, moment, out, print_json, size
+from headrace.cli.session import Session, execute
 from headrace.operations.results import Result
 from headrace.operations.results import results as read_results
 

@@ -9,11 +9,11 @@ from typing import Annotated
 
 import typer
 
-from headrace.cli.connect import Session, execute
 from headrace.cli.fetch import fetch
 from headrace.cli.options import DEFAULT_STATE, DryRun, FunctionName, Json, State
 from headrace.cli.output import counted, duration, err, location, out, print_json, shown, shown_lines, size
 from headrace.cli.put import Puts, upload_all
+from headrace.cli.session import Session, execute
 from headrace.cli.target import Upload, uploads_for
 from headrace.model.errors import TransientError
 from headrace.model.record import FailureRecord, Record

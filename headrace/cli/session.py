@@ -14,6 +14,7 @@ import typer
 from pydantic import ValidationError
 
 from headrace.catalog.folder import load_folder
+from headrace.connect.following import read_objects
 from headrace.local.state import StackState, StateDirectory
 from headrace.model.errors import ConfigurationError, NotFoundError
 from headrace.model.settings import Settings
@@ -64,7 +65,8 @@ async def open_session(state: Path) -> AsyncIterator[Session]:
     storage = S3Storage(settings.storage)
     queue = JetStreamQueue(settings.queue.url, token=settings.queue.token)
     try:
-        functions = load_folder(Path(settings.functions_directory))
+        folder = Path(settings.functions_directory)
+        functions = read_objects(folder) if settings.kubernetes else load_folder(folder)
         stack = Stack(storage, queue, functions, settings.platform_bucket, settings.buckets)
         yield Session(
             stack,

@@ -4,9 +4,9 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from headrace.cli.connect import Session, execute
 from headrace.cli.options import DEFAULT_STATE, Json, State
 from headrace.cli.output import duration, out, print_json
+from headrace.cli.session import Session, execute
 from headrace.operations.status import FunctionStatus, Status
 from headrace.operations.status import status as read_status
 from headrace.scaler.plan import ReasonCode

@@ -13,10 +13,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from headrace.cli.connect import Session, execute
 from headrace.cli.options import DEFAULT_STATE, State
 from headrace.cli.output import counted, document, err, out, shown
 from headrace.cli.rates import Rates
+from headrace.cli.session import Session, execute
 from headrace.cli.status import add_figures, remark, row
 from headrace.model.errors import TransientError
 from headrace.operations.status import FunctionStatus, Status, Tally, status

@@ -1,13 +1,13 @@
 """What Headrace needs of Kubernetes' API server: documents, conditional writes, watches that resume."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
 from headrace.kube.kinds import Kind
 
-Manifest = Mapping[str, Any]  # one object, as JSON has it
+Manifest = Mapping[str, Any]  # one object, as JSON has it; one handed out is not to be changed in place
 
 
 class Change(StrEnum):
@@ -42,6 +42,9 @@ class Selection:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
+EVERYTHING = Selection()
+
+
 class Kube(Protocol):
     """An API server.
 
@@ -49,14 +52,14 @@ class Kube(Protocol):
     some seconds at most, when the server can't be reached, is overloaded or does not confirm (what was asked
     may have been done nevertheless); ConfigurationError when it refuses us (401, 403) or what we send (400,
     422, a denying admission policy), with the server's own message; NotFoundError when the object, its kind
-    or its namespace is not there.
+    or its namespace is not there. Whatever comes out lacks metadata.managedFields.
     """
 
     async def get(self, kind: Kind, name: str, *, namespace: str | None = None) -> Manifest:
         """The object as it is now."""
         ...
 
-    async def list(self, kind: Kind, selection: Selection = Selection()) -> Listing:
+    async def list(self, kind: Kind, selection: Selection = EVERYTHING) -> Listing:
         """Every object selected. For a view that lasts, use a Mirror: it lists once and watches."""
         ...
 
@@ -65,7 +68,10 @@ class Kube(Protocol):
         ...
 
     async def replace(self, kind: Kind, manifest: Manifest) -> Manifest:
-        """Replace it, metadata.resourceVersion being a condition where given. Raises ChangedError."""
+        """Replace all but its status, on condition of metadata.resourceVersion. Raises ChangedError.
+
+        The server demands that condition for most kinds; without one: ConfigurationError.
+        """
         ...
 
     async def apply(self, kind: Kind, manifest: Manifest, *, manager: str) -> Manifest:
@@ -92,11 +98,13 @@ class Kube(Protocol):
         *,
         namespace: str | None = None,
         uid: str | None = None,
+        version: str | None = None,
         grace_seconds: int | None = None,
     ) -> None:
         """Order its deletion. Quiet when it is not there.
 
-        With `uid` only that very object: ChangedError when another bears the name by now.
+        With `uid` only that very object, with `version` only as it was then (its resourceVersion): otherwise
+        ChangedError. `grace_seconds` is a pod's time to end; 0: it goes at once, whatever its node does.
         """
         ...
 
@@ -107,11 +115,13 @@ class Kube(Protocol):
         """
         ...
 
-    def watch(self, kind: Kind, selection: Selection, version: str) -> AsyncIterator[Event]:
+    def watch(self, kind: Kind, selection: Selection, version: str) -> AsyncGenerator[Event, None]:
         """Every change since a version, in order, for as long as the connection lasts.
 
-        Ends quietly when the server closes it; the caller goes on at the last event's resourceVersion, that
-        of a bookmark included. Raises ChangedError when the server has forgotten that version: list anew.
+        First comes a bookmark of that very version, once the watch stands. It ends quietly when the server
+        closes it; the caller goes on at the last event's resourceVersion, that of a bookmark included. What
+        the selection no longer takes is gone for it. Raises ChangedError when the server has forgotten that
+        version: list anew. Close what is not read to its end (`contextlib.aclosing`).
         """
         ...
 

@@ -7,20 +7,36 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from headrace.model.quantity import QUANTITY_PATTERN, parse_bytes, parse_millicores, parse_quantity
+from headrace.model.metadata import Namespace, ObjectMetadata
+from headrace.model.quantity import (
+    MAX_QUANTITY,
+    QUANTITY_PATTERN,
+    parse_bytes,
+    parse_millicores,
+    parse_nanos,
+    parse_quantity,
+)
 from headrace.model.value import Value
+
+MOST = 2**31 - 1  # of what is counted in whole numbers, as Kubernetes counts them
+MAX_QUANTITY_LENGTH = 32
+MOST_ENTRIES = 100  # of a mapping: the API server bounds what its rules may cost
 
 
 def _quantity(text: str) -> str:
     if parse_quantity(text) == 0:
         raise ValueError(f"found {text!r}, allowed > 0; write what is needed")
+    if parse_nanos(text) >= MAX_QUANTITY * 10**9:
+        raise ValueError(f"found {text!r}, allowed < {MAX_QUANTITY} (2^63 - 1); write less")
     return text
 
 
 Quantity = Annotated[
     str,
     AfterValidator(_quantity),
-    Field(json_schema_extra={"pattern": QUANTITY_PATTERN, "format": "quantity"}),
+    Field(
+        max_length=MAX_QUANTITY_LENGTH, json_schema_extra={"pattern": QUANTITY_PATTERN, "format": "quantity"}
+    ),
 ]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,37}[a-z0-9])?$")]
 Bucket = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
@@ -67,7 +83,7 @@ class Run(Value):
 
     handler: str | None = Field(
         default=None,
-        pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$",
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*$",
         description="`module:Class` in the function's folder; loaded once, called with batches of files",
     )
     script: str | None = Field(
@@ -166,7 +182,7 @@ class Resources(Value):
 class Gpu(Value):
     """An ordered wish: the first way that the cluster has and that satisfies the rest is taken."""
 
-    count: int = Field(default=1, ge=1, description="GPUs of one worker")
+    count: int = Field(default=1, ge=1, le=MOST, description="GPUs of one worker")
     memory: Quantity | None = Field(default=None, description="memory needed on each GPU; none: any")
     access: tuple[Access, ...] = Field(
         default=(Access.PASSTHROUGH,), min_length=1, description="ways to a GPU, the best liked first"
@@ -179,15 +195,15 @@ class Gpu(Value):
 class Batch(Value):
     """Files given to a handler in one call."""
 
-    max_files: int = Field(default=1, ge=1, description="files in one call, at most")
+    max_files: int = Field(default=1, ge=1, le=MOST, description="files in one call, at most")
     linger_seconds: Seconds = Field(default=0.0, ge=0, description="how long a call waits for more files")
 
 
 class Scale(Value):
     """How many workers, and how long a file may wait for one."""
 
-    min_workers: int = Field(default=0, ge=0, description="workers kept while no file waits")
-    max_workers: int = Field(default=50, ge=1, description="workers, at most")
+    min_workers: int = Field(default=0, ge=0, le=MOST, description="workers kept while no file waits")
+    max_workers: int = Field(default=50, ge=1, le=MOST, description="workers, at most")
     max_wait_seconds: Seconds = Field(
         default=60.0, ge=0, description="how long a file may wait beyond the boot of one node"
     )
@@ -207,7 +223,7 @@ class DeliveryPolicy(Value):
     """How long a file may take and how often it is tried."""
 
     timeout_seconds: Seconds = Field(default=600.0, gt=0, description="for one file's attempt")
-    attempts: int = Field(default=3, ge=1, description="failed attempts before a file is given up")
+    attempts: int = Field(default=3, ge=1, le=MOST, description="failed attempts before a file is given up")
 
 
 class Profile(StrEnum):
@@ -221,7 +237,7 @@ class Security(Value):
     """How the user's container is confined."""
 
     profile: Profile = Field(default=Profile.RESTRICTED, description="Kubernetes' pod security standard")
-    run_as_user: int | None = Field(default=None, ge=1, description="user id; none: the image's own")
+    run_as_user: int | None = Field(default=None, ge=1, le=MOST, description="user id; none: the image's own")
     writable_root: bool = Field(default=False, description="whether the image's own files may be written")
 
 
@@ -270,13 +286,22 @@ class FunctionSpec(Value):
         default=DeliveryPolicy(), description="how long a file may take and how often it is tried"
     )
     environment: Mapping[EnvironmentName, str] = Field(
-        default_factory=dict, description="variables of the function's process; values are strings"
+        default_factory=dict,
+        max_length=MOST_ENTRIES,
+        description="variables of the function's process; values are strings",
     )
     secrets: tuple[Name, ...] = Field(
         default=(), description="names of secrets whose entries become variables of the function's process"
     )
-    priority: int = Field(default=0, description="the higher goes first where resources are short")
-    node_selector: Mapping[str, str] = Field(default_factory=dict, description="labels that a node must have")
+    priority: int = Field(
+        default=0,
+        ge=-(10**9),
+        le=10**9,
+        description="the higher goes first where resources are short",
+    )
+    node_selector: Mapping[str, str] = Field(
+        default_factory=dict, max_length=MOST_ENTRIES, description="labels that a node must have"
+    )
     tolerations: tuple[Toleration, ...] = Field(default=(), description="taints that the pods tolerate")
     volumes: tuple[Volume, ...] = Field(default=(), description="existing claims to mount")
     image_pull_secrets: tuple[str, ...] = Field(default=(), description="names of secrets for the registry")
@@ -287,13 +312,11 @@ class FunctionSpec(Value):
     security: Security = Field(default=Security(), description="how the user's container is confined")
 
 
-class Metadata(Value):
+class Metadata(ObjectMetadata):
     """The part of Kubernetes' metadata that an author writes."""
 
     name: Name = Field(description="the function's name, and its folder's")
-    namespace: str | None = Field(default=None, description="Kubernetes namespace; none: the stack's")
-    labels: Mapping[str, str] = Field(default_factory=dict, description="Kubernetes labels")
-    annotations: Mapping[str, str] = Field(default_factory=dict, description="Kubernetes annotations")
+    namespace: Namespace | None = Field(default=None, description="Kubernetes namespace; none: the stack's")
 
 
 class Function(Value):

@@ -1,23 +1,27 @@
 """A pool of nodes of one kind: what a person writes, and what each of its nodes offers."""
 
+import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
-from headrace.model.function import Name, Quantity, Seconds
-from headrace.model.quantity import QUANTITY_PATTERN, parse_bytes, parse_millicores, parse_quantity
+from headrace.model.function import MAX_QUANTITY_LENGTH, MOST, MOST_ENTRIES, Name, Quantity, Seconds
+from headrace.model.metadata import ObjectMetadata
+from headrace.model.quantity import QUANTITY_PATTERN, parse_bytes, parse_millicores, parse_nanos
 from headrace.model.resources import CPU, EPHEMERAL_STORAGE, MEMORY, PODS, ResourceList
 from headrace.model.value import Value
 
-_HUGE_PAGES = "hugepages-"
+HUGE_PAGES = "hugepages-"
+_WHOLE = re.compile(r"\+?[0-9]+")
+_MOST_RESOURCES = 16  # that a pool names: the API server bounds what its rules may cost
 # What a node has where its pool does not say: the kubelet's own bound, and the disk of a plain cloud node.
-_UNSAID = {PODS: "110", EPHEMERAL_STORAGE: "20Gi"}
+UNSAID = {PODS: "110", EPHEMERAL_STORAGE: "20Gi"}
 
 
 def _resource_name(name: str) -> str:
-    native = name in (CPU, MEMORY, EPHEMERAL_STORAGE, PODS) or name.startswith(_HUGE_PAGES)
+    native = name in (CPU, MEMORY, EPHEMERAL_STORAGE, PODS) or name.startswith(HUGE_PAGES)
     if not native and "/" not in name:
         raise ValueError(
             f"found {name!r}, allowed cpu, memory, ephemeral-storage, pods, hugepages-<size> or a device's "
@@ -35,12 +39,11 @@ def _in_units(name: str, amount: str) -> int:
     """An amount in the units of ResourceList. Raises ValueError for a part of what comes whole."""
     if name == CPU:
         return parse_millicores(amount)
-    if name in (MEMORY, EPHEMERAL_STORAGE) or name.startswith(_HUGE_PAGES):
+    if name in (MEMORY, EPHEMERAL_STORAGE) or name.startswith(HUGE_PAGES):
         return parse_bytes(amount)
-    value = parse_quantity(amount)
-    if value.denominator != 1:
-        raise ValueError(f"{name}: found {amount!r}, allowed whole ones; round it")
-    return int(value)
+    if not _WHOLE.fullmatch(amount):
+        raise ValueError(f"{name}: found {amount!r}, allowed whole ones, in digits; round it")
+    return int(amount)
 
 
 def _countable(amounts: Mapping[str, str]) -> Mapping[str, str]:
@@ -57,11 +60,18 @@ Amount = Annotated[
     Quantity,
     BeforeValidator(_spelt),
     WithJsonSchema(
-        {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": QUANTITY_PATTERN}]}
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1},
+                {"type": "string", "pattern": QUANTITY_PATTERN, "maxLength": MAX_QUANTITY_LENGTH},
+            ]
+        }
     ),
 ]
 Amounts = Annotated[
-    Mapping[Annotated[str, AfterValidator(_resource_name)], Amount], AfterValidator(_countable)
+    Mapping[Annotated[str, AfterValidator(_resource_name)], Amount],
+    Field(max_length=_MOST_RESOURCES),
+    AfterValidator(_countable),
 ]
 Command = Annotated[tuple[str, ...], Field(min_length=1)]  # a program and its arguments
 
@@ -121,7 +131,7 @@ class Taint(Value):
     effect: TaintEffect = Field(description="what it does to pods that do not tolerate it")
 
 
-class PoolMetadata(Value):
+class PoolMetadata(ObjectMetadata):
     """What names a pool."""
 
     name: Name = Field(description="the pool's name")
@@ -142,7 +152,9 @@ class NodePoolSpec(Value):
     reserved: Amounts = Field(
         default_factory=dict, description="what the system and daemon sets take of each node, by resource"
     )
-    labels: Mapping[str, str] = Field(default_factory=dict, description="labels of each node")
+    labels: Mapping[str, str] = Field(
+        default_factory=dict, max_length=MOST_ENTRIES, description="labels of each node"
+    )
     taints: tuple[Taint, ...] = Field(default=(), description="taints of each node")
     price_per_hour: Annotated[float, Field(allow_inf_nan=False)] = Field(
         default=1.0, ge=0, description="of one node; in any currency, the same for all pools"
@@ -150,10 +162,10 @@ class NodePoolSpec(Value):
     boot_seconds: Seconds = Field(
         default=150.0, ge=0, description="from order to use, before any boot was seen; learned from then on"
     )
-    min_nodes: int = Field(default=0, ge=0, description="nodes kept on while nothing waits")
-    max_nodes: int = Field(ge=1, description="nodes, at most")
-    spare_nodes: int = Field(default=0, ge=0, description="idle nodes kept on beyond what is needed")
-    max_booting: int = Field(default=0, ge=0, description="nodes on their way at once; 0: no limit")
+    min_nodes: int = Field(default=0, ge=0, le=MOST, description="nodes kept on while nothing waits")
+    max_nodes: int = Field(ge=1, le=MOST, description="nodes, at most")
+    spare_nodes: int = Field(default=0, ge=0, le=MOST, description="idle nodes kept on beyond what is needed")
+    max_booting: int = Field(default=0, ge=0, le=MOST, description="nodes on their way at once; 0: no limit")
     hooks: Mapping[Hook, Command] = Field(
         default_factory=dict,
         description="moment -> a program and its arguments, run with HEADRACE_NODE and HEADRACE_POOL set",
@@ -187,9 +199,9 @@ class NodePoolSpec(Value):
         for name in (CPU, MEMORY):
             if self.provides is Provides.NODES and name not in self.capacity:
                 yield f"found no {name} in capacity, allowed nodes that have it; write what one node has"
-        full = _listed({**_UNSAID, **self.capacity})
-        for name, amount in _listed(self.reserved):
-            if amount > full[name]:
+        full = {**UNSAID, **self.capacity}
+        for name, amount in self.reserved.items():
+            if parse_nanos(amount) > parse_nanos(full.get(name, "0")):
                 yield (
                     f"found more {name} in reserved than in capacity, allowed reserved <= capacity; "
                     "lower one or raise the other"
@@ -211,4 +223,4 @@ class NodePool(Value):
     @property
     def allocatable(self) -> ResourceList:
         """What workers may use of one node: its capacity without what is reserved."""
-        return _listed({**_UNSAID, **self.spec.capacity}).minus(_listed(self.spec.reserved))
+        return _listed({**UNSAID, **self.spec.capacity}).minus(_listed(self.spec.reserved))

@@ -42,3 +42,8 @@ def parse_bytes(text: str) -> int:
 def parse_millicores(text: str) -> int:
     """Whole thousandths of a core, rounded up as Kubernetes does."""
     return ceil(parse_quantity(text) * 1000)
+
+
+def parse_nanos(text: str) -> int:
+    """Whole billionths, rounded up: Kubernetes tells nothing smaller apart."""
+    return ceil(parse_quantity(text) * 10**9)

@@ -1,0 +1,67 @@
+"""`headrace connect`: a cluster's stack for this machine's commands, until Ctrl-C."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console, Group
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from headrace.cli.options import DEFAULT_STATE, State
+from headrace.cli.up import warn_on_terminal
+from headrace.connect.cluster import ClusterOptions, connected
+from headrace.local.signals import cancel_on_signals
+from headrace.local.state import StateDirectory
+from headrace.model.settings import Settings
+
+
+def connect(
+    kubeconfig: Annotated[
+        Path,
+        typer.Option(
+            envvar="HEADRACE_KUBECONFIG", exists=True, dir_okay=False, help="Its current context is taken."
+        ),
+    ],
+    namespace: Annotated[str, typer.Option(help="The platform's namespace.")] = "headrace",
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Make a cluster's stack reachable for the other commands on this machine, until Ctrl-C.
+
+    Store and queue are forwarded by kubectl; settings, functions and the scaler's plan are kept in the
+    state folder, which the other commands read as they read that of `headrace up`. It needs the right to
+    read the secret headrace-operator and to forward ports in the platform's namespace. No other kubeconfig
+    than the one named is read.
+    """
+    options = ClusterOptions(kubeconfig.resolve(), namespace, StateDirectory(state.resolve()))
+    asyncio.run(_run(options, Console(highlight=False, soft_wrap=True)))
+
+
+async def _run(options: ClusterOptions, console: Console) -> None:
+    cancel_on_signals()
+    warn_on_terminal()
+    try:
+        with console.status("connecting") as status:
+            async with connected(options) as settings:
+                status.stop()
+                console.print(Group(*_welcome(settings, options)))
+                await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        console.print("disconnected; the stack goes on")
+
+
+def _welcome(settings: Settings, options: ClusterOptions) -> list[Text | Table]:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    table.add_row("S3 endpoint", Text(settings.storage.endpoint))
+    table.add_row("access key", Text(settings.storage.access_key))
+    table.add_row("secret key", Text(f"in {options.state.client} (mode 0600)"))
+    table.add_row("state", Text(str(options.state.path)))
+    return [
+        Text.from_markup("[bold]Connected.[/]  Ctrl-C ends the connection, not the stack.\n"),
+        table,
+        Text(f"\nIn another terminal: headrace status --state {escape(str(options.state.path))}"),
+    ]

@@ -1,0 +1,1 @@
+"""A cluster's stack for the commands of this machine: forwarded ports, and a state folder that they read."""

@@ -1,0 +1,116 @@
+"""A cluster's stack in a state folder of this machine, for as long as the connection is kept."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from headrace.connect.following import Follower
+from headrace.connect.forwarding import check_kubectl, command_of, forward, target_of
+from headrace.connect.operator import CA_KEY, SECRET, authority_of, localized, settings_of
+from headrace.kube.kinds import SECRETS
+from headrace.kube.lightkube import LightKube
+from headrace.kube.port import Kube, Manifest
+from headrace.local.files import write_private
+from headrace.local.process import free_ports
+from headrace.local.provision import client_environment
+from headrace.local.state import StateDirectory
+from headrace.model.errors import ConfigurationError, NotFoundError
+from headrace.model.settings import KubernetesSettings, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterOptions:
+    """The cluster of a kubeconfig's current context, the platform's namespace, a folder on this machine."""
+
+    kubeconfig: Path
+    namespace: str
+    state: StateDirectory
+
+
+@asynccontextmanager
+async def connected(options: ClusterOptions) -> AsyncIterator[Settings]:
+    """The stack's settings on this machine, also in the folder, while the block runs.
+
+    Raises ConfigurationError for a folder that is an embedded stack's, a cluster that refuses or has no
+    stack; TransientError when it does not answer; FatalError when a port can't be forwarded.
+    """
+    check_kubectl()
+    with options.state.locked():
+        _check_folder(options.state)
+        async with AsyncExitStack() as closing:
+            kube = LightKube.of(_access(options))
+            closing.push_async_callback(kube.close)
+            secret = await _secret(kube, options.namespace)
+            settings = await _forwarded(settings_of(secret), options, closing)
+            _write(settings, secret, options.state)
+            closing.callback(options.state.fall_silent)
+            follower = Follower(kube, settings, _place(settings), options.state)
+            await closing.enter_async_context(follower.following())
+            yield settings
+
+
+def _access(options: ClusterOptions) -> KubernetesSettings:
+    # Which namespace the functions have is known only once the secret is read.
+    return KubernetesSettings(
+        namespace=options.namespace, platform_namespace=options.namespace, kubeconfig=str(options.kubeconfig)
+    )
+
+
+def _check_folder(state: StateDirectory) -> None:
+    kept = state.read_settings()
+    if kept is not None and kept.kubernetes is None:
+        raise ConfigurationError(
+            f"{state.path} is the folder of an embedded stack, whose keys it holds; "
+            "name another folder with --state"
+        )
+
+
+def _place(settings: Settings) -> KubernetesSettings:
+    if settings.kubernetes is None:
+        raise ConfigurationError(f"secret {SECRET} names no namespaces; deploy the platform again")
+    return settings.kubernetes
+
+
+async def _secret(kube: Kube, namespace: str) -> Manifest:
+    try:
+        return await kube.get(SECRETS, SECRET, namespace=namespace)
+    except NotFoundError as error:
+        raise ConfigurationError(
+            f"namespace {namespace} has no secret {SECRET}; deploy the platform with `pulumi up`, "
+            "or name its namespace with --namespace"
+        ) from error
+
+
+async def _forwarded(settings: Settings, options: ClusterOptions, closing: AsyncExitStack) -> Settings:
+    """Forward what only the cluster reaches; the forwards end with `closing`."""
+    # The kernel kills a child when the thread that started it ends: this one ends last.
+    launcher = closing.enter_context(ThreadPoolExecutor(1, thread_name_prefix="launcher"))
+    ports: dict[str, int] = {}
+    for name, url in (("store", settings.storage.endpoint), ("queue", settings.queue.url)):
+        target = target_of(url)
+        if target is None:
+            continue
+        port = ports[name] = free_ports(1)[0]
+        log = options.state.logs / f"forward-{name}.log"
+        command = command_of(target, port, options.kubeconfig)
+        server = forward(command, port, name=f"forward to {target.service}", log=log, launcher=launcher)
+        closing.callback(server.stop)
+        await server.start()
+        _keep(server.keep(), closing)
+    return localized(settings, store=ports.get("store"), queue=ports.get("queue"), folder=options.state.path)
+
+
+def _keep(step: Coroutine[Any, Any, None], closing: AsyncExitStack) -> None:
+    task = asyncio.create_task(step)
+    closing.callback(task.cancel)
+
+
+def _write(settings: Settings, secret: Manifest, state: StateDirectory) -> None:
+    if settings.queue.ca_file:
+        write_private(state.path / CA_KEY, authority_of(secret))
+    write_private(state.settings, settings.to_json())
+    write_private(state.client, client_environment(settings).encode())

@@ -1,0 +1,146 @@
+"""Keeps a state folder as the cluster is, functions and plan; carries people's wishes of nodes there."""
+
+import asyncio
+import json
+import logging
+import os
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from headrace.catalog.deployed import function_of
+from headrace.catalog.folder import Installed
+from headrace.kube.kinds import CONFIG_MAPS, FUNCTIONS, NODES
+from headrace.kube.mirror import Mirror
+from headrace.kube.port import Kube, Manifest, Selection
+from headrace.local.files import write_private
+from headrace.local.remembering import WishesFile
+from headrace.local.state import StackState, StateDirectory
+from headrace.local.telling import Bulletin
+from headrace.model import labels
+from headrace.model.errors import ConfigurationError, HeadraceError, TransientError
+from headrace.model.function import digest_of
+from headrace.model.settings import KubernetesSettings, Settings
+from headrace.scaler.explaining import Explanation
+
+PLAN = "headrace-plan"  # the config map in which the scaler tells its plan
+PLAN_KEY = "plan.json"
+LOOK_SECONDS = 0.5
+SYNC_SECONDS = 20.0
+RUNTIME = "kubernetes"
+
+_log = logging.getLogger(__name__)
+
+
+class Follower:
+    """Writes into `state` what `kube` shows of the stack that `settings` name."""
+
+    def __init__(
+        self, kube: Kube, settings: Settings, place: KubernetesSettings, state: StateDirectory
+    ) -> None:
+        self._kube = kube
+        self._settings = settings
+        self._state = state
+        self._folder = Path(settings.functions_directory)
+        self._functions = Mirror(kube, FUNCTIONS, Selection(place.namespace))
+        self._plans = Mirror(
+            kube, CONFIG_MAPS, Selection(place.platform_namespace, {labels.COMPONENT: "scaler"})
+        )
+        self._bulletin = Bulletin(state, time.monotonic)
+        self._started = time.time()
+        self._wishes = WishesFile(state.wishes)
+        self._wished: dict[str, bool] = {}
+        self._written: Mapping[str, bytes] = {}
+
+    @asynccontextmanager
+    async def following(self) -> AsyncIterator[None]:
+        """Write it once, then keep it while the block runs. Raises HeadraceError when it can't be seen."""
+        async with AsyncExitStack() as closing:
+            for mirror in (self._functions, self._plans):
+                await closing.enter_async_context(mirror)
+                if not await mirror.sync(SYNC_SECONDS):
+                    raise TransientError(f"the cluster did not answer for {SYNC_SECONDS:g} s; is it up?")
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            for stale in self._folder.glob("*.json"):
+                stale.unlink()
+            self._wished = dict(self._wishes.enabled())
+            self._write()
+            task = asyncio.create_task(self._keep())
+            closing.callback(task.cancel)
+            yield
+
+    async def _keep(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                self._write()
+                await self._carry_wishes()
+            except (HeadraceError, OSError) as error:
+                _log.warning("not followed: %s", error, extra={"action": "connect.not_followed"})
+
+    def _write(self) -> None:
+        self._write_functions()
+        explained = self._explanation()
+        if explained is not None:
+            self._bulletin.tell(self._told(explained), explained)
+
+    def _write_functions(self) -> None:
+        objects = {name: json.dumps(item).encode() for (_, name), item in self._functions.items.items()}
+        for name, body in objects.items():
+            if self._written.get(name) != body:
+                write_private(self._folder / f"{name}.json", body)
+        for name in self._written.keys() - objects.keys():
+            (self._folder / f"{name}.json").unlink(missing_ok=True)
+        self._written = objects
+
+    def _explanation(self) -> Explanation | None:
+        plans = [item for (_, name), item in self._plans.items.items() if name == PLAN]
+        return explanation_of(plans[0]) if plans else None
+
+    def _told(self, explained: Explanation) -> StackState:
+        return StackState(
+            pid=os.getpid(),
+            started_at=self._started,
+            endpoint=self._settings.storage.endpoint,
+            runtime=RUNTIME,
+            workers={each.name: each.workers for each in explained.functions},
+            wanted={each.name: sum(each.wanted.values()) for each in explained.functions},
+            reasons={each.name: each.reason.code.value for each in explained.functions},
+        )
+
+    async def _carry_wishes(self) -> None:
+        for node, enabled in self._wishes.enabled().items():
+            if self._wished.get(node) is not enabled:
+                await self._kube.patch(NODES, node, wish_of(enabled=enabled))
+                self._wished[node] = enabled
+
+
+def read_objects(folder: Path) -> tuple[Installed, ...]:
+    """The sound ones of the functions that a follower wrote; the others have no workers."""
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            function = function_of(json.loads(path.read_bytes()))
+        except (ConfigurationError, FileNotFoundError) as error:
+            _log.warning("left out: %s", error, extra={"action": "connect.function_unsound"})
+            continue
+        found.append(Installed(function, folder, digest_of(function, {})))
+    return tuple(found)
+
+
+def explanation_of(plan: Manifest) -> Explanation | None:
+    """What the scaler told; None when it is of a version that can't be read."""
+    try:
+        return Explanation.from_json(plan.get("data", {}).get(PLAN_KEY, ""))
+    except ValidationError as error:
+        _log.warning("the plan can't be read: %s", error, extra={"action": "connect.plan_unread"})
+        return None
+
+
+def wish_of(*, enabled: bool) -> dict[str, Any]:
+    """The change of a node that says whether it may be used."""
+    return {"metadata": {"annotations": {labels.ENABLED: "true" if enabled else "false"}}}

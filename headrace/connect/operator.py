@@ -1,0 +1,58 @@
+"""What an operator's Secret in the platform's namespace holds, and how it reads on this machine."""
+
+import base64
+import binascii
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+
+from headrace.connect.forwarding import forwarded
+from headrace.kube.port import Manifest
+from headrace.model.errors import ConfigurationError
+from headrace.model.settings import Settings
+
+SECRET = "headrace-operator"  # noqa: S105  (its name)
+SETTINGS_KEY = "settings.json"
+CA_KEY = "ca.crt"
+
+
+def settings_of(secret: Manifest) -> Settings:
+    """The settings as services in the cluster have them. Raises ConfigurationError."""
+    try:
+        return Settings.from_json(_entry(secret, SETTINGS_KEY))
+    except ValidationError as error:
+        # Of the error only the places: a faulty value may be a secret.
+        places = ", ".join(".".join(map(str, each["loc"])) or "document" for each in error.errors())
+        raise ConfigurationError(
+            f"secret {SECRET}: its {SETTINGS_KEY} does not fit this version of headrace (see {places}); "
+            "use the version that the stack was deployed with"
+        ) from error
+
+
+def authority_of(secret: Manifest) -> bytes:
+    """The certificate of the authority that the queue's server has. Raises ConfigurationError."""
+    return _entry(secret, CA_KEY)
+
+
+def _entry(secret: Manifest, key: str) -> bytes:
+    try:
+        return base64.b64decode(secret["data"][key], validate=True)
+    except (KeyError, TypeError, binascii.Error) as error:
+        raise ConfigurationError(
+            f"secret {SECRET}: found no {key}, allowed one that `pulumi up` wrote; deploy the platform again"
+        ) from error
+
+
+def localized(settings: Settings, *, store: int | None, queue: int | None, folder: Path) -> Settings:
+    """The settings by way of forwarded ports (None: reached directly); `folder` holds what they name."""
+    changes: dict[str, object] = {"functions_directory": str(folder / "functions")}
+    if store is not None:
+        endpoint = forwarded(settings.storage.endpoint, store)
+        changes["storage"] = settings.storage.model_copy(update={"endpoint": endpoint})
+    renewed = {"ca_file": str(folder / CA_KEY) if settings.queue.ca_file else ""}
+    if queue is not None:
+        renewed["url"] = forwarded(settings.queue.url, queue)
+        renewed["tls_hostname"] = settings.queue.tls_hostname or urlsplit(settings.queue.url).hostname or ""
+    changes["queue"] = settings.queue.model_copy(update=renewed)
+    return settings.model_copy(update=changes)

@@ -1,0 +1,39 @@
+"""Reading what every manifest has: its name, its versions, its labels."""
+
+from headrace.kube.kinds import Kind
+from headrace.kube.port import Manifest, Selection
+
+Key = tuple[str, str]  # namespace and name; the namespace of what lives in none is empty
+
+
+def key_of(manifest: Manifest) -> Key:
+    """Where an object is."""
+    metadata = manifest["metadata"]
+    return metadata.get("namespace", ""), metadata["name"]
+
+
+def version_of(manifest: Manifest) -> str:
+    """Its resourceVersion; empty where it has none."""
+    version: str = manifest["metadata"].get("resourceVersion", "")
+    return version
+
+
+def uid_of(manifest: Manifest) -> str:
+    """Its uid; empty where it has none yet."""
+    uid: str = manifest["metadata"].get("uid", "")
+    return uid
+
+
+def is_selected(manifest: Manifest, selection: Selection) -> bool:
+    """Whether a selection takes it."""
+    metadata = manifest["metadata"]
+    labels = metadata.get("labels") or {}
+    return selection.namespace in (None, metadata.get("namespace", "")) and all(
+        labels.get(name) == value for name, value in selection.labels.items()
+    )
+
+
+def told_as(kind: Kind, key: Key) -> str:
+    """An object in a message for people: Pod headrace-functions/echo-1."""
+    namespace, name = key
+    return f"{kind.name} {namespace}/{name}" if namespace else f"{kind.name} {name}"

@@ -1,0 +1,73 @@
+"""What the platform tells of its objects: the `status` that Kubernetes shows beside what was asked for."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from headrace.model.value import StoredValue
+
+Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]  # RFC 3339, in UTC
+Count = Annotated[int, Field(ge=0)]
+
+READY = "Ready"
+WORKERS_FAILING = "WorkersFailing"
+
+
+class Truth(StrEnum):
+    """Of a condition."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+class Condition(StoredValue):
+    """One statement about an object, as Kubernetes writes it."""
+
+    type: str = Field(description="what it is about: Ready, WorkersFailing")
+    status: Truth = Field(description="whether it holds")
+    reason: str = Field(description="why, in one word")
+    message: str = Field(default="", description="why, for people")
+    last_transition_time: Moment = Field(description="since when `status` is what it is")
+
+
+class FunctionStatus(StoredValue):
+    """How a function stands."""
+
+    observed_generation: Count = Field(default=0, description="the generation that was last looked at")
+    digest: str = Field(default="", description="of the spec for which everything is ready")
+    waiting: Count = Field(default=0, description="files that no worker holds")
+    running: Count = Field(default=0, description="files that workers hold")
+    done: Count = Field(default=0, description="files with a result")
+    failed: Count = Field(default=0, description="files given up after their last attempt")
+    workers: Count = Field(default=0, description="worker pods that have not ended")
+    oldest_wait_seconds: Count | None = Field(default=None, description="age of the oldest file in the queue")
+    conditions: tuple[Condition, ...] = Field(default=(), description="whether it can work, or why not")
+
+
+class BucketStatus(StoredValue):
+    """How a bucket stands."""
+
+    observed_generation: Count = Field(default=0, description="the generation that was last looked at")
+    objects: Count = Field(default=0, description="objects in it, or the least number there are")
+    is_bound: bool = Field(default=False, description="whether `objects` is only the least number")
+    deletable: bool = Field(default=False, description="whether its deletion is let through now")
+    message: str = Field(default="", description="why it is not deletable, for people")
+    conditions: tuple[Condition, ...] = Field(default=(), description="whether it is there")
+
+
+class NodePoolStatus(StoredValue):
+    """How a pool stands."""
+
+    observed_generation: Count = Field(default=0, description="the generation that was last looked at")
+    nodes: Count = Field(default=0, description="nodes that are in the cluster")
+    ready: Count = Field(default=0, description="of these, nodes that are ready")
+    conditions: tuple[Condition, ...] = Field(default=(), description="whether it is sound, or why not")
+
+
+class GpuServerStatus(StoredValue):
+    """How a GPU server stands."""
+
+    observed_generation: Count = Field(default=0, description="the generation that was last looked at")
+    conditions: tuple[Condition, ...] = Field(default=(), description="whether it serves, or why not")
