@@ -88,6 +88,11 @@ ENGINES = (
         shares=(_stage("node/fast"), _stage("node/heartbeat-with-lease"), _stage("pod/fast")),
     ),
     Engine(
+        "kube-router",
+        "2.1.0",
+        (Binary("kube-router", "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"),),
+    ),
+    Engine(
         "containerd",
         "2.4.2",
         (

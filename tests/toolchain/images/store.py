@@ -1,0 +1,162 @@
+"""Builds the tests' images, each once a machine, and keeps the newest archives of each."""
+
+import fcntl
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.toolchain.images import base
+from tests.toolchain.images.recipes import INCLUDED, REGISTRY, base_of, recipes
+from tests.toolchain.places import CHECKOUT, Places
+from tests.toolchain.running import ToolchainError, output_of, run
+from tools.images.build import Shop, State, reference_of
+from tools.images.context import find_uv
+from tools.images.engine import Buildah, Engine
+from tools.images.faults import ImagesError
+from tools.images.recipe import EPOCH_SECONDS, Base, Recipe, Settings, inputs
+
+KEPT = 3  # archives of one image: several checkouts may share a machine
+THIS_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"  # where a base has none, any will do
+PROGRAMS = ("buildah", "debootstrap", "apt-get")
+
+
+class BuiltImage(NamedTuple):
+    """An OCI archive, and the name that the image in it has."""
+
+    archive: Path
+    reference: str
+
+
+def lacking() -> tuple[str, ...]:
+    """Why this machine can't build them; empty where it can."""
+    programs = tuple(f"{name} (make toolchain)" for name in PROGRAMS if shutil.which(name) is None)
+    return programs if os.geteuid() == 0 else (*programs, "root, for debootstrap")
+
+
+@dataclass
+class Images(Mapping[str, BuiltImage]):
+    """By name; looking one up builds it. Raises ToolchainError, and KeyError for a name that is none."""
+
+    places: Places
+    built: dict[str, BuiltImage] = field(default_factory=dict)
+    engine: Engine = field(default_factory=Buildah)
+
+    def __getitem__(self, name: str) -> BuiltImage:
+        if name not in self.built:
+            recipe = self.recipes[name]
+            with self._locked():
+                self.built[name] = self._build(recipe)
+        return self.built[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.recipes)
+
+    def __len__(self) -> int:
+        return len(self.recipes)
+
+    @cached_property
+    def recipes(self) -> dict[str, Recipe]:
+        """As the checkout is when it is first asked."""
+        return recipes()
+
+    @property
+    def root(self) -> Path:
+        return self.places.root / "images"
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """A storage of the tests' own: nothing is found in or left in the machine's."""
+        return {"CONTAINERS_STORAGE_CONF": str(self.root / "storage.conf")}
+
+    def shop(self, base_name: str) -> Shop:
+        """Where images on that base are built; the base is there afterwards."""
+        settings = Settings.of(self._base(base_name), {})
+        output = self.root / "output"
+        return Shop(
+            output, self.engine, find_uv(CHECKOUT), settings, _tell, bills=False, environ=self.environ
+        )
+
+    def _build(self, recipe: Recipe) -> BuiltImage:
+        shop = self.shop(base_of(recipe.name))
+        key = inputs(recipe, shop.settings, shop.engine.name)[:12]
+        reference = reference_of(recipe, REGISTRY, key)
+        kept = self.root / "archives" / f"{recipe.name}-{key}.tar"
+        if not kept.exists():
+            outcome = shop.make(recipe, reference, push=False, again=False, dry_run=False)
+            if outcome.state is State.FAILED:
+                raise ToolchainError(f"image {recipe.name}: {outcome.told}")
+            self._keep(shop.archive(recipe.name), kept, recipe.name)
+        return BuiltImage(kept, reference)
+
+    def _keep(self, archive: Path, kept: Path, name: str) -> None:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        os.link(archive, kept)
+        known = sorted(kept.parent.glob(f"{name}-{'?' * 12}.tar"), key=lambda path: path.stat().st_mtime)
+        for old in known[:-KEPT]:
+            old.unlink()
+
+    def _base(self, name: str) -> Base:
+        """From the storage, else by debootstrap, which takes half a minute."""
+        source = base.source_here()
+        reference = f"localhost/headrace-test-base-{name}:{source.suite}-{base.FORMAT}"
+        told = self.root / "base" / f"{name}-{source.suite}-{base.FORMAT}.python"
+        self._configure()
+        if not (told.exists() and self._is_stored(reference)):
+            self._make_base(name, source, reference, told)
+        return Base(reference, told.read_text() or THIS_PYTHON)
+
+    def _make_base(self, name: str, source: base.Source, reference: str, told: Path) -> None:
+        _tell(f"base {name}: debootstrap of {source.suite}")
+        context, log = self.root / "base" / name, self.places.logs / f"images-{name}.log"
+        log.unlink(missing_ok=True)
+        base.bootstrap(context / "root", source, INCLUDED[name], self.root / "base" / "debs", log)
+        (context / "Containerfile").write_text("FROM scratch\nCOPY root /\n")
+        options = [f"--timestamp={EPOCH_SECONDS}", "--layers=false", f"--tag={reference}"]
+        run(["buildah", "build", *options, str(context)], log, environ=os.environ | self.environ)
+        told.write_text(base.python_of(context / "root"))
+        shutil.rmtree(context)
+
+    def _is_stored(self, reference: str) -> bool:
+        with suppress(ToolchainError):
+            output_of(["buildah", "inspect", "--type=image", reference], environ=os.environ | self.environ)
+            return True
+        return False
+
+    def _configure(self) -> None:
+        """overlay where the kernel lets it; vfs, which copies all at each step, goes everywhere."""
+        path = self.root / "storage.conf"
+        if path.exists():
+            return
+        path.write_text(storage_conf(self.root, "overlay"))
+        try:
+            output_of(["buildah", "info"], environ=os.environ | self.environ)
+        except ToolchainError:
+            shutil.rmtree(self.root / "storage", ignore_errors=True)
+            path.write_text(storage_conf(self.root, "vfs"))
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Sessions beside one another take turns; the second finds what the first has built."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                yield
+            except ImagesError as fault:
+                raise ToolchainError(str(fault)) from fault
+
+
+def storage_conf(root: Path, driver: str) -> str:
+    """https://github.com/containers/storage/blob/main/docs/containers-storage.conf.5.md."""
+    folders = f'graphroot = "{root / "storage"}"\nrunroot = "{root / "run"}"\n'
+    return f'[storage]\ndriver = "{driver}"\n{folders}'
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(f"images: {line}\n")
