@@ -77,7 +77,7 @@ class EmbeddedStack:
         self.options = options
         self.settings = settings
         self.storage = S3Storage(settings.storage)
-        self.queue = JetStreamQueue(settings.queue.url, token=settings.queue.token)
+        self.queue = JetStreamQueue.of(settings.queue)
         self._watch = watch
         self._started = time.time()
         self._bulletin = Bulletin(options.state, time.monotonic)

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from headrace.local.backoff import Backoff
 from headrace.local.process import Process
 from headrace.model.errors import HeadraceError
+from headrace.scaler.backoff import Backoff
 
 LOOK_SECONDS = 0.1
 _log = logging.getLogger(__name__)

@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from headrace.local.backoff import Backoff
 from headrace.model.function import Function
 from headrace.model.resources import ResourceList, total
+from headrace.model.suiting import request_of
 from headrace.nodes.local import NAME
+from headrace.scaler.backoff import Backoff
 from headrace.scaler.ports import Present, Wanted
 
 _log = logging.getLogger(__name__)
@@ -71,6 +72,10 @@ class WorkerPool:
     def takes(self, function: Function) -> bool:
         """See the port. A function whose image serves HTTP needs a container: here its files wait."""
         return function.spec.run.http is None
+
+    def request(self, function: Function) -> ResourceList:
+        """See the port. Here no supervisor stands beside a worker."""
+        return request_of(function)
 
     async def present(self) -> Sequence[Present]:
         """See the port."""

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 from headrace.model.function import Function
 from headrace.model.pool import NodePool
-from headrace.model.suiting import request_of, suits
+from headrace.model.resources import ResourceList
+from headrace.model.suiting import suits
 from headrace.queue.port import Backlog
 from headrace.scaler.learning import RECENT_WINDOWS, ArrivalHistory
 from headrace.scaler.memory import FunctionMemory
@@ -88,14 +89,18 @@ def waiting_files(backlog: Backlog, workers: int, groups: Sequence[Files]) -> tu
 def worker_views(
     present: Iterable[Present], backlog: Backlog, course: Course, now: float
 ) -> list[WorkerView]:
-    """A function's workers, the oldest first: as many have a file as tasks are leased.
+    """A function's workers, the oldest first, as they told; of those that can't be told apart, as inferred.
 
-    None is told to be idle while a task is in the queue: which of them holds it is not known.
+    Inferred: as many have a file as tasks are leased, and none is told to be idle while a task is in the
+    queue, as which of them holds it is not known.
     """
     views = []
     for number, worker in enumerate(present):
-        busy = number < backlog.leased
-        since = (course.working_since if busy else course.empty_since) or now
+        if worker.standing is not None:
+            busy, since = worker.standing.held > 0, worker.standing.since
+        else:
+            busy = number < backlog.leased
+            since = (course.working_since if busy else course.empty_since) or now
         views.append(WorkerView(worker.name, worker.function, worker.node, max(since, worker.started), busy))
     return views
 
@@ -109,6 +114,7 @@ class Sight:
     backlog: Backlog
     workers: Sequence[WorkerView]
     takes: bool  # whether its workers can run here
+    request: ResourceList  # what one of them needs of its node
 
     def view(self, pools: Sequence[NodePool], *, boot_seconds: float, now: float) -> FunctionView:
         """Its part of the snapshot; `boot_seconds`: of the slowest pool."""
@@ -117,7 +123,7 @@ class Sight:
         size = bytes_a_file(self.backlog)
         return FunctionView(
             name=self.function.name,
-            request=request_of(self.function),
+            request=self.request,
             pools=tuple(pool.name for pool in pools if suits(self.function, pool)),
             waiting=waiting_files(self.backlog, len(self.workers), arrivals.groups),
             running=tuple(Running(each.since, each.node, size) for each in self.workers if each.busy),

@@ -5,19 +5,25 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from headrace.model.function import Function
+from headrace.model.observation import Standing
 from headrace.model.resources import ResourceList
 from headrace.scaler.memory import Remembered
 
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """One worker; `started` in seconds since the epoch. One that is leaving was told to end, and works on."""
+    """One worker; `started` in seconds since the epoch. One that is leaving was told to end, and works on.
+
+    `standing` is what it told last of what it holds; None where workers can't be told apart by name, and who
+    holds what is inferred.
+    """
 
     name: str
     function: str
     node: str
     started: float
     leaving: bool = False
+    standing: Standing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,10 @@ class WorkerHost(Protocol):
 
     def takes(self, function: Function) -> bool:
         """Whether workers of the function can run here at all."""
+        ...
+
+    def request(self, function: Function) -> ResourceList:
+        """What one worker of the function needs of its node, the platform's part included."""
         ...
 
     async def present(self) -> Sequence[Present]:

@@ -137,7 +137,8 @@ class Scaler:
             _learned(memory.service, heard), followed(before, memory.arrivals, backlog, now=now)
         )
         workers = worker_views(_of(function, present), backlog, course, now)
-        sight = Sight(function, memory, backlog, workers, self._world.workers.takes(function))
+        host = self._world.workers
+        sight = Sight(function, memory, backlog, workers, host.takes(function), host.request(function))
         self._courses[name] = course
         self._functions[name] = sight.forgetting(self._fleet.boot_seconds, now)
         return sight

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from headrace.local.backoff import FIRST_SECONDS, MOST_SECONDS, STEADY_SECONDS, Backoff
 from headrace.local.workers import WorkerPool
 from headrace.model.resources import CPU, ResourceList
+from headrace.scaler.backoff import FIRST_SECONDS, MOST_SECONDS, STEADY_SECONDS, Backoff
 from headrace.scaler.ports import Wanted
 from tests.fixtures.clock import VirtualClock
 

@@ -11,6 +11,8 @@ from headrace.model.function import Function
 from headrace.model.node import NodeState
 from headrace.model.observation import Finished
 from headrace.model.pool import NodePool
+from headrace.model.resources import ResourceList
+from headrace.model.suiting import request_of
 from headrace.model.task import Task
 from headrace.nodes.memory import Course, MemoryNodes
 from headrace.queue.memory import MemoryQueue
@@ -63,6 +65,9 @@ class Pods:
     def __init__(self, now: VirtualClock) -> None:
         self._clock = now
         self.there: list[Present] = []
+
+    def request(self, function: Function) -> ResourceList:
+        return request_of(function)
 
     def takes(self, function: Function) -> bool:
         return True
