@@ -4,9 +4,29 @@ import json
 from pathlib import Path
 
 from headrace.catalog.reference import NODE_POOL, SCALER, reference_page
+from headrace.model.bucket import Bucket
+from headrace.model.gpu_server import GpuServer
 from headrace.model.pool import NodePool
 from headrace.model.schema import function_schema
 from headrace.scaler.settings import ScalerSettings
+
+BUCKET = """\
+# Buckets
+
+A bucket as a Kubernetes object: the logical name that functions write, the store's name, and what becomes of
+its data. The controller makes the real bucket, and an object for each bucket that a function names and nobody
+has declared. A bucket that holds data is not deleted unless its object says so. Unknown keys are refused.
+
+This page is generated: `make docs` writes it from `headrace/model/bucket.py`.
+"""
+GPU_SERVER = """\
+# GPU servers
+
+A host that serves its GPUs to workers on other nodes. Unknown keys are refused. Quantities are written as in
+Kubernetes.
+
+This page is generated: `make docs` writes it from `headrace/model/gpu_server.py`.
+"""
 
 
 def documents() -> dict[str, str]:
@@ -15,6 +35,8 @@ def documents() -> dict[str, str]:
     return {
         "function.md": reference_page(schema),
         "nodepool.md": reference_page(NodePool.model_json_schema(by_alias=True), NODE_POOL),
+        "bucket.md": reference_page(Bucket.model_json_schema(by_alias=True), BUCKET),
+        "gpuserver.md": reference_page(GpuServer.model_json_schema(by_alias=True), GPU_SERVER),
         "scaler.md": reference_page(ScalerSettings.model_json_schema(by_alias=True), SCALER),
         "function.schema.json": json.dumps(schema, indent=2, ensure_ascii=False) + "\n",
     }

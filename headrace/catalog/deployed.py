@@ -5,7 +5,7 @@ A function has no folder beside it: it needs an image, and a script its text.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any, TypeVar
 
@@ -13,9 +13,10 @@ from pydantic import ValidationError
 
 from headrace.catalog.document import Document, Route
 from headrace.catalog.explain import explained
-from headrace.catalog.fault import Fault, refuse
+from headrace.catalog.fault import Fault
 from headrace.manifests.definitions import DEFINITIONS, object_schema
 from headrace.model.bucket import Bucket
+from headrace.model.errors import ConfigurationError
 from headrace.model.function import Function
 from headrace.model.gpu_server import GpuServer
 from headrace.model.pool import NodePool
@@ -64,17 +65,22 @@ def gpu_server_of(manifest: Manifest) -> GpuServer:
 
 def _parsed(manifest: Manifest, model: type[Model]) -> Model:
     tree = without_servers_own(manifest, model)
-    parsed, found = None, []
     try:
         parsed = model.from_json(json.dumps(tree))
     except ValidationError as error:
         document = Document(tree, {}, (), frozenset())
-        found += explained(error, model.model_json_schema(by_alias=True), document=document)
-    if isinstance(parsed, Function):
-        found += _misfits(parsed)
-    refuse(Fault(_told(manifest, model), None, _spelt(path), message) for path, message in found)
-    assert parsed is not None
+        schema = model.model_json_schema(by_alias=True)
+        raise ConfigurationError(
+            "\n".join(_faults(manifest, model, explained(error, schema, document=document)))
+        ) from error
+    if isinstance(parsed, Function) and (misfits := tuple(_misfits(parsed))):
+        raise ConfigurationError("\n".join(_faults(manifest, model, misfits)))
     return parsed
+
+
+def _faults(manifest: Manifest, model: type[Value], found: Iterable[tuple[Route, str]]) -> Iterator[str]:
+    told = _told(manifest, model)
+    return (str(Fault(told, None, _spelt(path), message)) for path, message in found)
 
 
 def without_servers_own(manifest: Manifest, model: type[Value]) -> dict[str, Any]:

@@ -111,7 +111,7 @@ def _default(field: Schema, definitions: Schema) -> str:
 
 def _allowed(item: Schema, part: Schema) -> str:
     """What the schema can say of a value's bounds."""
-    rules = [f"{sign}{item[key]:g}" for key, sign in _LIMITS if key in item]
+    rules = [f"{sign}{item[key]:.12g}" for key, sign in _LIMITS if key in item]
     rules += [f"`{value}`" for value in item.get("enum", ())]
     rules += [f"`{item['const']}`"] if "const" in item else []
     rules += ["not empty"] if item.get("minLength") or part.get("minItems") else []

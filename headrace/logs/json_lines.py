@@ -38,5 +38,5 @@ def configure_logging(secrets: Iterable[str]) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter(secrets))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    for noisy in ("uvicorn.error", "botocore", "boto3", "nats"):
+    for noisy in ("uvicorn.error", "botocore", "boto3", "nats", "httpx2", "httpcore2"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -81,10 +81,10 @@ def keys_matching(pattern: str) -> Rule:
 
 _AMOUNTS = (
     Rule(
-        f"self.all(n, n in {_listed((CPU, MEMORY, EPHEMERAL_STORAGE, PODS))} || n.startsWith('{HUGE_PAGES}') "
-        "|| n.contains('/'))",
-        "found another name, allowed cpu, memory, ephemeral-storage, pods, hugepages-<size> or a device's name "
-        "with its domain, like nvidia.com/gpu; rename it",
+        f"self.all(n, n in {_listed((CPU, MEMORY, EPHEMERAL_STORAGE, PODS))} "
+        f"|| n.startsWith('{HUGE_PAGES}') || n.contains('/'))",
+        "found another name, allowed cpu, memory, ephemeral-storage, pods, hugepages-<size> or a device's "
+        "name with its domain, like nvidia.com/gpu; rename it",
     ),
     Rule(
         f"self.all(n, n in {_listed((CPU, MEMORY, EPHEMERAL_STORAGE))} || n.startsWith('{HUGE_PAGES}') "
@@ -113,7 +113,8 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
         Rule(
             f"self.?minWorkers.orValue({_DEFAULT_SCALE.min_workers}) "
             f"<= self.?maxWorkers.orValue({_DEFAULT_SCALE.max_workers})",
-            "found minWorkers above maxWorkers, allowed minWorkers <= maxWorkers; lower one or raise the other",
+            "found minWorkers above maxWorkers, allowed minWorkers <= maxWorkers; lower one or raise the "
+            "other",
         ),
     ),
     "NodePoolSpec": (
@@ -140,10 +141,11 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
             "found no cpu or no memory in capacity, allowed nodes that have both; write what one node has",
         ),
         Rule(
-            "!has(self.reserved) || self.reserved.all(n, quantity(string(self.reserved[n])).compareTo(quantity("
+            "!has(self.reserved) || self.reserved.all(n, "
+            "quantity(string(self.reserved[n])).compareTo(quantity("
             f"n in self.capacity ? string(self.capacity[n]) : {_unsaid_amount()})) <= 0)",
-            "found more of a resource in reserved than in capacity, allowed reserved <= capacity; lower one or "
-            "raise the other",
+            "found more of a resource in reserved than in capacity, allowed reserved <= capacity; lower one "
+            "or raise the other",
         ),
     ),
     "NodePoolSpec.capacity": _AMOUNTS,

@@ -14,8 +14,8 @@ from headrace.manifests.rules import AMOUNT, NO_NULL, QUANTITY, Rule, keys_match
 Schema = Mapping[str, Any]
 
 _KEPT = (
-    "type", "enum", "format", "pattern", "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems",
-    "minProperties", "maxProperties",
+    "type", "enum", "format", "pattern", "minimum", "maximum", "minLength", "maxLength", "minItems",
+    "maxItems", "minProperties", "maxProperties",
 )  # fmt: skip
 _QUANTITY = "quantity"
 
@@ -45,7 +45,7 @@ class _Converter:
         return made | _validated(own)
 
     def _plain(self, part: Schema) -> Schema:
-        """The part itself where it is a reference or may be left out; its own words go before the target's."""
+        """The part that is meant where it is a reference or may be left out; its own words go first."""
         options = [each for each in part.get("anyOf", ()) if each.get("type") != "null"]
         if len(options) == 1:
             part = {**options[0], **{key: each for key, each in part.items() if key != "anyOf"}}
@@ -99,7 +99,7 @@ def _constant(part: Schema) -> dict[str, Any]:
 def _described(found: Schema, part: Schema) -> dict[str, str]:
     words = found.get("description") or part.get("description", "")
     default = found.get("default")
-    if default not in (None, "", [], {}) and not isinstance(default, dict):
+    if words and default not in (None, "", [], {}) and not isinstance(default, dict):
         words = f"{words} (default: {json.dumps(default)})"
     return {"description": words} if words else {}
 
