@@ -1,8 +1,8 @@
 """The API server itself, by the HTTP client that lightkube makes: documents in and out.
 
-lightkube reads the configuration, authenticates and holds the connections. Its typed and generic models are
-not used: Headrace's values are its own, and a watched pod costs half as much as plain JSON (see
-docs of the library: https://lightkube.readthedocs.io/).
+lightkube reads the configuration and the credentials (connecting.py). Its models are not used: Headrace's
+values are its own, and an event of a pod (3.8 KB) took 0.11 ms as a document, 0.27 ms as lightkube's generic
+resource.
 """
 
 import asyncio
@@ -16,8 +16,8 @@ from lightkube.core.exceptions import ConfigError
 
 from headrace.kube import wire
 from headrace.kube.connecting import CONNECT_SECONDS, connected
-from headrace.kube.kinds import Kind
-from headrace.kube.naming import key_of
+from headrace.kube.kinds import PODS, Kind
+from headrace.kube.naming import check_unversioned, key_of, uid_of
 from headrace.kube.port import EVERYTHING, Change, Event, Listing, Manifest, Selection
 from headrace.kube.wire import Request
 from headrace.model.errors import ChangedError, ConfigurationError, NotFoundError, TransientError
@@ -56,6 +56,7 @@ class LightKube:
 
     async def create(self, kind: Kind, manifest: Manifest) -> Manifest:
         """See the port."""
+        check_unversioned(kind, manifest)
         namespace, name = key_of(manifest)
         about = wire.one("POST", kind, (namespace, name)).about
         path = wire.path_of(kind, namespace)
@@ -102,7 +103,12 @@ class LightKube:
         )
 
     async def evict(self, name: str, *, namespace: str, uid: str | None = None) -> None:
-        """See the port."""
+        """See the port.
+
+        The pod is read first: of another pod's uid the server says nothing for ten seconds, trying again.
+        """
+        if uid is not None:
+            await self._check_uid(name, namespace, uid)
         await self._unless_gone(wire.eviction((namespace, name), uid=uid))
 
     async def watch(self, kind: Kind, selection: Selection, version: str) -> AsyncGenerator[Event, None]:
@@ -134,6 +140,14 @@ class LightKube:
             await self._call(request, CALL_SECONDS)
         except NotFoundError:
             return
+
+    async def _check_uid(self, name: str, namespace: str, uid: str) -> None:
+        try:
+            found = uid_of(await self.get(PODS, name, namespace=namespace))
+        except NotFoundError:
+            return
+        if found != uid:
+            raise ChangedError(f"Pod {namespace}/{name}: found uid {found}, asked for {uid}; read it anew")
 
     async def _pages(self, kind: Kind, selection: Selection, limit: int) -> Listing:
         items: list[Manifest] = []

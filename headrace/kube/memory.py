@@ -15,7 +15,7 @@ from headrace.kube import objects
 from headrace.kube.history import History, Step
 from headrace.kube.kinds import NAMESPACES, PODS, Kind
 from headrace.kube.merging import Path, laid_over, leaves, patched, without
-from headrace.kube.naming import Key, is_selected, key_of, told_as, uid_of, version_of
+from headrace.kube.naming import Key, check_unversioned, is_selected, key_of, told_as, uid_of, version_of
 from headrace.kube.objects import Stored
 from headrace.kube.port import EVERYTHING, Event, Listing, Manifest, Selection
 from headrace.model.errors import (
@@ -76,13 +76,14 @@ class MemoryKube:
     async def create(self, kind: Kind, manifest: Manifest) -> Manifest:
         """See the port."""
         self._reach("create", kind)
+        check_unversioned(kind, manifest)
         return self._create(kind, objects.as_created(kind, objects.copied(manifest)))
 
     async def replace(self, kind: Kind, manifest: Manifest) -> Manifest:
         """See the port."""
         self._reach("replace", kind)
         stored = self._conditional(kind, manifest)
-        if not version_of(manifest) and kind in objects.CONDITIONAL:
+        if not version_of(manifest) and objects.is_conditional(kind):
             raise ConfigurationError(
                 f"{told_as(kind, key_of(manifest))}: found no metadata.resourceVersion, which must be "
                 "specified for an update; read the object and send its version along"
@@ -97,8 +98,8 @@ class MemoryKube:
             stored = self._conditional(kind, manifest)
             after = objects.with_status_of(kind, stored, self._applied(stored, wanted, manager))
             return self._change(kind, stored, after, manager=manager, owned=leaves(wanted))
-        if version_of(manifest):
-            raise ChangedError(f"{told_as(kind, key_of(manifest))} is gone since {version_of(manifest)}")
+        if uid_of(manifest):
+            raise ChangedError(f"{told_as(kind, key_of(manifest))}: uid {uid_of(manifest)} is gone")
         made = self._create(kind, wanted)
         self._known(kind, key_of(made)).owned[manager] = leaves(wanted)
         return made
@@ -107,7 +108,7 @@ class MemoryKube:
         """See the port."""
         self._reach("apply_status", kind)
         stored = self._conditional(kind, manifest)
-        if kind not in objects.HAVING_STATUS:
+        if not objects.has_status(kind):
             raise NotFoundError(f"{kind.name} has no sub-resource status")
         wanted = {"status": objects.copied(manifest).get("status", {})}
         writer = f"{manager}/status"
@@ -121,8 +122,9 @@ class MemoryKube:
         """See the port."""
         self._reach("patch", kind)
         stored = self._known(kind, (namespace or "", name))
-        version = change.get("metadata", {}).get("resourceVersion", "")
-        self._check_version(kind, stored.manifest, version)
+        conditions = change.get("metadata", {})
+        self._check_uid(kind, stored.manifest, conditions.get("uid"))
+        self._check_version(kind, stored.manifest, conditions.get("resourceVersion", ""))
         after = patched(stored.manifest, objects.copied(change))
         return self._change(kind, stored, objects.with_status_of(kind, stored, after))
 

@@ -2,6 +2,7 @@
 
 from headrace.kube.kinds import Kind
 from headrace.kube.port import Manifest, Selection
+from headrace.model.errors import ConfigurationError
 
 Key = tuple[str, str]  # namespace and name; the namespace of what lives in none is empty
 
@@ -37,3 +38,12 @@ def told_as(kind: Kind, key: Key) -> str:
     """An object in a message for people: Pod headrace-functions/echo-1."""
     namespace, name = key
     return f"{kind.name} {namespace}/{name}" if namespace else f"{kind.name} {name}"
+
+
+def check_unversioned(kind: Kind, manifest: Manifest) -> None:
+    """Raise ConfigurationError for an object to be created at a version; the server calls that a 500."""
+    if version_of(manifest):
+        raise ConfigurationError(
+            f"{told_as(kind, key_of(manifest))}: found resourceVersion {version_of(manifest)}, allowed none "
+            "where an object is created; remove it, or replace the object"
+        )

@@ -7,32 +7,45 @@ from typing import Any
 import orjson
 
 from headrace.kube.kinds import (
-    BUCKETS,
     CONFIG_MAPS,
     CUSTOM_RESOURCE_DEFINITIONS,
-    FUNCTIONS,
-    GPU_SERVERS,
     JOBS,
     LEASES,
     NAMESPACES,
     NETWORK_POLICIES,
-    NODE_POOLS,
     NODES,
     PODS,
     Kind,
 )
 from headrace.kube.merging import Path, value_at
-from headrace.kube.naming import key_of, told_as, version_of
+from headrace.kube.naming import key_of, told_as
 from headrace.kube.port import Manifest
 from headrace.model.errors import ConfigurationError
 
-_OWN = frozenset({FUNCTIONS, BUCKETS, NODE_POOLS, GPU_SERVERS})
-HAVING_STATUS = _OWN | {PODS, NODES, JOBS, NAMESPACES, CUSTOM_RESOURCE_DEFINITIONS}
-CONDITIONAL = _OWN | {LEASES, CUSTOM_RESOURCE_DEFINITIONS}  # replaced only on condition of a version
-_COUNTING = _OWN | {PODS, JOBS, NETWORK_POLICIES, CUSTOM_RESOURCE_DEFINITIONS}  # that have a generation
+_HAVING_STATUS = frozenset({PODS, NODES, JOBS, NAMESPACES, CUSTOM_RESOURCE_DEFINITIONS})
+_COUNTING = frozenset({PODS, JOBS, NETWORK_POLICIES, CUSTOM_RESOURCE_DEFINITIONS})  # that have a generation
 _GIVEN = ("resourceVersion", "uid", "creationTimestamp", "generation", "deletionTimestamp",
           "deletionGracePeriodSeconds")  # fmt: skip
 _POD_GRACE_SECONDS = 30  # where its spec says nothing
+
+
+def has_status(kind: Kind) -> bool:
+    """Whether its status is written apart; every definition of Headrace's own says so."""
+    return kind in _HAVING_STATUS or _is_custom(kind)
+
+
+def is_conditional(kind: Kind) -> bool:
+    """Whether it can be replaced on condition of a version only."""
+    return kind == LEASES or _is_custom(kind)
+
+
+def is_counting(kind: Kind) -> bool:
+    """Whether it has a generation."""
+    return kind in _COUNTING or _is_custom(kind)
+
+
+def _is_custom(kind: Kind) -> bool:
+    return "." in kind.group and not kind.group.endswith(".k8s.io")
 
 
 @dataclass(slots=True)
@@ -61,11 +74,7 @@ def copied(manifest: Manifest) -> dict[str, Any]:
 
 def as_created(kind: Kind, manifest: dict[str, Any]) -> dict[str, Any]:
     """What is kept of an object that is sent to be created. A node brings its status, as kubelet sends it."""
-    if version_of(manifest):
-        raise ConfigurationError(
-            f"{told_as(kind, key_of(manifest))}: resourceVersion should not be set on objects to be created"
-        )
-    if kind in HAVING_STATUS and kind != NODES:
+    if has_status(kind) and kind != NODES:
         manifest.pop("status", None)
     return manifest
 
@@ -73,14 +82,14 @@ def as_created(kind: Kind, manifest: dict[str, Any]) -> dict[str, Any]:
 def applicable(kind: Kind, manifest: dict[str, Any]) -> dict[str, Any]:
     """What a manager may want of an object."""
     metadata = {name: each for name, each in manifest["metadata"].items() if name not in _GIVEN}
-    bare = {name: each for name, each in manifest.items() if name != "status" or kind not in HAVING_STATUS}
+    bare = {name: each for name, each in manifest.items() if name != "status" or not has_status(kind)}
     return {**bare, "metadata": metadata}
 
 
 def birth(kind: Kind, number: int, moment: str) -> dict[str, Any]:
     """The metadata that a new object gets."""
     made = {"uid": f"{number:08d}-0000-4000-8000-000000000000", "creationTimestamp": moment}
-    return {**made, "generation": 1} if kind in _COUNTING else made
+    return {**made, "generation": 1} if is_counting(kind) else made
 
 
 def born(kind: Kind, manifest: dict[str, Any]) -> dict[str, Any]:
@@ -91,7 +100,7 @@ def born(kind: Kind, manifest: dict[str, Any]) -> dict[str, Any]:
 
 def with_status_of(kind: Kind, stored: Stored, after: dict[str, Any]) -> dict[str, Any]:
     """An object as a write of all but its status leaves it."""
-    if kind not in HAVING_STATUS:
+    if not has_status(kind):
         return after
     bare = {name: each for name, each in after.items() if name != "status"}
     kept = {name: each for name, each in stored.manifest.items() if name == "status"}
@@ -120,7 +129,7 @@ def check_unchangeable(kind: Kind, before: Manifest, after: Manifest) -> None:
 
 def next_generation(kind: Kind, before: Manifest, after: Manifest) -> dict[str, int]:
     """The generation after an update: it counts changes of what is wanted, not of the status."""
-    if kind not in _COUNTING:
+    if not is_counting(kind):
         return {}
     ignored = ("metadata", "status")
     wanted = [{name: each for name, each in one.items() if name not in ignored} for one in (before, after)]
@@ -152,7 +161,7 @@ def grace_seconds(kind: Kind, manifest: Manifest, asked: int | None) -> int:
 def ending(kind: Kind, manifest: Manifest, moment: str, grace: int) -> dict[str, Any]:
     """An object whose deletion is ordered; a second order may only make it sooner."""
     metadata = dict(manifest["metadata"])
-    if not is_ending(manifest) and kind in _COUNTING:
+    if not is_ending(manifest) and is_counting(kind):
         metadata["generation"] += 1
     metadata.setdefault("deletionTimestamp", moment)
     before = metadata.get("deletionGracePeriodSeconds", grace)

@@ -77,7 +77,8 @@ class Kube(Protocol):
     async def apply(self, kind: Kind, manifest: Manifest, *, manager: str) -> Manifest:
         """Server-side apply, taking over fields that others own; creates what is not there.
 
-        With metadata.resourceVersion it is conditional: ChangedError.
+        With metadata.resourceVersion or metadata.uid it is conditional: ChangedError. Only the uid keeps the
+        server from creating anew what is gone.
         """
         ...
 
@@ -88,7 +89,7 @@ class Kube(Protocol):
     async def patch(
         self, kind: Kind, name: str, change: Manifest, *, namespace: str | None = None
     ) -> Manifest:
-        """A JSON merge patch; with metadata.resourceVersion in it, conditional: ChangedError."""
+        """A JSON merge patch; with metadata.resourceVersion or uid in it, conditional: ChangedError."""
         ...
 
     async def delete(

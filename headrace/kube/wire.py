@@ -162,10 +162,18 @@ def refusal(code: int, answer: object, about: str) -> HeadraceError:
     said = str(status.get("message", f"HTTP {code}"))[:_MESSAGE_LENGTH]
     if code == HTTPStatus.CONFLICT and status.get("reason") == "AlreadyExists":
         return ExistsError(f"{about}: {said}")
+    if _is_of_another(status):
+        return ChangedError(f"{about}: another object bears the name by now ({said})")
     kind = _BY_CODE.get(code, TransientError if code >= HTTPStatus.INTERNAL_SERVER_ERROR else None)
     if kind is not None:
         return kind(f"{about}: {said}")
     return ConfigurationError(f"{about}: {said}{_remedy(code)}")
+
+
+def _is_of_another(status: Mapping[str, Any]) -> bool:
+    """Whether a patch was refused for its uid: that counts as an invalid change of an unchangeable field."""
+    causes = (status.get("details") or {}).get("causes") or ()
+    return any(each.get("field") == "metadata.uid" for each in causes)
 
 
 def _remedy(code: int) -> str:

@@ -75,6 +75,7 @@ class KubernetesSettings(Value):
     namespace: str  # of Function and Bucket objects, worker pods and functions' secrets
     platform_namespace: str  # of the services, their leases and what the scaler remembers
     kubeconfig: str = ""  # a file; empty: the pod's own service account. Never an ambient one
+    name_servers: tuple[str, ...] = ()  # address ranges of those that are no pods of kube-system
     sidecar: SidecarSettings | None = None  # who starts workers needs it
 
 

@@ -1,31 +1,56 @@
 """What every driver of nodes does: the same tests on each adapter."""
 
+import itertools
 import math
-from collections.abc import Callable
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from random import Random
 from statistics import mean, pstdev
 
 import pytest
 
+from headrace.kube.kinds import NODES
+from headrace.kube.lightkube import LightKube
+from headrace.kube.memory import MemoryKube
+from headrace.kube.port import Kube, Selection
 from headrace.model.errors import NotFoundError, TransientError
+from headrace.model.labels import POOL
+from headrace.model.pool import NodePool
 from headrace.model.resources import CPU, GPU, MEMORY, PODS, ResourceList
+from headrace.nodes.kwok import KwokNodes
 from headrace.nodes.local import LocalNode
 from headrace.nodes.memory import Course, MemoryNodes, Odds
 from headrace.nodes.port import NodeDriver, Power, Sighting
+from headrace.nodes.static import StaticNodes
 from tests.fixtures.clock import VirtualClock
+from tests.fixtures.kube import (
+    Views,
+    let_events_through,
+    play_kubelets,
+    pool_of,
+    settings_of,
+    until,
+    views_of,
+)
+from tests.toolchain.cluster.box import Box
+from tests.toolchain.cluster.fakes import fake_node
 
 ALLOCATABLE = ResourceList.of({CPU: 4000, MEMORY: 2**33, PODS: 110, GPU: 2})
+OFFERED = {"cpu": "4", "memory": "8Gi", "ephemeral-storage": "20Gi", "nvidia.com/gpu": "2"}
+_NUMBERS = itertools.count()
 
 
 @dataclass
 class Bench:
-    """A driver, one of its nodes, and how to let enough time pass for an order to take effect."""
+    """A driver, one of its nodes, what that has, and how to let an order take its full effect."""
 
     driver: NodeDriver
     name: str
     switchable: bool
-    settle: Callable[[], None]
+    settle: Callable[[], Awaitable[None]]
+    full: ResourceList = ALLOCATABLE
 
     async def sighting(self) -> Sighting:
         return {seen.name: seen for seen in await self.driver.nodes()}[self.name]
@@ -34,15 +59,88 @@ class Bench:
         return (await self.sighting()).power
 
 
-@pytest.fixture(params=["memory", "local"])
-def bench(request: pytest.FixtureRequest) -> Bench:
-    if request.param == "local":
-        return Bench(LocalNode(ALLOCATABLE), "local", switchable=False, settle=lambda: None)
+@pytest.fixture(
+    params=[
+        "memory",
+        "local",
+        "static in memory",
+        "kwok in memory",
+        "static on kubernetes",
+        "kwok on kubernetes",
+    ]
+)
+async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
+    driver, _, place = str(request.param).partition(" ")
+    if driver == "memory":
+        yield _memory()
+    elif driver == "local":
+        yield Bench(LocalNode(ALLOCATABLE), "local", switchable=False, settle=let_events_through)
+    elif place == "in memory":
+        async with _on_memory_kube(driver) as made:
+            yield made
+    else:
+        box: Box = request.getfixturevalue("control_plane")
+        async with _on_kubernetes(driver, box) as made:
+            yield made
+
+
+def _memory() -> Bench:
     clock = VirtualClock()
-    driver = MemoryNodes(
+    nodes = MemoryNodes(
         ["b", "a", "c"], ALLOCATABLE, now=clock.now, plan=lambda _: Course(30.0), stop_seconds=5.0
     )
-    return Bench(driver, "a", switchable=True, settle=lambda: clock.advance(60.0))
+
+    async def settle() -> None:
+        clock.advance(60.0)
+
+    return Bench(nodes, "a", switchable=True, settle=settle)
+
+
+def _of(driver: str, pool: NodePool, kube: Kube, views: Views) -> tuple[NodeDriver, bool]:
+    if driver == "static":
+        return StaticNodes(pool, views.nodes, views.pods), False
+    return KwokNodes(pool, kube, views.nodes, views.pods), True
+
+
+@asynccontextmanager
+async def _on_memory_kube(driver: str) -> AsyncIterator[Bench]:
+    kube, pool = MemoryKube(), pool_of("pool")
+    if driver == "static":
+        for number in range(3):
+            await kube.create(NODES, fake_node(f"pool-{number}", pool="pool", resources=OFFERED))
+    async with views_of(kube) as views:
+        made, switchable = _of(driver, pool, kube, views)
+
+        async def settle() -> None:
+            for _ in range(2):  # once to ask what is on a node to leave, once to delete it
+                await play_kubelets(kube)
+                await made.nodes()
+            await let_events_through()
+
+        await settle()
+        yield Bench(made, "pool-1", switchable, settle, pool.allocatable)
+
+
+@asynccontextmanager
+async def _on_kubernetes(driver: str, box: Box) -> AsyncIterator[Bench]:
+    name = f"pool-{os.getpid()}-{next(_NUMBERS)}"
+    kube, pool = LightKube.of(settings_of(box.kubeconfig)), pool_of(name)
+    if driver == "static":
+        box.fake_nodes(3, pool=name, prefix=name, resources=OFFERED)
+    async with views_of(kube) as views:
+        made, switchable = _of(driver, pool, kube, views)
+
+        async def settled() -> bool:
+            return all(seen.joined or seen.power is Power.OFF for seen in await made.nodes())
+
+        async def settle() -> None:
+            await until(settled)
+
+        await settle()
+        yield Bench(made, f"{name}-1", switchable, settle, pool.allocatable)
+    for node in (await kube.list(NODES, Selection(labels={POOL: name}))).items:
+        await kube.delete(NODES, node["metadata"]["name"])
+    await kube.close()
 
 
 async def test_every_node_is_listed_once_in_the_order_of_names(bench: Bench) -> None:
@@ -53,9 +151,9 @@ async def test_every_node_is_listed_once_in_the_order_of_names(bench: Bench) -> 
 
 async def test_a_started_node_is_there_in_the_end_with_all_it_has(bench: Bench) -> None:
     await bench.driver.start(bench.name)
-    bench.settle()
+    await bench.settle()
     seen = await bench.sighting()
-    assert (seen.power, seen.joined, seen.allocatable) == (Power.ON, True, ALLOCATABLE)
+    assert (seen.power, seen.joined, seen.allocatable) == (Power.ON, True, bench.full)
 
 
 async def test_an_order_is_in_force_at_once(bench: Bench) -> None:
@@ -65,7 +163,7 @@ async def test_an_order_is_in_force_at_once(bench: Bench) -> None:
 
 async def test_a_start_repeated_changes_nothing(bench: Bench) -> None:
     await bench.driver.start(bench.name)
-    bench.settle()
+    await bench.settle()
     before = await bench.driver.nodes()
     await bench.driver.start(bench.name)
     assert await bench.driver.nodes() == before
@@ -80,17 +178,17 @@ async def test_a_start_touches_no_other_node(bench: Bench) -> None:
 @pytest.mark.parametrize("stops", [1, 2])
 async def test_a_stopped_node_is_off_in_the_end_if_it_can_be(bench: Bench, stops: int) -> None:
     await bench.driver.start(bench.name)
-    bench.settle()
+    await bench.settle()
     for _ in range(stops):
         await bench.driver.stop(bench.name)
-    bench.settle()
+    await bench.settle()
     assert await bench.power() is (Power.OFF if bench.switchable else Power.ON)
 
 
 async def test_a_boot_can_be_stopped(bench: Bench) -> None:
     await bench.driver.start(bench.name)
     await bench.driver.stop(bench.name)
-    bench.settle()
+    await bench.settle()
     assert await bench.power() is (Power.OFF if bench.switchable else Power.ON)
 
 
@@ -103,7 +201,7 @@ async def test_a_stop_of_what_is_off_changes_nothing(bench: Bench) -> None:
 async def test_a_stopped_node_can_be_started_again(bench: Bench) -> None:
     for order in (bench.driver.start, bench.driver.stop, bench.driver.start):
         await order(bench.name)
-        bench.settle()
+        await bench.settle()
     assert await bench.power() is Power.ON
 
 
@@ -112,7 +210,7 @@ async def test_only_a_node_that_is_on_takes_workers(bench: Bench) -> None:
         await order(bench.name)
         for seen in await bench.driver.nodes():
             assert seen.power is Power.ON or (not seen.joined and not seen.allocatable.amounts)
-        bench.settle()
+        await bench.settle()
 
 
 async def test_a_name_that_the_pool_can_not_have_is_told(bench: Bench) -> None:
