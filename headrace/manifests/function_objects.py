@@ -111,9 +111,14 @@ def service_account(owner: Owner) -> Manifest:
     }
 
 
-def network_policy(owner: Owner, reaches: Sequence[Reach], platform_namespace: str) -> Manifest:
-    """Workers are reached by nobody, and reach names, the queue and the store only."""
-    egress: list[Manifest] = [_name_servers()]
+def network_policy(
+    owner: Owner, reaches: Sequence[Reach], platform_namespace: str, name_servers: Sequence[str] = ()
+) -> Manifest:
+    """Workers are reached by nobody, and reach names, the queue and the store only.
+
+    `name_servers`: address ranges of those that are no pods of kube-system.
+    """
+    egress: list[Manifest] = [_names(name_servers)]
     for reach in reaches:
         ports = [{"protocol": "TCP", "port": reach.port}]
         egress.append({"to": reach.peers(platform_namespace), "ports": ports})
@@ -129,10 +134,11 @@ def network_policy(owner: Owner, reaches: Sequence[Reach], platform_namespace: s
     }
 
 
-def _name_servers() -> Manifest:
+def _names(name_servers: Sequence[str]) -> Manifest:
     ports = [{"protocol": protocol, "port": _DNS_PORT} for protocol in ("UDP", "TCP")]
     system = {"namespaceSelector": {"matchLabels": {_NAMESPACE_NAME: _DNS_NAMESPACE}}}
-    return {"to": [system, {"ipBlock": {"cidr": _DNS_CACHE}}], "ports": ports}
+    blocks = [{"ipBlock": {"cidr": cidr}} for cidr in (_DNS_CACHE, *name_servers)]
+    return {"to": [system, *blocks], "ports": ports}
 
 
 def bucket(logical: str, real: str, namespace: str) -> Manifest:

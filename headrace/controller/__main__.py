@@ -1,0 +1,103 @@
+"""`python -m headrace.controller --settings FILE`: the controller as one process.
+
+Exit status: 0 after SIGTERM or SIGINT, 1 with the reason on stderr when it can't go on.
+"""
+
+import asyncio
+import signal
+import socket
+import sys
+import time
+import uuid
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from headrace.controller.service import Service
+from headrace.controller.world import World
+from headrace.health.serving import PORT, serving
+from headrace.kube.leadership import Leadership, Seat
+from headrace.kube.lightkube import LightKube
+from headrace.logs.json_lines import configure_logging
+from headrace.model.errors import ConfigurationError, HeadraceError
+from headrace.model.labels import HEADRACE
+from headrace.model.settings import KubernetesSettings, Settings
+from headrace.queue.jetstream import JetStreamQueue
+from headrace.storage.s3 import S3Storage
+
+LEASE = f"{HEADRACE}-controller"
+
+
+async def _serve(settings: Settings, kubernetes: KubernetesSettings, port: int) -> None:
+    """Work until SIGTERM or SIGINT."""
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    kube, storage = LightKube.of(kubernetes), S3Storage(settings.storage)
+    queue = JetStreamQueue.of(settings.queue)
+    leadership = Leadership(lambda: LightKube.of(kubernetes), _seat(kubernetes))
+    world = World(kube, queue, storage, settings, kubernetes, time.time, time.monotonic, leadership.leading)
+    service = Service(world)
+    leadership.start()
+    try:
+        async with serving(port, ready=service.unready):
+            await _until(ended, service, leadership)
+    finally:
+        await leadership.stop()
+        await queue.close()
+        await storage.close()
+        await kube.close()
+
+
+async def _until(ended: asyncio.Event, service: Service, leadership: Leadership) -> None:
+    """Run the service; what can't go on ends it too, and is raised."""
+    tasks = [asyncio.create_task(each) for each in (service.run(), _strive(leadership), ended.wait())]
+    done, left = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
+async def _strive(leadership: Leadership) -> None:
+    """Raises FatalError when nobody strives for the lease any more."""
+    while True:
+        await leadership.elected()
+        await leadership.ended()
+
+
+def _seat(kubernetes: KubernetesSettings) -> Seat:
+    identity = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+    return Seat(kubernetes.platform_namespace, LEASE, identity)
+
+
+def main(
+    settings: Annotated[Path, typer.Option(help="the settings document")],
+    port: Annotated[int, typer.Option(help="where /healthz and /readyz answer")] = PORT,
+) -> None:
+    """Give functions and buckets what they need, a status, and an orderly end."""
+    try:
+        loaded = Settings.from_json(settings.read_bytes())
+    except (OSError, ValidationError) as error:
+        sys.exit(f"controller: the settings {settings} can't be used: {error}")
+    configure_logging((loaded.storage.secret_key, loaded.queue.token, loaded.queue.password))
+    try:
+        asyncio.run(_serve(loaded, _kubernetes(loaded, settings), port))
+    except HeadraceError as error:
+        sys.exit(f"controller: {error}")
+
+
+def _kubernetes(loaded: Settings, path: Path) -> KubernetesSettings:
+    if loaded.kubernetes is None:
+        raise ConfigurationError(
+            f"settings {path}: kubernetes is missing, which the controller needs; add it with the namespaces"
+        )
+    return loaded.kubernetes
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,98 @@
+"""What the controller knows of the cluster: mirrors, and the few questions that it asks of them."""
+
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Any, Self
+
+from headrace.kube.kinds import (
+    BUCKETS,
+    CONFIG_MAPS,
+    FUNCTIONS,
+    NETWORK_POLICIES,
+    PODS,
+    SERVICE_ACCOUNTS,
+    Kind,
+)
+from headrace.kube.mirror import Mirror
+from headrace.kube.port import Kube, Manifest, Selection
+from headrace.manifests.function_objects import MANAGER
+from headrace.model.labels import COMPONENT, FUNCTION, HEADRACE, MANAGED_BY, PART_OF
+from headrace.model.settings import KubernetesSettings
+
+OWN = (CONFIG_MAPS, SERVICE_ACCOUNTS, NETWORK_POLICIES)  # kinds that are made for functions
+
+
+class Seen:
+    """The objects of both namespaces, some milliseconds late: a context manager."""
+
+    def __init__(self, kube: Kube, settings: KubernetesSettings) -> None:
+        self.namespace, self.platform_namespace = settings.namespace, settings.platform_namespace
+        within, made = settings.namespace, {MANAGED_BY: MANAGER}
+        self.functions = Mirror(kube, FUNCTIONS, Selection(within))
+        self.pods = Mirror(kube, PODS, Selection(within, {PART_OF: HEADRACE, COMPONENT: "worker"}))
+        self.made = {kind: Mirror(kube, kind, Selection(within, made)) for kind in OWN}
+        spaces = dict.fromkeys((within, settings.platform_namespace))
+        self.buckets = {space: Mirror(kube, BUCKETS, Selection(space)) for space in spaces}
+        self._stack = AsyncExitStack()
+
+    @property
+    def mirrors(self) -> tuple[Mirror, ...]:
+        return (self.functions, self.pods, *self.made.values(), *self.buckets.values())
+
+    @property
+    def synced(self) -> bool:
+        """Whether every first list has come."""
+        return all(each.synced for each in self.mirrors)
+
+    @property
+    def silent_seconds(self) -> float:
+        """How long the API server has been out of reach."""
+        return max(each.silent_seconds for each in self.mirrors)
+
+    async def __aenter__(self) -> Self:
+        for each in self.mirrors:
+            await self._stack.enter_async_context(each)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    def function(self, name: str) -> Manifest | None:
+        return self.functions.get(name, self.namespace)
+
+    def bucket(self, name: str, namespace: str) -> Manifest | None:
+        mirror = self.buckets.get(namespace)
+        return mirror.get(name, namespace) if mirror else None
+
+    def all_buckets(self) -> list[Manifest]:
+        """Of both namespaces."""
+        return [each for mirror in self.buckets.values() for each in mirror.items.values()]
+
+    def made_for(self, kind: Kind, function: str) -> list[Manifest]:
+        """What there is of a kind among the objects that were made for a function."""
+        return [each for each in self.made[kind].items.values() if label(each, FUNCTION) == function]
+
+    def pods_of(self, function: str) -> list[Manifest]:
+        return [each for each in self.pods.items.values() if label(each, FUNCTION) == function]
+
+    def functions_naming(self, bucket: str) -> Iterator[str]:
+        """Functions that read or write a bucket, by its logical name; invalid objects are looked at too."""
+        for (_, name), found in self.functions.items.items():
+            if bucket in _named(found):
+                yield name
+
+
+def label(manifest: Manifest, name: str) -> str:
+    """A label's value; empty where it has none."""
+    value: str = (manifest["metadata"].get("labels") or {}).get(name, "")
+    return value
+
+
+def _named(function: Manifest) -> set[Any]:
+    spec = function.get("spec")
+    parts = [spec.get(key) for key in ("input", "output")] if isinstance(spec, dict) else []
+    places = [place for part in parts if isinstance(part, list) for place in part]
+    return {place.get("bucket") for place in places if isinstance(place, dict)}

@@ -1,0 +1,103 @@
+"""The service: what changes says whose turn it is, and turns are taken while this process leads."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from headrace.controller.buckets import Buckets
+from headrace.controller.census import REST_SECONDS, Census
+from headrace.controller.functions import Functions
+from headrace.controller.seen import Seen
+from headrace.controller.turns import Turns
+from headrace.controller.waking import Waking, Whose
+from headrace.controller.world import World
+from headrace.kube.kinds import FUNCTIONS
+from headrace.model.errors import ChangedError, HeadraceError, NotFoundError
+
+HANDS = 4  # turns taken at once
+STANDBY_SECONDS = 1.0  # between two looks whether this process may act by now
+FAILED_SECONDS = 10.0  # before files are counted again after a failure
+SILENT_SECONDS = 60.0  # without the API server, after which the service is not ready
+
+_log = logging.getLogger(__name__)
+
+
+class Service:
+    """Everything of the controller but the process. Belongs to one event loop."""
+
+    def __init__(self, world: World, *, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
+        self._world = world
+        self._sleep = sleep
+        self.seen = Seen(world.kube, world.kubernetes)
+        self.census = Census(world.storage, world.settings.platform_bucket, world.monotonic)
+        self.turns: Turns[Whose] = Turns(world.monotonic)
+        self._functions = Functions(world, self.seen, self.census)
+        self._buckets = Buckets(world, self.seen)
+        Waking(self.seen, self.turns).listen()
+
+    def unready(self) -> str:
+        """Why it is not ready, for people; empty: it is. A standby that sees the cluster is ready."""
+        if not self.seen.synced:
+            return "the first lists of the API server have not come"
+        silent = self.seen.silent_seconds
+        return f"the API server has been out of reach for {silent:.0f} s" if silent > SILENT_SECONDS else ""
+
+    async def run(self) -> None:
+        """Work until it is cancelled."""
+        async with self.seen, asyncio.TaskGroup() as group:
+            for _ in range(HANDS):
+                group.create_task(self._take_turns())
+            group.create_task(self._count_files())
+
+    async def turn(self, whose: Whose) -> None:
+        """Take one turn that `turns` handed out, and give it back. Raises nothing."""
+        if not (self._world.leading() and self.seen.synced):
+            self.turns.done(whose, STANDBY_SECONDS)
+            return
+        try:
+            again = await self._reconcile(whose)
+        except (ChangedError, NotFoundError) as error:  # the mirror was late: look again
+            self._failed(whose, error, logging.INFO)
+        except HeadraceError as error:
+            self._failed(whose, error, logging.WARNING)
+        except Exception:  # noqa: BLE001  (the loop's top: it must outlive every fault)
+            _log.exception("unexpected", extra={"action": "controller.defect", **whose.fields})
+            self.turns.failed(whose)
+        else:
+            self.turns.done(whose, again)
+
+    async def count(self) -> float:
+        """Count the files of one function that is due; how long to rest, in seconds."""
+        if not (self._world.leading() and self.seen.synced):
+            return STANDBY_SECONDS
+        try:
+            changed, rest = await self.census.turn([name for _, name in self.seen.functions.items])
+        except HeadraceError as error:
+            _log.warning("files are not counted: %s", error, extra={"action": "controller.count_failed"})
+            return FAILED_SECONDS
+        if changed is not None:
+            self.turns.add(Whose(FUNCTIONS, self.seen.namespace, changed))
+        return rest
+
+    async def _reconcile(self, whose: Whose) -> float | None:
+        failures = self.turns.failures(whose)
+        if whose.kind == FUNCTIONS:
+            return await self._functions.reconcile(whose.name, failures=failures)
+        return await self._buckets.reconcile(whose.namespace, whose.name, failures=failures)
+
+    def _failed(self, whose: Whose, error: HeadraceError, level: int) -> None:
+        _log.log(level, "again later: %s", error, extra={"action": "controller.turn_failed", **whose.fields})
+        self.turns.failed(whose)
+
+    async def _take_turns(self) -> None:
+        while True:
+            await self.turn(await self.turns.next())
+
+    async def _count_files(self) -> None:
+        while True:
+            rest = REST_SECONDS
+            try:
+                rest = await self.count()
+            except Exception:  # noqa: BLE001  (the loop's top: it must outlive every fault)
+                _log.exception("unexpected", extra={"action": "controller.defect"})
+            await self._sleep(rest)
