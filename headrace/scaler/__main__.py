@@ -1,0 +1,88 @@
+"""`python -m headrace.scaler --settings FILE`: the scaler on Kubernetes; one of several leads.
+
+Exit status: 0 after SIGTERM or SIGINT, 1 with the reason on stderr when it can't go on.
+"""
+
+import asyncio
+import signal
+import socket
+import sys
+import uuid
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from headrace.health.serving import PORT, serving
+from headrace.kube.leadership import Leadership, Seat
+from headrace.kube.lightkube import LightKube
+from headrace.logs.json_lines import configure_logging
+from headrace.model.errors import ConfigurationError, HeadraceError
+from headrace.model.settings import KubernetesSettings, Settings
+from headrace.queue.jetstream import JetStreamQueue
+from headrace.scaler.kubernetes.leading import Parts, Watching, live
+
+LEASE = "headrace-scaler"
+SILENT_SECONDS = 30.0  # the API server may be away so long before the pod is told not to be ready
+
+
+class _Readiness:
+    """Ready once everything was listed, and for as long as the API server answers."""
+
+    def __init__(self) -> None:
+        self._watching: Watching | None = None
+
+    def began(self, watching: Watching) -> None:
+        self._watching = watching
+
+    def fault(self) -> str:
+        if self._watching is None:
+            return "not everything was listed yet"
+        silent = self._watching.silent_seconds
+        return f"the API server has not answered for {silent:.0f} s" if silent > SILENT_SECONDS else ""
+
+
+async def _serve(settings: Settings, place: KubernetesSettings) -> None:
+    kube, queue = LightKube.of(place), JetStreamQueue.of(settings.queue)
+    seat = Seat(place.platform_namespace, LEASE, f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}")
+    leadership, readiness = Leadership(lambda: LightKube.of(place), seat), _Readiness()
+    leadership.start()
+    try:
+        async with serving(PORT, ready=readiness.fault):
+            await live(Parts(kube, queue, place, leadership), readiness.began)
+    finally:
+        await leadership.stop()
+        await queue.close()
+        await kube.close()
+
+
+async def _until_told(settings: Settings, place: KubernetesSettings) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    work = asyncio.current_task()
+    if work is None:
+        raise HeadraceError("there is no task to stop")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, work.cancel)
+    await _serve(settings, place)
+
+
+def main(settings: Annotated[Path, typer.Option(help="the settings document")]) -> None:
+    """Decide how many workers and nodes there are, and see to it."""
+    try:
+        loaded = Settings.from_json(settings.read_bytes())
+    except (OSError, ValidationError) as error:
+        sys.exit(f"scaler: the settings {settings} can't be used: {error}")
+    configure_logging((loaded.storage.secret_key, loaded.queue.token, loaded.queue.password))
+    try:
+        if loaded.kubernetes is None:
+            raise ConfigurationError("settings: kubernetes is missing; add its namespaces and the sidecar")
+        asyncio.run(_until_told(loaded, loaded.kubernetes))
+    except HeadraceError as error:
+        sys.exit(f"scaler: {error}")
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    typer.run(main)

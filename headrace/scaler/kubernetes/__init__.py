@@ -1,0 +1,1 @@
+"""The scaler on Kubernetes: functions and pools are objects, workers are pods."""
