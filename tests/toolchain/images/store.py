@@ -4,10 +4,9 @@ import fcntl
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,6 +45,7 @@ class Images(Mapping[str, BuiltImage]):
     places: Places
     built: dict[str, BuiltImage] = field(default_factory=dict)
     engine: Engine = field(default_factory=Buildah)
+    recipes: dict[str, Recipe] = field(default_factory=recipes)  # the checkout as it is now
 
     def __getitem__(self, name: str) -> BuiltImage:
         if name not in self.built:
@@ -59,11 +59,6 @@ class Images(Mapping[str, BuiltImage]):
 
     def __len__(self) -> int:
         return len(self.recipes)
-
-    @cached_property
-    def recipes(self) -> dict[str, Recipe]:
-        """As the checkout is when it is first asked."""
-        return recipes()
 
     @property
     def root(self) -> Path:
@@ -97,30 +92,52 @@ class Images(Mapping[str, BuiltImage]):
     def _keep(self, archive: Path, kept: Path, name: str) -> None:
         kept.parent.mkdir(parents=True, exist_ok=True)
         os.link(archive, kept)
-        known = sorted(kept.parent.glob(f"{name}-{'?' * 12}.tar"), key=lambda path: path.stat().st_mtime)
-        for old in known[:-KEPT]:
+        for old in outdated(kept.parent, name):
             old.unlink()
+            self._forget(name, old.stem.removeprefix(f"{name}-"))
+
+    def _forget(self, name: str, tag: str) -> None:
+        """Of the layers, those stay that newer images stand on."""
+        for options in ([f"{REGISTRY}/{name}:{tag}"], ["--prune"]):
+            with suppress(ToolchainError):  # in use, or gone with the storage
+                output_of(["buildah", "rmi", *options], environ=os.environ | self.environ)
 
     def _base(self, name: str) -> Base:
-        """From the storage, else by debootstrap, which takes half a minute."""
+        """From the storage, else from its archive, else by debootstrap, which takes half a minute."""
         source = base.source_here()
-        reference = f"localhost/headrace-test-base-{name}:{source.suite}-{base.FORMAT}"
-        told = self.root / "base" / f"{name}-{source.suite}-{base.FORMAT}.python"
+        tag = f"{source.suite}-{base.FORMAT}"
+        reference = f"localhost/headrace-test-base-{name}:{tag}"
+        archive = self.root / "base" / f"{name}-{tag}.tar"
+        told = archive.with_suffix(".python")
         self._configure()
-        if not (told.exists() and self._is_stored(reference)):
-            self._make_base(name, source, reference, told)
+        if not (archive.exists() and told.exists()):
+            self._make_base(name, source, reference, archive)
+        if not self._is_stored(reference):
+            self._buildah(["pull", "--quiet", f"oci-archive:{archive}"], name)
         return Base(reference, told.read_text() or THIS_PYTHON)
 
-    def _make_base(self, name: str, source: base.Source, reference: str, told: Path) -> None:
+    def _make_base(self, name: str, source: base.Source, reference: str, archive: Path) -> None:
+        """As an archive: images tell their base's digest, and only what is pulled has one to rely on."""
         _tell(f"base {name}: debootstrap of {source.suite}")
-        context, log = self.root / "base" / name, self.places.logs / f"images-{name}.log"
-        log.unlink(missing_ok=True)
-        base.bootstrap(context / "root", source, INCLUDED[name], self.root / "base" / "debs", log)
+        context = self.root / "base" / name
+        self._log(name).unlink(missing_ok=True)
+        base.bootstrap(context / "root", source, INCLUDED[name], self.root / "base" / "debs", self._log(name))
         (context / "Containerfile").write_text("FROM scratch\nCOPY root /\n")
         options = [f"--timestamp={EPOCH_SECONDS}", "--layers=false", f"--tag={reference}"]
-        run(["buildah", "build", *options, str(context)], log, environ=os.environ | self.environ)
-        told.write_text(base.python_of(context / "root"))
+        self._buildah(["build", *options, str(context)], name)
+        archive.unlink(missing_ok=True)
+        self._buildah(
+            ["push", "--quiet", "--format=oci", reference, f"oci-archive:{archive}:{reference}"], name
+        )
+        self._buildah(["rmi", "--force", reference], name)
+        archive.with_suffix(".python").write_text(base.python_of(context / "root"))
         shutil.rmtree(context)
+
+    def _buildah(self, arguments: Sequence[str], base_name: str) -> None:
+        run(["buildah", *arguments], self._log(base_name), environ=os.environ | self.environ)
+
+    def _log(self, base_name: str) -> Path:
+        return self.places.logs / f"images-{base_name}.log"
 
     def _is_stored(self, reference: str) -> bool:
         with suppress(ToolchainError):
@@ -150,6 +167,12 @@ class Images(Mapping[str, BuiltImage]):
                 yield
             except ImagesError as fault:
                 raise ToolchainError(str(fault)) from fault
+
+
+def outdated(archives: Path, name: str) -> list[Path]:
+    """All but the newest of an image's archives."""
+    known = sorted(archives.glob(f"{name}-{'?' * 12}.tar"), key=lambda path: path.stat().st_mtime)
+    return known[:-KEPT]
 
 
 def storage_conf(root: Path, driver: str) -> str:
