@@ -48,6 +48,7 @@ class Service:
             for _ in range(HANDS):
                 group.create_task(self._take_turns())
             group.create_task(self._count_files())
+            group.create_task(self._lay_ground())
 
     async def turn(self, whose: Whose) -> None:
         """Take one turn that `turns` handed out, and give it back. Raises nothing."""
@@ -92,6 +93,26 @@ class Service:
     async def _take_turns(self) -> None:
         while True:
             await self.turn(await self.turns.next())
+
+    async def _lay_ground(self) -> None:
+        """Make the platform's bucket once this process leads.
+
+        Its object is the last of a deployment, and the receivers before it are not ready without a bucket.
+        """
+        while not await self.lay_ground():
+            await self._sleep(STANDBY_SECONDS)
+
+    async def lay_ground(self) -> bool:
+        """Make the platform's bucket, if this process may act; whether it is there."""
+        if not self._world.leading():
+            return False
+        try:
+            await self._world.hands.ensure_bucket(self._world.settings.platform_bucket)
+        except HeadraceError as error:
+            extra = {"action": "controller.ground_failed"}
+            _log.warning("the platform's bucket is not made: %s", error, extra=extra)
+            return False
+        return True
 
     async def _count_files(self) -> None:
         while True:

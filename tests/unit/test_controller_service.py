@@ -212,3 +212,22 @@ async def test_functions_are_counted_in_turn():
         counted.append((await census.turn(names))[0])
         clock.advance(1)
     assert sorted(counted) == names
+
+
+async def test_the_leader_makes_the_platforms_bucket_before_its_object_comes():
+    async with running() as bench:
+        bench.leads = False
+        assert await bench.service.lay_ground() is False
+        bench.leads = True
+        assert await bench.service.lay_ground() is True
+        assert await bench.storage.create("headrace", "key", b"") is True
+
+
+async def test_a_store_that_is_away_is_asked_again_for_the_platforms_bucket():
+    async with running() as bench:
+
+        async def away(bucket):
+            raise TransientError("the store does not answer; try again later")
+
+        bench.storage.ensure_bucket = away
+        assert await bench.service.lay_ground() is False
