@@ -12,7 +12,7 @@ from headrace.model.errors import TransientError
 from headrace.model.keys import record_key
 from headrace.storage.memory import MemoryStorage
 from tests.fixtures.clock import VirtualClock
-from tests.unit.controller_bench import SPACE, Bench, a_function, a_task, running
+from tests.unit.controller_bench import PLATFORM_BUCKET, SPACE, Bench, a_function, a_task, running
 
 
 class AwayStorage(MemoryStorage):
@@ -220,7 +220,7 @@ async def test_the_leader_makes_the_platforms_bucket_before_its_object_comes():
         assert await bench.service.lay_ground() is False
         bench.leads = True
         assert await bench.service.lay_ground() is True
-        assert await bench.storage.create("headrace", "key", b"") is True
+        assert await bench.storage.create(PLATFORM_BUCKET, "key", b"") is True
 
 
 async def test_a_store_that_is_away_is_asked_again_for_the_platforms_bucket():
