@@ -60,7 +60,7 @@ async def running(state: Path, functions: Path, *, workers: int) -> AsyncIterato
     try:
         settings = _wait(up, state)
         storage = S3Storage(settings.storage)
-        queue = JetStreamQueue(settings.queue.url, token=settings.queue.token)
+        queue = JetStreamQueue.of(settings.queue)
         yield Stack(settings, storage, queue, psutil.Process(up.pid))
         await queue.close()
         await storage.close()

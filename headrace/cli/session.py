@@ -63,7 +63,7 @@ async def open_session(state: Path) -> AsyncIterator[Session]:
     """Connect to the stack whose state is kept in a folder. Raises ConfigurationError."""
     settings = read_settings(state)
     storage = S3Storage(settings.storage)
-    queue = JetStreamQueue(settings.queue.url, token=settings.queue.token)
+    queue = JetStreamQueue.of(settings.queue)
     try:
         folder = Path(settings.functions_directory)
         functions = read_objects(folder) if settings.kubernetes else load_folder(folder)

@@ -1,12 +1,17 @@
 """`python -m headrace.events --settings FILE`: the receiver and the listing as one process.
 
+On Kubernetes several run at once: each takes notifications, one of them lists.
 Exit status: 0 after SIGTERM or SIGINT, 1 with the reason on stderr when it can't go on.
 """
 
 import asyncio
 import signal
+import socket
 import sys
 import time
+import uuid
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -14,39 +19,72 @@ import typer
 import uvicorn
 from pydantic import ValidationError
 
+from headrace.events.objects import ObjectSource
 from headrace.events.service import Service
+from headrace.events.sources import FolderSource, FunctionSource
+from headrace.kube.kinds import FUNCTIONS
+from headrace.kube.leadership import Leadership, Seat
+from headrace.kube.lightkube import LightKube
+from headrace.kube.mirror import Mirror
+from headrace.kube.port import Selection
 from headrace.logs.json_lines import configure_logging
 from headrace.model.errors import HeadraceError
-from headrace.model.settings import Settings
+from headrace.model.labels import HEADRACE
+from headrace.model.settings import KubernetesSettings, Settings
 from headrace.queue.jetstream import JetStreamQueue
 from headrace.storage.s3 import S3Storage
 
+LEASE = f"{HEADRACE}-listing"
 GRACE_SECONDS = 4  # for requests that are under way when the process is told to stop
 KEEP_ALIVE_SECONDS = 75  # longer than a sender's pause, so that it need not connect anew
 
+Leading = Callable[[], bool]
+
 
 async def _serve(settings: Settings) -> None:
-    storage = S3Storage(settings.storage)
-    queue = JetStreamQueue(settings.queue.url, token=settings.queue.token)
-    try:
-        service = Service(settings, storage, queue, clock=time.time)
+    async with AsyncExitStack() as closing:
+        storage, queue = S3Storage(settings.storage), JetStreamQueue.of(settings.queue)
+        closing.push_async_callback(storage.close)
+        closing.push_async_callback(queue.close)
+        source, leading = await _surroundings(settings, closing)
+        service = Service(settings, source, storage, queue, clock=time.time, leading=leading)
         await service.start()
-        config = uvicorn.Config(
-            service.receiver.app(),
-            host=settings.receiver.host,
-            port=settings.receiver.port,
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )
-        server = uvicorn.Server(config)
+        server = uvicorn.Server(_config(settings, service))
         async with service.background(give_up=lambda: setattr(server, "should_exit", True)):
             await server.serve()
-    finally:
-        await queue.close()
-        await storage.close()
+
+
+async def _surroundings(settings: Settings, closing: AsyncExitStack) -> tuple[FunctionSource, Leading]:
+    """Who knows the functions, and whether this process is the one that lists."""
+    if settings.kubernetes is None:
+        return FolderSource(Path(settings.functions_directory)), lambda: True
+    return await _on_kubernetes(settings.kubernetes, closing)
+
+
+async def _on_kubernetes(
+    place: KubernetesSettings, closing: AsyncExitStack
+) -> tuple[FunctionSource, Leading]:
+    kube = LightKube.of(place)
+    closing.push_async_callback(kube.close)
+    functions = await closing.enter_async_context(Mirror(kube, FUNCTIONS, Selection(place.namespace)))
+    seat = Seat(place.platform_namespace, LEASE, f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}")
+    leadership = Leadership(lambda: LightKube.of(place), seat)
+    leadership.start()
+    closing.push_async_callback(leadership.stop)
+    return ObjectSource(functions), leadership.leading
+
+
+def _config(settings: Settings, service: Service) -> uvicorn.Config:
+    return uvicorn.Config(
+        service.receiver.app(),
+        host=settings.receiver.host,
+        port=settings.receiver.port,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
 
 
 def main(settings: Annotated[Path, typer.Option(help="the settings document")]) -> None:
@@ -57,7 +95,8 @@ def main(settings: Annotated[Path, typer.Option(help="the settings document")]) 
         loaded = Settings.from_json(settings.read_bytes())
     except (OSError, ValidationError) as error:
         sys.exit(f"events: the settings {settings} can't be used: {error}")
-    configure_logging((loaded.receiver.token, loaded.storage.secret_key, loaded.queue.token))
+    queue = loaded.queue
+    configure_logging((loaded.receiver.token, loaded.storage.secret_key, queue.token, queue.password))
     try:
         asyncio.run(_serve(loaded))
     except HeadraceError as error:

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from headrace.model.errors import NotFoundError
+from headrace.model.errors import NotFoundError, TransientError
+from headrace.model.function import Function
 from headrace.model.settings import QueueSettings
 from headrace.model.task import Task
 from headrace.queue.port import Queue
@@ -24,12 +25,19 @@ class Deposit:
     def __init__(self, queue: Queue, settings: QueueSettings) -> None:
         self._queue = queue
         self._settings = settings
+        self._most_leased: dict[str, int] = {}  # by function
+        self._gone: set[str] = set()
 
-    async def open(self, function: str) -> None:
-        """Make sure that a function has a stream. Raises TransientError."""
-        await self._queue.ensure(
-            function, lease_seconds=self._settings.lease_seconds, max_leased=self._settings.max_leased
-        )
+    async def open(self, function: Function) -> None:
+        """Make sure that a function has a stream as its spec demands. Raises TransientError."""
+        self._gone.discard(function.name)
+        if self._most_leased.get(function.name) != most_leased(function, self._settings):
+            await self._ensure(function.name, most_leased(function, self._settings))
+
+    def leave(self, function: str) -> None:
+        """A function is no more: its stream is whose who ends it, and never opened again from here."""
+        self._most_leased.pop(function, None)
+        self._gone.add(function)
 
     async def put(self, tasks: Iterable[Task]) -> Deposited:
         """Store tasks at once. Raises TransientError when one may not be stored; put all again then."""
@@ -44,7 +52,20 @@ class Deposit:
     async def _put(self, task: Task) -> bool:
         try:
             return await self._queue.put(task)
-        except NotFoundError:
+        except NotFoundError as error:
+            if task.function in self._gone:
+                raise TransientError(f"function {task.function} is gone, and its queue with it") from error
             # The server came back without its data: a task must not be lost for that.
-            await self.open(task.function)
+            most = self._most_leased.get(task.function, self._settings.max_leased)
+            await self._ensure(task.function, most)
             return await self._queue.put(task)
+
+    async def _ensure(self, function: str, most: int) -> None:
+        await self._queue.ensure(function, lease_seconds=self._settings.lease_seconds, max_leased=most)
+        self._most_leased[function] = most
+
+
+def most_leased(function: Function, settings: QueueSettings) -> int:
+    """How many tasks may be leased at once: four batches for each worker that there may be."""
+    spec = function.spec
+    return max(settings.max_leased, 4 * spec.scale.max_workers * spec.batch.max_files)

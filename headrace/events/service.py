@@ -4,21 +4,26 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 
 from headrace.events.deposit import Deposit
 from headrace.events.intake import Intake
 from headrace.events.listing import Listing
 from headrace.events.receiver import Receiver
 from headrace.events.roster import Roster
+from headrace.events.sources import FunctionSource
 from headrace.model.errors import HeadraceError, NotFoundError, TransientError
 from headrace.model.settings import Settings
 from headrace.queue.port import Queue
 from headrace.storage.port import Storage
 from headrace.storage.race import race_check
 
-WATCH_SECONDS = 1.0  # between two looks at the functions' folder
+WATCH_SECONDS = 1.0  # between two looks at the functions, where nobody tells that they changed
 FAILED_SECONDS = 2.0  # before what failed is done again
+STANDBY_SECONDS = 1.0  # between two looks whether this process is the one that lists by now
+# Another receiver may learn of a function some seconds later, and ignores its files until then; a store that
+# is told of another bucket may notify of nothing for as long.
+YOUNG_SECONDS = 60.0
+AGAIN_SECONDS = 15.0
 START_RETRY_SECONDS = 0.5
 _PROBE = "readyz"  # neither an object nor a function of this name need be there
 
@@ -26,32 +31,35 @@ _log = logging.getLogger(__name__)
 
 
 class Service:
-    """Everything of `events` but the HTTP server and the adapters."""
+    """Everything of `events` but the HTTP server and the adapters.
+
+    Several may run at once: each takes notifications and races the store, as each rests on what the race
+    shows. Listings are for the one that is `leading` at their start; two at once would only find the same.
+    """
 
     def __init__(
         self,
         settings: Settings,
+        source: FunctionSource,
         storage: Storage,
         queue: Queue,
         *,
         clock: Callable[[], float],
+        leading: Callable[[], bool] = lambda: True,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._settings = settings
         self._storage = storage
         self._queue = queue
         deposit = Deposit(queue, settings.queue)
-        self._roster = Roster(
-            Path(settings.functions_directory),
-            storage,
-            deposit,
-            platform_bucket=settings.platform_bucket,
-            clock=clock,
-        )
+        self._source = source
+        self._roster = Roster(source, storage, deposit, platform_bucket=settings.platform_bucket, clock=clock)
         intake = Intake(
             storage, deposit, functions=lambda: self._roster.functions, settings=settings, clock=clock
         )
         self._listing = Listing(storage, queue, deposit, settings=settings, clock=clock)
+        self._clock = clock
+        self._leading = leading
         self._sleep = sleep
         self._is_proven = False
         self._refusal: HeadraceError | None = None
@@ -75,8 +83,9 @@ class Service:
         """
         tasks = [
             asyncio.create_task(self._prove(give_up)),
-            asyncio.create_task(self._repeat(self._watch)),
-            asyncio.create_task(self._repeat(self._list)),
+            asyncio.create_task(self._repeat(self._watch, self._source.changed)),
+            asyncio.create_task(self._repeat(self._list, self._sleep)),
+            asyncio.create_task(self._repeat(self._list_young, self._sleep)),
         ]
         try:
             yield
@@ -99,12 +108,22 @@ class Service:
 
     async def _watch(self) -> float:
         came = await self._roster.refresh()
-        if came:
+        if came and self._leading():
             # A function with `existing: process` must not wait for the next listing.
             await self._listing.run([each for each in self._roster.listed if each.function.name in came])
         return WATCH_SECONDS
 
+    async def _list_young(self) -> float:
+        """Look again for files of functions that came a moment ago."""
+        now = self._clock()
+        young = [each for each in self._roster.listed if now - each.first_seen < YOUNG_SECONDS]
+        if young and self._leading():
+            await self._listing.run(young)
+        return AGAIN_SECONDS
+
     async def _list(self) -> float:
+        if not self._leading():
+            return STANDBY_SECONDS
         found = await self._listing.run(self._roster.listed)
         _log.info(
             "listing: %d objects compared, %d lost ones put",
@@ -125,23 +144,29 @@ class Service:
             await self._queue.backlog(_PROBE)
 
     async def _until_there(self, step: Callable[[], Awaitable[object]]) -> None:
+        """Wait for servers that are away, and for the platform's bucket, which another service may make."""
+        told = ""
         while True:
             try:
                 await step()
-            except TransientError as error:
-                _log.warning("waiting: %s", error, extra={"action": "events.waiting"})
+            except (TransientError, NotFoundError) as error:
+                if str(error) != told:
+                    told = str(error)
+                    _log.warning("waiting: %s", told, extra={"action": "events.waiting"})
                 await self._sleep(START_RETRY_SECONDS)
             else:
                 return
 
-    async def _repeat(self, action: Callable[[], Awaitable[float]]) -> None:
-        """Do something for ever; it says after how many seconds it is to be done again."""
+    async def _repeat(
+        self, action: Callable[[], Awaitable[float]], rest: Callable[[float], Awaitable[None]]
+    ) -> None:
+        """Do something for ever; it says after how many seconds it is to be done again, and `rest` waits."""
         while True:
-            seconds = FAILED_SECONDS
             try:
-                seconds = await action()
+                await rest(await action())
             except HeadraceError as error:
                 _log.warning("%s", error, extra={"action": "events.loop_failed"})
+                await self._sleep(FAILED_SECONDS)
             except Exception:  # noqa: BLE001  (the loop's top: it must outlive every fault)
                 _log.exception("unexpected", extra={"action": "events.loop_failed"})
-            await self._sleep(seconds)
+                await self._sleep(FAILED_SECONDS)

@@ -14,6 +14,7 @@ from nats.js.errors import NotFoundError as NatsNotFoundError
 
 from headrace.model.errors import NotFoundError, TransientError
 from headrace.model.observation import Finished, Standing
+from headrace.model.settings import QueueSettings
 from headrace.model.task import Task
 from headrace.queue import jetstream_layout as layout
 from headrace.queue import jetstream_reading as reading
@@ -83,10 +84,15 @@ class JetStreamLease:
 class JetStreamQueue:
     """See the port. Connects at the first call; one object works on through any number of reconnections."""
 
-    def __init__(self, url: str, *, token: str = "") -> None:
-        self._server = Server(url, token)
-        self._ear = telling.Ear(self._server)
-        self._standings = telling.StandingEar(self._server)
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._ear = telling.Ear(server)
+        self._standings = telling.StandingEar(server)
+
+    @classmethod
+    def of(cls, settings: QueueSettings) -> "JetStreamQueue":
+        """On the server that a service is told, by its token or user, and by TLS where that is demanded."""
+        return cls(Server(settings))
 
     async def ensure(self, function: str, *, lease_seconds: float, max_leased: int) -> None:
         """See the port."""

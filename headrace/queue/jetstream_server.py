@@ -8,8 +8,7 @@ What is asked of the server is headrace.queue.jetstream's matter.
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from functools import partial
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import orjson
@@ -28,6 +27,8 @@ from headrace.model.errors import (
     RejectedError,
     TransientError,
 )
+from headrace.model.settings import QueueSettings
+from headrace.queue.jetstream_login import close, login
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,6 @@ T = TypeVar("T")
 AWAY_SECONDS = 2.0  # how long a call waits for a server that is away
 ANSWER_SECONDS = 5.0  # how long a call waits for its answer
 RETRY_SECONDS = 0.1  # between two attempts to connect
-PING_SECONDS = 3  # a server that leaves two in a row unanswered is taken for gone
 
 
 @contextmanager
@@ -60,9 +60,9 @@ def translated(doing: str) -> Iterator[None]:
 class Server:
     """One connection, shared by all calls of a queue. Every method raises TransientError when it is away."""
 
-    def __init__(self, url: str, token: str) -> None:
-        self._url = url
-        self._token = token
+    def __init__(self, settings: QueueSettings) -> None:
+        self._settings = settings
+        self._url = settings.url
         self._client: Client | None = None
         self._opening: asyncio.Task[HeadraceError | None] | None = None
         self._closed = False
@@ -141,7 +141,7 @@ class Server:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         if self._client is not None:
-            await _close(self._client)
+            await close(self._client)
 
     async def _open(self) -> HeadraceError | None:
         """Connect, trying for AWAY_SECONDS; the error when it could not be done."""
@@ -149,7 +149,7 @@ class Server:
         deadline = now() + AWAY_SECONDS
         while True:
             try:
-                self._client = await self._connect()
+                self._client = await login(self._settings, on_error=_note, on_loss=self._lost)
             except ConfigurationError as error:
                 return error
             except TransientError as error:
@@ -160,31 +160,6 @@ class Server:
                 log.info("connected to %s", self._url, extra={"action": "queue.connected"})
                 return None
 
-    async def _connect(self) -> Client:
-        client = Client()
-        try:
-            await client.connect(
-                self._url,
-                token=self._token or None,
-                error_cb=_note,
-                disconnected_cb=partial(self._lost, client),
-                allow_reconnect=False,
-                max_reconnect_attempts=1,
-                reconnect_time_wait=0,
-                connect_timeout=1,
-                ping_interval=PING_SECONDS,
-            )
-        except (NatsError, OSError, TimeoutError) as error:
-            if "authorization" in str(error).lower():
-                raise ConfigurationError(f"the queue server {self._url} refused the token") from error
-            raise TransientError(
-                f"the queue server {self._url} can't be reached: {client.last_error or error!r}"
-            ) from error
-        finally:
-            if not client.is_connected:
-                await _close(client)
-        return client
-
     async def _lost(self, client: Client) -> None:
         """A late call for a connection that was replaced leaves the new one's requests alone."""
         if not self._closed:
@@ -194,10 +169,9 @@ class Server:
                 tell()
 
 
-async def _close(client: Client) -> None:
-    with suppress(NatsError, OSError):
-        await client.close()
-
-
 async def _note(error: Exception) -> None:
-    log.debug("%r", error, extra={"action": "queue.connection_error"})
+    """Requests that are not permitted are not answered: their caller only sees that time goes by."""
+    if "permissions violation" in str(error).lower():
+        log.error("%s; check this user's rights", error, extra={"action": "queue.not_permitted"})
+    else:
+        log.debug("%r", error, extra={"action": "queue.connection_error"})

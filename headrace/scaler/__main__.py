@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -21,36 +22,41 @@ from headrace.logs.json_lines import configure_logging
 from headrace.model.errors import ConfigurationError, HeadraceError
 from headrace.model.settings import KubernetesSettings, Settings
 from headrace.queue.jetstream import JetStreamQueue
-from headrace.scaler.kubernetes.leading import Parts, Watching, live
+from headrace.scaler.kubernetes.leading import Life, Parts
 
 LEASE = "headrace-scaler"
 SILENT_SECONDS = 30.0  # the API server may be away so long before the pod is told not to be ready
+# A step is bounded by its calls' own limits. One that never ends keeps the lease, which a thread renews.
+STILL_SECONDS = 180.0
 
 
-class _Readiness:
-    """Ready once everything was listed, and for as long as the API server answers."""
+@dataclass(frozen=True)
+class _Health:
+    """Ready once everything was listed, and for as long as the API server answers; alive while steps end."""
 
-    def __init__(self) -> None:
-        self._watching: Watching | None = None
+    life: Life
 
-    def began(self, watching: Watching) -> None:
-        self._watching = watching
-
-    def fault(self) -> str:
-        if self._watching is None:
+    def unready(self) -> str:
+        silent = self.life.silent_seconds
+        if silent is None:
             return "not everything was listed yet"
-        silent = self._watching.silent_seconds
         return f"the API server has not answered for {silent:.0f} s" if silent > SILENT_SECONDS else ""
+
+    def dead(self) -> str:
+        still = self.life.still_seconds
+        return f"no step has ended for {still:.0f} s" if still > STILL_SECONDS else ""
 
 
 async def _serve(settings: Settings, place: KubernetesSettings) -> None:
     kube, queue = LightKube.of(place), JetStreamQueue.of(settings.queue)
     seat = Seat(place.platform_namespace, LEASE, f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}")
-    leadership, readiness = Leadership(lambda: LightKube.of(place), seat), _Readiness()
+    leadership = Leadership(lambda: LightKube.of(place), seat)
+    life = Life(Parts(kube, queue, place, leadership))
+    health = _Health(life)
     leadership.start()
     try:
-        async with serving(PORT, ready=readiness.fault):
-            await live(Parts(kube, queue, place, leadership), readiness.began)
+        async with serving(PORT, ready=health.unready, alive=health.dead):
+            await life.run()
     finally:
         await leadership.stop()
         await queue.close()

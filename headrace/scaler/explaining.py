@@ -69,7 +69,10 @@ class NodeStory:
 
 @dataclass(frozen=True, slots=True)
 class PoolStory:
-    """One pool: its nodes by state, what workers may use of one, its limits and its boots."""
+    """One pool: its nodes by state, what workers may use of one, its limits and its boots.
+
+    `left_out`: why it is not used at all; empty: it is.
+    """
 
     name: str
     capacity: Mapping[str, int]
@@ -77,6 +80,7 @@ class PoolStory:
     min_nodes: int
     max_nodes: int
     boot: BootEstimate
+    left_out: str = ""
 
 
 class Explanation(StoredValue):

@@ -1,10 +1,11 @@
 """The nodes of all pools: what is remembered of each, what its driver shows, orders given and confirmed."""
 
+import asyncio
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from headrace.model.errors import HeadraceError
+from headrace.model.errors import HeadraceError, TransientError
 from headrace.model.node import NodeState
 from headrace.model.pool import Hook, NodePool
 from headrace.nodes.port import NodeDriver, Power, Sighting
@@ -16,6 +17,9 @@ from headrace.scaler.memory import PoolMemory
 from headrace.scaler.ports import Wishes
 from headrace.scaler.settings import ScalerSettings
 from headrace.scaler.snapshot import NodeView, PoolView
+
+LOOK_SECONDS = 2.0  # a driver that takes longer to show its nodes is not waited for; its answer counts later
+ORDERS_AT_ONCE = 20
 
 _log = logging.getLogger(__name__)
 _OFTEN = frozenset({Hook.IDLE, Hook.BUSY})  # with each file that comes alone
@@ -35,6 +39,8 @@ class Fleet:
         self.pools = pools
         self._drivers = drivers
         self._settings = settings
+        self._looks: dict[str, asyncio.Future[Sequence[Sighting]]] = {}  # by pool: those that take long
+        self._orders = asyncio.Semaphore(ORDERS_AT_ONCE)
         self._boots: dict[str, BootHistory] = {}
         self._nodes: dict[str, dict[str, NodeMemory]] = {}
         for pool in pools:
@@ -73,18 +79,28 @@ class Fleet:
 
     async def look(self, busy: Collection[str], now: float) -> None:
         """See every node; those of a driver that does not answer stay as they are. `busy`: nodes' names."""
-        for pool in self.pools:
-            try:
-                seen = {each.name: each for each in await self._drivers[pool.name].nodes()}
-            except HeadraceError as error:
-                _log.warning(
-                    "pool %s is not seen: %s", pool.name, error, extra={"action": "scaler.pool_unseen"}
-                )
+        sights = await asyncio.gather(*(self._see(pool.name) for pool in self.pools))
+        for pool, sighted in zip(self.pools, sights, strict=True):
+            if sighted is None:
                 continue
+            seen = {each.name: each for each in sighted}
             for name in sorted({*seen, *self._nodes[pool.name]}):
                 await self._observe(
                     pool, seen.get(name, Sighting(name, Power.OFF)), busy=name in busy, now=now
                 )
+
+    async def _see(self, pool: str) -> Sequence[Sighting] | None:
+        """What a pool's driver shows; None where it does not answer, or not yet."""
+        look = self._looks.pop(pool, None) or asyncio.ensure_future(self._drivers[pool].nodes())
+        await asyncio.wait({look}, timeout=LOOK_SECONDS)
+        try:
+            if look.done():
+                return look.result()
+            self._looks[pool] = look
+            raise TransientError(f"its driver has not answered within {LOOK_SECONDS:g} s")
+        except HeadraceError as error:
+            _log.warning("pool %s is not seen: %s", pool, error, extra={"action": "scaler.pool_unseen"})
+            return None
 
     async def _observe(self, pool: NodePool, seen: Sighting, *, busy: bool, now: float) -> None:
         before = self._nodes[pool.name].get(seen.name, NodeMemory(seen.name))
@@ -127,7 +143,8 @@ class Fleet:
         _tell_hooks(name, change.hooks)
         try:
             if change.order is not None:
-                await (driver.start if change.order is Order.START else driver.stop)(name)
+                async with self._orders:
+                    await (driver.start if change.order is Order.START else driver.stop)(name)
         except HeadraceError as error:
             _log.warning(
                 "node %s: %s not confirmed: %s", name, change.order, error,

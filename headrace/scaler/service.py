@@ -156,17 +156,23 @@ class Scaler:
     # Act
 
     async def _act(self, decision: Decision, functions: Sequence[Function]) -> None:
-        """Nodes first to start, then workers, then nodes to stop that nobody works on by then."""
+        """Nodes to start and workers together, then nodes to stop that nobody works on by then."""
         plan, requests = decision.plan, {each.name: each.request for each in decision.snapshot.functions}
-        for order in plan.start:
-            await self._fleet.start(order.node, order.pool, decision.moment)
-        await self._world.workers.reconcile(
-            {each.function: Wanted(each.on, requests[each.function]) for each in plan.workers}
+        wanted = {each.function: Wanted(each.on, requests[each.function]) for each in plan.workers}
+        starts = asyncio.gather(
+            *(self._fleet.start(each.node, each.pool, decision.moment) for each in plan.start)
         )
-        working = await self._working(functions) if plan.stop else frozenset()
-        for stop in plan.stop:
-            busy, now = stop.node in working, self._world.now()
-            await self._fleet.stop(stop.node, stop.pool, busy=busy, now=now)
+        try:
+            await self._world.workers.reconcile(wanted)
+        finally:
+            await starts
+        working, now = await self._working(functions) if plan.stop else frozenset(), self._world.now()
+        await asyncio.gather(
+            *(
+                self._fleet.stop(each.node, each.pool, busy=each.node in working, now=now)
+                for each in plan.stop
+            )
+        )
 
     async def _working(self, functions: Sequence[Function]) -> frozenset[str]:
         """Nodes on which a worker has a file, now."""

@@ -106,7 +106,7 @@ async def serve(settings: Settings, name: str, storage: Storage, queue: Queue) -
 
 async def _main(settings: Settings, name: str) -> None:
     storage = S3Storage(settings.storage)
-    queue = JetStreamQueue(settings.queue.url, token=settings.queue.token)
+    queue = JetStreamQueue.of(settings.queue)
     in_pod = settings.worker.runner is RunnerKind.CONTAINER
     try:
         await (serve_in_pod if in_pod else serve)(settings, name, storage, queue)

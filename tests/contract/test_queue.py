@@ -76,7 +76,7 @@ async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
         made = Bench(MemoryQueue(clock.now, clock.sleep), function, clock.now, clock.sleep)
     else:
         server = request.getfixturevalue("nats_server")
-        made = Bench(JetStreamQueue(server.url, token=server.token), function, time.time, asyncio.sleep)
+        made = Bench(JetStreamQueue.of(server.settings), function, time.time, asyncio.sleep)
     await made.set_lease(60.0)
     yield made
     await made.queue.drop(function)

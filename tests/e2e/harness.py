@@ -229,7 +229,7 @@ class System:
             return None
 
     async def _backlogs(self) -> dict[str, Backlog]:
-        queue = JetStreamQueue(self.settings.queue.url, token=self.settings.queue.token)
+        queue = JetStreamQueue.of(self.settings.queue)
         try:
             return {name: await queue.backlog(name) for name in self.options.functions}
         finally:

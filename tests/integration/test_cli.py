@@ -98,7 +98,7 @@ async def world(tmp_path: Path, seaweedfs: SeaweedServer, nats_server: NatsServe
     name = f"cli-{secrets.token_hex(4)}"
     settings = write_state(tmp_path, seaweedfs, nats_server.url, nats_server.token, name=name)
     storage = S3Storage(settings.storage)
-    queue = JetStreamQueue(settings.queue.url, token=settings.queue.token)
+    queue = JetStreamQueue.of(settings.queue)
     functions = load_folder(Path(settings.functions_directory))
     buckets, platform = settings.buckets, settings.platform_bucket
     yield await World(*functions, storage=storage, queue=queue, platform=platform, buckets=buckets).open()

@@ -15,6 +15,7 @@ import pytest
 from headrace.local.nats import start_nats
 from headrace.model.errors import ConfigurationError, FatalError, TransientError
 from headrace.model.observation import Finished
+from headrace.model.settings import QueueSettings
 from headrace.model.task import Task, task_id
 from headrace.queue import jetstream_layout as layout
 from headrace.queue.jetstream import JetStreamQueue
@@ -63,7 +64,7 @@ async def first_heard(queue: JetStreamQueue) -> Finished:
 async def queue_of(
     server: NatsServer, *, lease_seconds: float = 60.0, max_leased: int = 1000
 ) -> AsyncIterator[JetStreamQueue]:
-    queue = JetStreamQueue(server.url, token=server.token)
+    queue = JetStreamQueue.of(server.settings)
     try:
         await queue.ensure("echo", lease_seconds=lease_seconds, max_leased=max_leased)
         yield queue
@@ -253,7 +254,7 @@ async def test_calls_to_a_server_that_stands_still_fail_soon(own_nats_server: Na
 
 async def test_a_queue_made_before_its_server_works_once_that_is_there(own_nats_server: NatsServer) -> None:
     own_nats_server.kill()
-    queue = JetStreamQueue(own_nats_server.url, token=own_nats_server.token)
+    queue = JetStreamQueue.of(own_nats_server.settings)
     async with asyncio.timeout(BOUND):
         with pytest.raises(TransientError, match=str(own_nats_server.port)):
             await queue.put(task("a"))
@@ -282,14 +283,14 @@ async def test_a_stream_of_an_older_version_is_kept_with_its_pause(
 
 
 async def test_a_wrong_token_is_a_fault_of_the_configuration(nats_server: NatsServer) -> None:
-    queue = JetStreamQueue(nats_server.url, token="wrong")
+    queue = JetStreamQueue.of(QueueSettings(url=nats_server.url, token="wrong"))
     with pytest.raises(ConfigurationError, match="refused the token"):
         await queue.put(task("a"))
     await queue.close()
 
 
 async def test_a_closed_queue_refuses_calls(nats_server: NatsServer) -> None:
-    queue = JetStreamQueue(nats_server.url, token=nats_server.token)
+    queue = JetStreamQueue.of(nats_server.settings)
     await queue.close()
     with pytest.raises(TransientError, match="given back"):
         await queue.put(task("a"))

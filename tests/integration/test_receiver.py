@@ -129,7 +129,7 @@ class Scene:
 @pytest.fixture
 async def scene(servers: Servers) -> AsyncIterator[Scene]:
     storage = S3Storage(servers.settings.storage)
-    queue = JetStreamQueue(servers.settings.queue.url, token=servers.settings.queue.token)
+    queue = JetStreamQueue.of(servers.settings.queue)
     found = Scene(f"echo-{secrets.token_hex(4)}", servers, storage, queue)
     for bucket in (servers.settings.platform_bucket, found.name):
         await storage.ensure_bucket(bucket)

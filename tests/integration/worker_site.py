@@ -230,7 +230,7 @@ async def site(
             platform_bucket=buckets[PLATFORM],
             buckets=buckets,
         )
-        queue = JetStreamQueue(nats.url, token=nats.token)
+        queue = JetStreamQueue.of(nats.settings)
         storage = S3Storage(weed.options.storage)
         sidecar = SidecarSettings(image=images["headrace"][1])
         made = Site(box, namespace, function, sidecar, queue, storage, buckets)

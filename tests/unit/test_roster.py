@@ -8,7 +8,8 @@ import pytest
 
 from headrace.events.deposit import Deposit
 from headrace.events.roster import Roster
-from headrace.model.errors import ConfigurationError
+from headrace.events.sources import FolderSource
+from headrace.model.errors import ConfigurationError, TransientError
 from headrace.model.keys import function_key
 from tests.unit.intake_bench import PLATFORM, Bench
 
@@ -25,7 +26,7 @@ def install(folder: Path, name: str, bucket: str = "uploads") -> None:
 
 def roster_of(bench: Bench, folder: Path) -> Roster:
     return Roster(
-        folder,
+        FolderSource(folder),
         bench.storage,
         Deposit(bench.queue, bench.settings.queue),
         platform_bucket=PLATFORM,
@@ -126,3 +127,32 @@ async def test_a_first_sight_that_cannot_be_read_names_the_object(tmp_path: Path
     install(tmp_path, "one")
     with pytest.raises(ConfigurationError, match=r"functions/one\.json"):
         await roster_of(bench, tmp_path).refresh()
+
+
+async def test_what_fails_while_a_function_is_introduced_is_done_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> bool:
+        raise TransientError("the store is away")
+
+    bench = await Bench().open()
+    install(tmp_path, "one")
+    roster = roster_of(bench, tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(bench.storage, "create", away)
+        with pytest.raises(TransientError):
+            await roster.refresh()
+    assert names(roster) == []
+    assert await roster.refresh() == ("one",)
+
+
+async def test_a_function_with_more_workers_may_have_more_tasks_leased(tmp_path: Path) -> None:
+    bench = await Bench().open()
+    roster = roster_of(bench, tmp_path)
+    install(tmp_path, "one")
+    await roster.refresh()
+    assert bench.queue._streams["one"].max_leased == bench.settings.queue.max_leased
+    file = tmp_path / "one" / "function.yaml"
+    file.write_text(file.read_text().replace("input:", "scale: {maxWorkers: 500}, input:"))
+    assert await roster.refresh() == ()
+    assert bench.queue._streams["one"].max_leased == 2000

@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.model.observation import Standing
+from headrace.model.resources import CPU, ResourceList
 from headrace.scaler.kubernetes.placing import Actions, Birth, Farewell, Wish, actions
 from headrace.scaler.kubernetes.pods import WorkerPod
 
 DIGEST, OTHER = "d" * 64, "e" * 64
 NODES = frozenset({"n1", "n2"})
+CORE = ResourceList.of({CPU: 1000})
 
 
 def pod(ordinal: int, node: str = "n1", digest: str = DIGEST, **changes: object) -> WorkerPod:
@@ -22,29 +23,31 @@ def pod(ordinal: int, node: str = "n1", digest: str = DIGEST, **changes: object)
         digest=digest[:10],
         node=node,
         started=100.0,
-        leaving=False,
-        ended=False,
-        failed=False,
-        trouble="",
+        request=CORE,
     )
     return replace(found, **changes)
 
 
-def held(ordinal: int, tasks: int) -> dict[str, Standing]:
-    name = pod(ordinal).name
-    return {name: Standing(function="echo", worker=name, held=tasks, since=100.0)}
-
-
 def decided(
-    *pods: WorkerPod, on: dict[str, int], standings: dict[str, Standing] | None = None, held_up: bool = False
+    *pods: WorkerPod,
+    on: dict[str, int],
+    held: dict[int, int] | None = None,
+    held_up: bool = False,
+    free: dict[str, int] | None = None,
 ) -> Actions:
-    wish = Wish(DIGEST, on, held_up=held_up)
-    return actions(pods, {"echo": wish}, nodes=NODES, standings=standings or {})
+    wish, left = Wish(DIGEST, on, CORE, held_up=held_up), free or {}
+    return actions(
+        pods,
+        {"echo": wish},
+        nodes=NODES,
+        held=lambda each: (held or {}).get(each.ordinal, 0),
+        free=lambda node: CORE.times(left.get(node, 99)),
+    )
 
 
-def farewell(ordinal: int, digest: str = DIGEST, *, abrupt: bool = False) -> Farewell:
+def farewell(ordinal: int, digest: str = DIGEST, *, node: str = "n1", abrupt: bool = False) -> Farewell:
     gone = pod(ordinal, digest=digest)
-    return Farewell(gone.name, gone.uid, abrupt=abrupt)
+    return Farewell(gone.name, gone.uid, node, abrupt=abrupt)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +84,7 @@ def farewell(ordinal: int, digest: str = DIGEST, *, abrupt: bool = False) -> Far
             id="another digest leaves, and its ordinals are its own",
         ),
         pytest.param(
-            [pod(0, ended=True, failed=True)],
+            [pod(0, ended=True)],
             {"n1": 1},
             Actions((Birth("echo", 1, "n1"),), [farewell(0)]),
             id="an ended one is deleted and replaced",
@@ -89,13 +92,13 @@ def farewell(ordinal: int, digest: str = DIGEST, *, abrupt: bool = False) -> Far
         pytest.param(
             [pod(0, node="gone")],
             {"n1": 1},
-            Actions((Birth("echo", 1, "n1"),), [farewell(0, abrupt=True)]),
+            Actions((Birth("echo", 1, "n1"),), [farewell(0, node="gone", abrupt=True)]),
             id="one on a node that is gone is deleted at once",
         ),
         pytest.param(
             [pod(0, node="gone", leaving=True)],
             {},
-            Actions(farewells=[farewell(0, abrupt=True)]),
+            Actions(farewells=[farewell(0, node="gone", abrupt=True)]),
             id="also when it was leaving, as nobody is there to end it",
         ),
     ],
@@ -105,17 +108,36 @@ def test_pods_are_brought_to_what_is_wished(pods, on, wanted):
 
 
 def test_those_that_hold_least_leave_first():
-    standings = held(0, 0) | held(1, 2) | held(2, 1)
-    found = decided(pod(0), pod(1), pod(2), on={"n1": 1}, standings=standings)
+    found = decided(pod(0), pod(1), pod(2), on={"n1": 1}, held={1: 2, 2: 1})
     assert [each.name for each in found.farewells] == [pod(0).name, pod(2).name]
 
 
 def test_pods_of_a_function_that_is_not_wished_leave():
-    assert actions([pod(0)], {}, nodes=NODES, standings={}) == Actions(farewells=(farewell(0),))
+    found = actions([pod(0)], {}, nodes=NODES, held=lambda _: 0, free=lambda _: CORE)
+    assert found == Actions(farewells=(farewell(0),))
 
 
 def test_nothing_is_started_where_it_is_held_up_and_surplus_still_leaves():
     assert decided(pod(0), on={"n2": 3}, held_up=True) == Actions(farewells=(farewell(0),))
+
+
+def test_a_pod_is_born_only_where_there_is_room_for_it_by_now():
+    found = decided(on={"n1": 3, "n2": 2}, free={"n1": 1, "n2": 2})
+    assert found.births == (Birth("echo", 0, "n1"), Birth("echo", 1, "n2"), Birth("echo", 2, "n2"))
+
+
+def test_functions_share_the_room_of_a_node():
+    wish = Wish(DIGEST, {"n1": 2}, CORE)
+    found = actions([], {"a": wish, "b": wish}, nodes=NODES, held=lambda _: 0, free=lambda _: CORE.times(3))
+    assert [each.function for each in found.births] == ["a", "a", "b"]
+
+
+def test_a_node_is_looked_at_only_when_a_pod_is_to_be_born_there():
+    def free(node: str) -> ResourceList:
+        pytest.fail(f"{node} was looked at")
+
+    wish = Wish(DIGEST, {"n1": 1}, CORE)
+    assert actions([pod(0)], {"echo": wish}, nodes=NODES, held=lambda _: 0, free=free) == Actions()
 
 
 # Two scalers at once

@@ -5,8 +5,9 @@ import pytest
 from headrace.manifests.worker_pod import worker_pod
 from headrace.model import labels
 from headrace.model.function import Function
+from headrace.model.resources import CPU, EPHEMERAL_STORAGE, MEMORY, PODS, ResourceList
 from headrace.model.settings import KubernetesSettings, SidecarSettings
-from headrace.scaler.kubernetes.pods import WorkerPod, trouble_of, worker_pod_of
+from headrace.scaler.kubernetes.pods import WorkerPod, worker_pod_of
 
 DIGEST = "d" * 64
 FUNCTION = Function.from_json(
@@ -32,10 +33,7 @@ def test_a_pod_that_the_scaler_made_is_read_back():
         digest=DIGEST[:10],
         node="n1",
         started=100.0,
-        leaving=False,
-        ended=False,
-        failed=False,
-        trouble="",
+        request=ResourceList.of({CPU: 1100, MEMORY: 1280 * 2**20, EPHEMERAL_STORAGE: 1088 * 2**20, PODS: 1}),
     )
 
 
@@ -50,17 +48,23 @@ def test_a_bound_pod_is_where_it_is_bound():
 
 
 @pytest.mark.parametrize(
-    ("phase", "ended", "failed"),
+    ("phase", "running", "ended"),
     [
         ("Pending", False, False),
-        ("Running", False, False),
-        ("Succeeded", True, False),
-        ("Failed", True, True),
+        ("Running", True, False),
+        ("Succeeded", False, True),
+        ("Failed", False, True),
     ],
 )
-def test_a_pod_has_ended_once_its_phase_says_so(phase, ended, failed):
+def test_a_pod_has_ended_once_its_phase_says_so(phase, running, ended):
     found = worker_pod_of(made(phase=phase))
-    assert (found.ended, found.failed) == (ended, failed)
+    assert (found.running, found.ended, found.died) == (running, ended, ended)
+
+
+def test_a_pod_that_was_told_to_end_has_not_died():
+    pod = made(phase="Failed")
+    pod["metadata"]["deletionTimestamp"] = "1970-01-01T00:02:00Z"
+    assert not worker_pod_of(pod).died
 
 
 def test_a_deleted_pod_is_leaving():
@@ -81,22 +85,65 @@ def test_a_pod_without_the_functions_label_is_none_of_ours():
     assert worker_pod_of({**pod, "metadata": {**pod["metadata"], "labels": marks}}) is None
 
 
+def container(where: str, **state: object) -> dict:
+    name = "supervisor" if where == "initContainerStatuses" else "function"
+    return {where: [{"name": name, "state": state}]}
+
+
+OUT_OF_MEMORY = {"terminated": {"reason": "OOMKilled", "exitCode": 137}}
+LOOPING = {
+    "name": "supervisor",
+    "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}},
+    "lastState": OUT_OF_MEMORY,
+}
+
+
 @pytest.mark.parametrize(
-    ("where", "waiting", "trouble"),
+    ("status", "stuck", "trouble"),
     [
         (
-            "containerStatuses",
-            {"reason": "ImagePullBackOff", "message": "no such image"},
+            container(
+                "containerStatuses", waiting={"reason": "ImagePullBackOff", "message": "no such image"}
+            ),
+            True,
             "function: ImagePullBackOff: no such image",
         ),
         (
-            "initContainerStatuses",
-            {"reason": "CreateContainerConfigError"},
-            "function: CreateContainerConfigError",
+            container("initContainerStatuses", waiting={"reason": "CreateContainerConfigError"}),
+            True,
+            "supervisor: CreateContainerConfigError",
         ),
-        ("containerStatuses", {"reason": "ContainerCreating"}, ""),
-        ("containerStatuses", {"reason": "PodInitializing"}, ""),
+        (
+            {"phase": "Running", "initContainerStatuses": [LOOPING]},
+            True,
+            "supervisor: CrashLoopBackOff: OOMKilled, exit status 137: back-off 10s",
+        ),
+        (container("containerStatuses", waiting={"reason": "ContainerCreating"}), False, ""),
+        (container("containerStatuses", waiting={"reason": "PodInitializing"}), False, ""),
+        (
+            {"phase": "Failed", **container("containerStatuses", **OUT_OF_MEMORY)},
+            False,
+            "function: OOMKilled, exit status 137",
+        ),
+        (
+            {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."},
+            False,
+            "Evicted; The node was low on resource: memory.",
+        ),
+        ({"phase": "Succeeded", **container("containerStatuses", terminated={"exitCode": 0})}, False, ""),
+        (
+            {
+                "conditions": [
+                    {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "m"}
+                ]
+            },
+            False,
+            "Unschedulable: m",
+        ),
+        ({"conditions": [{"type": "PodScheduled", "status": "True"}]}, False, ""),
     ],
 )
-def test_why_a_container_can_not_start_is_told_in_kubernetes_words(where, waiting, trouble):
-    assert trouble_of({"status": {where: [{"name": "function", "state": {"waiting": waiting}}]}}) == trouble
+def test_what_hinders_a_worker_is_told_in_kubernetes_words(status, stuck, trouble):
+    found = worker_pod_of(made(**status))
+    assert (found.stuck, found.trouble) == (stuck, trouble)
+    assert not (found.stuck and found.running)

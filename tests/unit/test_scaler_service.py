@@ -1,5 +1,6 @@
 """The scaler's rounds on a queue and nodes in memory: what it does, learns, keeps, and outlives."""
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,8 +16,10 @@ from headrace.model.resources import ResourceList
 from headrace.model.suiting import request_of
 from headrace.model.task import Task
 from headrace.nodes.memory import Course, MemoryNodes
+from headrace.nodes.port import Sighting
 from headrace.queue.memory import MemoryQueue
 from headrace.queue.port import Backlog
+from headrace.scaler import fleet
 from headrace.scaler.lifecycle import NodeMemory
 from headrace.scaler.memory import Remembered
 from headrace.scaler.ports import Present, Wanted
@@ -320,6 +323,59 @@ async def test_while_a_driver_is_away_its_nodes_stay_as_they_were_and_orders_com
     await place.step()
     await place.step()
     assert place.states()["cloud-0"] is NodeState.BOOTING
+
+
+async def test_a_driver_that_takes_long_holds_up_nobody_and_its_answer_counts_later(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fleet, "LOOK_SECONDS", 0.0)
+    answers, looks = asyncio.Event(), 0
+    nodes = place.driver.nodes
+
+    async def slow() -> Sequence[Sighting]:
+        nonlocal looks
+        looks += 1
+        await answers.wait()
+        return await nodes()
+
+    place.driver.nodes = slow  # type: ignore[method-assign]  # a machine's controller that takes its time
+    for _ in range(3):
+        assert await place.step() is not None
+    assert (place.states(), looks) == ({}, 1)
+    answers.set()
+    await asyncio.sleep(0)
+    await place.step()
+    assert place.states() == {"cloud-0": NodeState.OFF, "cloud-1": NodeState.OFF}
+
+
+async def test_nodes_are_ordered_together(place: Place) -> None:
+    under_way, most = 0, 0
+    start = place.driver.start
+
+    async def counted(name: str) -> None:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0)
+        await start(name)
+        under_way -= 1
+
+    place.driver.start = counted  # type: ignore[method-assign]  # seen from outside
+    await place.put(4)
+    for _ in range(3):
+        await place.step()
+    assert most == 2
+
+
+async def test_workers_that_could_not_be_reconciled_leave_no_order_half_done(place: Place) -> None:
+    async def fails(_: Mapping[str, Wanted]) -> None:
+        raise TransientError("the API server is away")
+
+    await place.put(4)
+    place.pods.reconcile = fails  # type: ignore[method-assign]  # away at this very moment
+    for _ in range(2):
+        assert await place.step() is None
+    assert all(node.state is NodeState.BOOTING for node in place.scaler._fleet.views)
 
 
 async def test_a_memory_that_can_not_be_read_or_written_stops_nothing() -> None:

@@ -7,8 +7,17 @@ from typing import Any
 
 import pytest
 
-from headrace.events.service import FAILED_SECONDS, START_RETRY_SECONDS, WATCH_SECONDS, Service
-from headrace.model.errors import FatalError, TransientError
+from headrace.events.service import (
+    AGAIN_SECONDS,
+    FAILED_SECONDS,
+    STANDBY_SECONDS,
+    START_RETRY_SECONDS,
+    WATCH_SECONDS,
+    YOUNG_SECONDS,
+    Service,
+)
+from headrace.events.sources import FolderSource
+from headrace.model.errors import FatalError, NotFoundError, TransientError
 from tests.unit.intake_bench import PLATFORM, Bench
 from tests.unit.test_roster import install
 
@@ -18,10 +27,13 @@ LISTING_SECONDS = 300.0
 class Lying:
     """A store in which every writer wins, or which is away at first."""
 
-    def __init__(self, inner: Any, *, everyone_wins: bool = False, away_for: int = 0) -> None:
+    def __init__(
+        self, inner: Any, *, everyone_wins: bool = False, away_for: int = 0, fault: Exception | None = None
+    ) -> None:
         self._inner = inner
         self._everyone_wins = everyone_wins
         self._away_for = away_for
+        self._fault = fault or TransientError("away")
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
@@ -29,7 +41,7 @@ class Lying:
     async def create(self, bucket: str, key: str, body: bytes) -> bool:
         if self._away_for:
             self._away_for -= 1
-            raise TransientError("away")
+            raise self._fault
         won = await self._inner.create(bucket, key, body)
         return won or self._everyone_wins
 
@@ -40,9 +52,15 @@ class Scene:
     def __init__(self, bench: Bench, folder: Path, *, storage: Any = None) -> None:
         self.slept: list[float] = []
         self.given_up = asyncio.Event()
-        settings = bench.settings.model_copy(update={"functions_directory": str(folder)})
+        self.leads = True
         self.service = Service(
-            settings, storage or bench.storage, bench.queue, clock=bench.now, sleep=self.sleep
+            bench.settings,
+            FolderSource(folder, sleep=self.sleep),
+            storage or bench.storage,
+            bench.queue,
+            clock=bench.now,
+            leading=lambda: self.leads,
+            sleep=self.sleep,
         )
 
     async def sleep(self, seconds: float) -> None:
@@ -61,12 +79,16 @@ class Scene:
         return True
 
 
-async def test_the_start_waits_for_a_server_that_is_away(tmp_path: Path) -> None:
+@pytest.mark.parametrize("fault", [TransientError("away"), NotFoundError("the bucket is not there")])
+async def test_the_start_waits_for_a_server_or_a_bucket_that_is_not_there_and_says_so_once(
+    tmp_path: Path, fault: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
     bench = await Bench().open()
     install(tmp_path, "one")
-    scene = Scene(bench, tmp_path, storage=Lying(bench.storage, away_for=3))
+    scene = Scene(bench, tmp_path, storage=Lying(bench.storage, away_for=3, fault=fault))
     await scene.service.start()
     assert scene.slept == [START_RETRY_SECONDS] * 3
+    assert caplog.text.count(str(fault)) == 1
 
 
 async def test_the_service_is_ready_when_the_store_has_passed_the_race(tmp_path: Path) -> None:
@@ -140,7 +162,7 @@ async def test_a_loop_outlives_any_fault(tmp_path: Path) -> None:
             raise faults.pop(0)
         return 7.0
 
-    loop = asyncio.create_task(scene.service._repeat(action))
+    loop = asyncio.create_task(scene.service._repeat(action, scene.sleep))
     await scene.until(lambda: 7.0 in scene.slept)
     loop.cancel()
     assert scene.slept[:3] == [FAILED_SECONDS, FAILED_SECONDS, 7.0]
@@ -157,3 +179,52 @@ async def test_readiness_needs_both_servers(tmp_path: Path) -> None:
         await scene.until(lambda: scene.service._is_proven)
         with pytest.raises(TransientError, match=PLATFORM):
             await scene.service._probe()
+
+
+# Several receivers
+
+
+async def test_only_the_leader_lists_and_whoever_becomes_it_lists_at_once(tmp_path: Path) -> None:
+    bench = await Bench().open()
+    install(tmp_path, "one")
+    scene = Scene(bench, tmp_path)
+    scene.leads = False
+    await scene.service.start()
+    await bench.put("a.dcm")
+    assert await scene.service._list() == STANDBY_SECONDS
+    assert await bench.queued("one") == set()
+    scene.leads = True
+    assert await scene.service._list() == LISTING_SECONDS
+    assert await bench.queued("one") == {"a.dcm"}
+
+
+async def test_a_standby_is_ready_and_takes_notifications_of_a_function_that_comes(tmp_path: Path) -> None:
+    bench = await Bench().open()
+    scene = Scene(bench, tmp_path)
+    scene.leads = False
+    await scene.service.start()
+    async with scene.service.background(scene.given_up.set):
+        await scene.until(lambda: scene.service._is_proven)
+        assert await scene.is_ready()
+        install(tmp_path, "late")
+        await scene.until(lambda: bool(scene.service._roster.functions))
+    assert (await bench.queue.backlog("late")).tasks == 0
+
+
+async def test_files_of_a_young_function_that_another_receiver_ignored_are_found_soon(tmp_path: Path) -> None:
+    bench = await Bench().open()
+    install(tmp_path, "one")
+    scene = Scene(bench, tmp_path)
+    await scene.service.start()
+    await scene.service._list()
+    await bench.put("a.dcm")  # nobody takes its notification
+    scene.leads = False
+    assert await scene.service._list_young() == AGAIN_SECONDS
+    assert await bench.queued("one") == set()
+    scene.leads = True
+    assert await scene.service._list_young() == AGAIN_SECONDS
+    assert await bench.queued("one") == {"a.dcm"}
+    await bench.put("b.dcm")
+    bench.time += YOUNG_SECONDS
+    await scene.service._list_young()
+    assert await bench.queued("one") == {"a.dcm"}, "it is not young any more"

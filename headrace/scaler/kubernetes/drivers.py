@@ -20,11 +20,11 @@ class Sights:
     pods: Mirror
 
 
-def driver_of(pool: NodePool, kube: Kube, sights: Sights) -> NodeDriver | None:
-    """The pool's driver; None where it can't be used on Kubernetes."""
+def driver_of(pool: NodePool, kube: Kube, sights: Sights, *, now: Callable[[], float]) -> NodeDriver | None:
+    """The pool's driver; None where it can't be used on Kubernetes. `now`: seconds since the epoch."""
     match pool.spec.driver:
         case Driver.KWOK:
-            return KwokNodes(pool, kube, sights.nodes, sights.pods)
+            return KwokNodes(pool, kube, sights.nodes, sights.pods, now=now)
         case Driver.STATIC:
             return StaticNodes(pool, sights.nodes, sights.pods)
         case _:

@@ -1,44 +1,51 @@
 """What the scaler remembers, in a config map of the platform's namespace."""
 
-import asyncio
 import base64
 import gzip
 import logging
 import zlib
+from contextlib import suppress
 
 from pydantic import ValidationError
 
 from headrace.kube.kinds import CONFIG_MAPS
+from headrace.kube.naming import version_of
 from headrace.kube.port import Kube, Manifest
 from headrace.model import labels
-from headrace.model.errors import HeadraceError, NotFoundError
+from headrace.model.errors import ChangedError, HeadraceError, NotFoundError, RejectedError
 from headrace.scaler.memory import Remembered
 
 NAME = "headrace-scaler-memory"
 KEY = "memory.json.gz"
+# A config map's data may have a MiB; the memory of a thousand nodes takes some 20 KiB of it.
+# https://kubernetes.io/docs/concepts/configuration/configmap/#motivation
+MOST_BYTES = 1_000_000
 MANAGER = f"{labels.HEADRACE}-scaler"
 
 _log = logging.getLogger(__name__)
 
 
 class MapKeeper:
-    """See the scaler's port Keeper: what is kept is written by `write`, which its owner calls."""
+    """See the scaler's port Keeper: what is kept is written by `write`, which its owner calls.
 
-    def __init__(self, kube: Kube, namespace: str, remembered: Remembered) -> None:
+    A write is on condition that nobody else has written meanwhile: a leader that was late does not undo what
+    the next one has learned.
+    """
+
+    def __init__(self, kube: Kube, namespace: str, remembered: Remembered, version: str = "") -> None:
         self._kube = kube
         self._namespace = namespace
         self._newest = remembered
         self._written = remembered
-        self._writing = asyncio.Lock()
+        self._version = version
 
     @classmethod
     async def load(cls, kube: Kube, namespace: str) -> "MapKeeper":
-        """A keeper that knows what was written last. Raises TransientError."""
-        try:
-            found = await kube.get(CONFIG_MAPS, NAME, namespace=namespace)
-        except NotFoundError:
+        """A keeper that knows what was written last. Raises HeadraceError."""
+        found = await _found(kube, namespace)
+        if found is None:
             return cls(kube, namespace, Remembered())
-        return cls(kube, namespace, _remembered(found))
+        return cls(kube, namespace, _remembered(found), version_of(found))
 
     def read(self) -> Remembered:
         """See the port."""
@@ -50,23 +57,42 @@ class MapKeeper:
 
     async def write(self) -> None:
         """Write what is kept, if it changed; a fault is logged, and the next call tries again."""
-        async with self._writing:
-            newest = self._newest
-            if newest == self._written:
-                return
-            try:
-                await self._kube.apply(CONFIG_MAPS, _map(self._namespace, newest), manager=MANAGER)
-            except HeadraceError as error:
-                _log.warning(
-                    "what was learned is not kept: %s", error, extra={"action": "scaler.keep_failed"}
-                )
-            else:
-                self._written = newest
+        newest = self._newest
+        if newest == self._written:
+            return
+        try:
+            await self._write(newest)
+        except HeadraceError as error:
+            _log.warning("what was learned is not kept: %s", error, extra={"action": "scaler.keep_failed"})
+        else:
+            self._written = newest
+
+    async def _write(self, newest: Remembered) -> None:
+        try:
+            written = await self._kube.apply(
+                CONFIG_MAPS, _map(self._namespace, newest, self._version), manager=MANAGER
+            )
+        except ChangedError:
+            # By our own write that was not confirmed, or by another leader: the fence says who may go on.
+            found = await _found(self._kube, self._namespace)
+            self._version = version_of(found) if found is not None else ""
+            raise
+        self._version = version_of(written)
 
 
-def _map(namespace: str, remembered: Remembered) -> Manifest:
-    # Thousands of nodes are some hundred KiB of JSON, and a config map holds a MiB.
-    packed = gzip.compress(remembered.to_json(), mtime=0)
+async def _found(kube: Kube, namespace: str) -> Manifest | None:
+    with suppress(NotFoundError):
+        return await kube.get(CONFIG_MAPS, NAME, namespace=namespace)
+    return None
+
+
+def _map(namespace: str, remembered: Remembered, version: str) -> Manifest:
+    """The config map; `version`: that of the one that it takes the place of. Raises RejectedError."""
+    packed = base64.b64encode(gzip.compress(remembered.to_json(), mtime=0)).decode()
+    if len(packed) > MOST_BYTES:
+        raise RejectedError(
+            f"{len(packed)} bytes are too many for config map {NAME}, which holds {MOST_BYTES}"
+        )
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -74,8 +100,9 @@ def _map(namespace: str, remembered: Remembered) -> Manifest:
             "name": NAME,
             "namespace": namespace,
             "labels": {labels.PART_OF: labels.HEADRACE, labels.COMPONENT: "scaler"},
+            **({"resourceVersion": version} if version else {}),
         },
-        "binaryData": {KEY: base64.b64encode(packed).decode()},
+        "binaryData": {KEY: packed},
     }
 
 

@@ -5,171 +5,205 @@ import gc
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import Protocol
 
-from headrace.kube.kinds import FUNCTIONS, NODE_POOLS, NODES, PODS
-from headrace.kube.leadership import Leadership
-from headrace.kube.mirror import Mirror
-from headrace.kube.port import EVERYTHING, Kube, Selection
-from headrace.model import labels
-from headrace.model.errors import HeadraceError, TransientError
+from headrace.kube.port import Kube
+from headrace.model.errors import HeadraceError
 from headrace.model.pool import NodePool
 from headrace.model.settings import KubernetesSettings
 from headrace.nodes.port import NodeDriver
 from headrace.queue.port import Queue
+from headrace.scaler.kubernetes.counting import CountedKube
 from headrace.scaler.kubernetes.drivers import Fenced, Sights, driver_of
 from headrace.scaler.kubernetes.keeping import MapKeeper
-from headrace.scaler.kubernetes.objects import by_name, functions_in, pools_in
-from headrace.scaler.kubernetes.telling import Bulletin
+from headrace.scaler.kubernetes.telling import Bulletin, Remarks
+from headrace.scaler.kubernetes.watching import Watching
 from headrace.scaler.kubernetes.wishes import NodeWishes
-from headrace.scaler.kubernetes.workers import PodHost, Seen
+from headrace.scaler.kubernetes.workers import PodHost
 from headrace.scaler.service import Scaler, World
 from headrace.scaler.settings import ScalerSettings
 
-SYNC_SECONDS = 60.0  # for the first lists
 STEP_SECONDS = 1.0  # between two decisions while nothing changes but the queue
 REST_SECONDS = 0.2  # between two decisions at least: changes that come together are decided on together
 WRITE_SECONDS = 2.0  # between two writings of plan and memory
+COUNT_SECONDS = 60.0  # between two logs of what the API server was asked
 SETTINGS = ScalerSettings(period_seconds=STEP_SECONDS)
 
 _log = logging.getLogger(__name__)
 
 
+class Lead(Protocol):
+    """What the scaler needs of headrace.kube.leadership.Leadership, which strives already."""
+
+    def leading(self) -> bool:
+        """The fence: whether this process may act now."""
+        ...
+
+    async def elected(self) -> None:
+        """Wait until this process leads. Raises FatalError where it never will."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the scaler is connected to; `leadership` strives already."""
+    """What the scaler is connected to. `now` gives seconds since the epoch, `monotonic` on a steady clock."""
 
     kube: Kube
     queue: Queue
     place: KubernetesSettings
-    leadership: Leadership
+    leadership: Lead
     now: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
 
 
-class Watching:
-    """The mirrors, for as long as the process lives: a standby that takes over has seen everything."""
+class Life:
+    """One process of the scaler: `run` it, and ask how it is."""
 
-    def __init__(self, kube: Kube, place: KubernetesSettings) -> None:
-        mine = Selection(place.namespace, {labels.PART_OF: labels.HEADRACE, labels.COMPONENT: "worker"})
-        self.workers = Mirror(kube, PODS, mine)
-        self.pods = Mirror(kube, PODS, EVERYTHING)
-        self.nodes = Mirror(kube, NODES, EVERYTHING)
-        self._functions = Mirror(kube, FUNCTIONS, Selection(place.namespace))
-        self._pools = Mirror(kube, NODE_POOLS, EVERYTHING)
-        self.functions = functions_in(self._functions)
-        self.pools = pools_in(self._pools)
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._kube = CountedKube(parts.kube)
+        self._watching = Watching(self._kube, parts.place)
+        leading = parts.leadership.leading
+        self._host = PodHost(
+            self._kube, parts.place, self._watching.seen, parts.queue, leading=leading, now=parts.now
+        )
+        self._left_out: Sequence[NodePool] = ()
+        self._synced = False
+        self._beat = parts.monotonic()
 
     @property
-    def all(self) -> Sequence[Mirror]:
-        return self.workers, self.pods, self.nodes, self._functions, self._pools
+    def silent_seconds(self) -> float | None:
+        """How long the API server has been out of reach; None before its first lists."""
+        return self._watching.silent_seconds if self._synced else None
 
     @property
-    def silent_seconds(self) -> float:
-        """How long the API server has been out of reach."""
-        return max(each.silent_seconds for each in self.all)
+    def still_seconds(self) -> float:
+        """How long no step has ended: a leader that stands still keeps every other from leading."""
+        return self._parts.monotonic() - self._beat
 
-    async def sync(self) -> None:
-        """Wait for the first lists. Raises TransientError."""
-        for each in self.all:
-            if not await each.sync(SYNC_SECONDS):
-                raise TransientError(
-                    f"the API server has not listed everything within {SYNC_SECONDS:g} s; is it up, and may "
-                    "this account list functions, node pools, nodes and pods?"
-                )
+    async def run(self) -> None:
+        """For ever.
 
-    async def changed(self, seconds: float) -> None:
-        """Until something changed, so many seconds at most."""
-        revisions = [each.revision for each in self.all]
-        waits = [
-            asyncio.create_task(each.changed(seconds, since=revision))
-            for each, revision in zip(self.all, revisions, strict=True)
-        ]
+        Raises TransientError when the first lists do not come, FatalError when this process can never lead.
+        """
+        async with self._watching.following():
+            self._synced = True
+            gc.freeze()  # what is loaded by now stays: no need to look at it again at each decision
+            helpers = [asyncio.create_task(each) for each in (self._listen_often(), self._count_often())]
+            try:
+                while True:
+                    await self._elected()
+                    await self._term()
+            finally:
+                for helper in helpers:
+                    helper.cancel()
+
+    async def _elected(self) -> None:
+        """Wait, alive, until this process leads."""
+        election = asyncio.ensure_future(self._parts.leadership.elected())
         try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            while not election.done():
+                self._beat = self._parts.monotonic()
+                await asyncio.wait({election}, timeout=STEP_SECONDS)
+            election.result()
         finally:
-            for wait in waits:
-                wait.cancel()
+            election.cancel()
 
-
-async def live(parts: Parts, ready: Callable[[Watching], None]) -> None:
-    """For ever. Raises TransientError when the first lists do not come, FatalError when nobody can lead."""
-    watching = Watching(parts.kube, parts.place)
-    async with AsyncExitStack() as closing:
-        for mirror in watching.all:
-            await closing.enter_async_context(mirror)
-        await watching.sync()
-        gc.freeze()  # what is loaded by now stays: no need to look at it again at each decision
-        ready(watching)
+    async def _listen_often(self) -> None:
+        """Hear the workers also while another leads: who takes over must know which of them work."""
         while True:
-            await parts.leadership.elected()
-            await _term(parts, watching)
+            if not self._parts.leadership.leading():
+                try:
+                    await self._host.listen()
+                except HeadraceError as error:
+                    _log.debug("workers are not heard: %s", error, extra={"action": "scaler.not_heard"})
+            await asyncio.sleep(STEP_SECONDS)
 
+    async def _count_often(self) -> None:
+        while True:
+            await asyncio.sleep(COUNT_SECONDS)
+            told = dict(sorted(self._kube.calls.items()))
+            _log.info("calls of the API server so far", extra={"action": "scaler.calls", "calls": told})
 
-async def _term(parts: Parts, watching: Watching) -> None:
-    """One time as the leader, with what the last leader has written down."""
-    try:
-        keeper = await MapKeeper.load(parts.kube, parts.place.platform_namespace)
-    except HeadraceError as error:
-        _log.warning("not begun: %s", error, extra={"action": "scaler.memory_unread"})
-        await asyncio.sleep(STEP_SECONDS)
-        return
-    bulletin = Bulletin(parts.kube, parts.place.platform_namespace)
-    writing = asyncio.create_task(_write_often(parts, keeper, bulletin))
-    try:
-        while parts.leadership.leading():
-            await _with_these_pools(parts, watching, keeper, bulletin)
-    finally:
-        writing.cancel()
+    async def _term(self) -> None:
+        """One time as the leader, with what the last leader has written down."""
+        namespace = self._parts.place.platform_namespace
+        try:
+            keeper = await MapKeeper.load(self._kube, namespace)
+        except HeadraceError as error:
+            _log.warning("not begun: %s", error, extra={"action": "scaler.memory_unread"})
+            await asyncio.sleep(STEP_SECONDS)
+            return
+        bulletin = Bulletin(self._kube, namespace, self._remarks)
+        writing = asyncio.create_task(self._write_often(keeper, bulletin))
+        try:
+            while self._parts.leadership.leading():
+                await self._with_these_pools(keeper, bulletin)
+        finally:
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
+            await self._write(keeper, bulletin)
 
+    async def _write_often(self, keeper: MapKeeper, bulletin: Bulletin) -> None:
+        while True:
+            await asyncio.sleep(WRITE_SECONDS)
+            await self._write(keeper, bulletin)
 
-async def _write_often(parts: Parts, keeper: MapKeeper, bulletin: Bulletin) -> None:
-    while True:
-        await asyncio.sleep(WRITE_SECONDS)
-        if parts.leadership.leading():
-            await bulletin.write()
-            await keeper.write()
+    async def _write(self, keeper: MapKeeper, bulletin: Bulletin) -> None:
+        try:
+            for each in (bulletin, keeper):
+                if self._parts.leadership.leading():
+                    await each.write()
+        except Exception:  # noqa: BLE001  (the scaler must outlive every fault of what it tells)
+            _log.exception("unexpected", extra={"action": "scaler.write_failed"})
 
+    def _remarks(self) -> Remarks:
+        return Remarks(self._host.troubles, self._left_out)
 
-async def _with_these_pools(parts: Parts, watching: Watching, keeper: MapKeeper, bulletin: Bulletin) -> None:
-    """Decide again and again, until the pools change or this process leads no more."""
-    known = watching.pools.values
-    drivers = _drivers(parts, watching, known)
-    pools = [pool for pool in known if pool.name in drivers]
-    world = World(
-        queue=parts.queue,
-        workers=_host(parts, watching),
-        drivers=drivers,
-        wishes=NodeWishes(watching.nodes),
-        keeper=keeper,
-        now=parts.now,
-    )
-    scaler = Scaler(world, pools, settings=SETTINGS, tell=bulletin.tell)
-    while parts.leadership.leading() and watching.pools.values == known:
-        if not watching.silent_seconds:
-            await scaler.step([each.function for each in watching.functions.values])
+    async def _with_these_pools(self, keeper: MapKeeper, bulletin: Bulletin) -> None:
+        """Decide again and again, until the pools change or this process leads no more."""
+        known = self._watching.pools.values
+        scaler = self._scaler(known, keeper, bulletin)
+        try:
+            while self._parts.leadership.leading() and self._watching.pools.values is known:
+                await self._step(scaler)
+        finally:
+            scaler.close()
+
+    async def _step(self, scaler: Scaler) -> None:
+        before = self._watching.revisions
+        if not self._watching.silent_seconds:
+            await scaler.step([each.function for each in self._watching.functions.by_name.values()])
+        self._beat = self._parts.monotonic()
         await asyncio.sleep(REST_SECONDS)
-        await watching.changed(STEP_SECONDS - REST_SECONDS)
-    scaler.close()
+        await self._watching.changed(STEP_SECONDS - REST_SECONDS, since=before)
 
-
-def _host(parts: Parts, watching: Watching) -> PodHost:
-    seen = Seen(watching.workers, watching.nodes, lambda: by_name(watching.functions.values))
-    return PodHost(
-        parts.kube, parts.place, seen, parts.queue, leading=parts.leadership.leading, now=parts.now
-    )
-
-
-def _drivers(parts: Parts, watching: Watching, pools: Sequence[NodePool]) -> Mapping[str, NodeDriver]:
-    sights = Sights(watching.nodes, watching.pods)
-    found = {}
-    for pool in pools:
-        driver = driver_of(pool, parts.kube, sights)
-        if driver is None:
+    def _scaler(self, pools: Sequence[NodePool], keeper: MapKeeper, bulletin: Bulletin) -> Scaler:
+        drivers = self._drivers(pools)
+        self._left_out = [pool for pool in pools if pool.name not in drivers]
+        for pool in self._left_out:
             _log.error(
-                "pool %s is left out: its driver %s is not built for Kubernetes yet, allowed kwok, static",
+                "pool %s is left out: its driver %s does not work on Kubernetes yet, allowed kwok, static",
                 pool.name, pool.spec.driver, extra={"action": "scaler.pool_left_out"},
             )  # fmt: skip
-            continue
-        found[pool.name] = Fenced(driver, parts.leadership.leading)
-    return found
+        world = World(
+            queue=self._parts.queue,
+            workers=self._host,
+            drivers=drivers,
+            wishes=NodeWishes(self._watching.nodes),
+            keeper=keeper,
+            now=self._parts.now,
+        )
+        used = [pool for pool in pools if pool.name in drivers]
+        return Scaler(world, used, settings=SETTINGS, tell=bulletin.tell)
+
+    def _drivers(self, pools: Sequence[NodePool]) -> Mapping[str, NodeDriver]:
+        """By pool; those that can't be had are left out."""
+        sights = Sights(self._watching.nodes, self._watching.pods)
+        found = {pool.name: driver_of(pool, self._kube, sights, now=self._parts.now) for pool in pools}
+        return {
+            name: Fenced(driver, self._parts.leadership.leading)
+            for name, driver in found.items()
+            if driver is not None
+        }

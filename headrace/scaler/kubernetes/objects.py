@@ -1,8 +1,9 @@
-"""Functions and pools from their objects: parsed once a change, unsound ones told once and left out."""
+"""Values of objects that a mirror shows: parsed once a change, unsound ones told once and left out."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar
 
 from headrace.catalog.deployed import function_of, pool_of
@@ -12,6 +13,7 @@ from headrace.kube.port import Manifest
 from headrace.model.errors import ConfigurationError
 from headrace.model.function import Function, digest_of
 from headrace.model.pool import NodePool
+from headrace.scaler.kubernetes.pods import WorkerPod, worker_pod_of
 
 _log = logging.getLogger(__name__)
 Found = TypeVar("Found")
@@ -27,29 +29,44 @@ class Deployed:
 
 
 class Parsed(Generic[Found]):
-    """Values of the objects of a mirror, each parsed anew only when it has changed."""
+    """What `parse` makes of the objects of a mirror, each parsed anew only when `mark` of it changes.
 
-    def __init__(self, mirror: Mirror, parse: Callable[[Manifest], Found]) -> None:
+    Objects of which it makes None are none of ours; it raises ConfigurationError for unsound ones.
+    """
+
+    def __init__(
+        self,
+        mirror: Mirror,
+        parse: Callable[[Manifest], Found | None],
+        *,
+        mark: Callable[[Manifest], Hashable] = version_of,
+    ) -> None:
         self._mirror = mirror
         self._parse = parse
-        self._known: dict[tuple[str, str], Found | None] = {}
+        self._mark = mark
+        self._revision = -1
+        self._known: dict[Hashable, Found | None] = {}
+        self._values: Sequence[Found] = ()
 
     @property
-    def values(self) -> list[Found]:
-        """Those that are sound and stay, in the order of names."""
-        there = [
-            item
-            for _, item in sorted(self._mirror.items.items())
-            if "deletionTimestamp" not in item["metadata"]
-        ]
-        self._known = {
-            key: self._value(key, item) for item in there for key in [(uid_of(item), version_of(item))]
-        }
-        return [value for value in self._known.values() if value is not None]
+    def values(self) -> Sequence[Found]:
+        """In the order of names; the very same as before while nothing has changed."""
+        if self._mirror.revision != self._revision:
+            self._revision = self._mirror.revision
+            self._read()
+        return self._values
 
-    def _value(self, key: tuple[str, str], item: Manifest) -> Found | None:
-        if key in self._known:
-            return self._known[key]
+    def _read(self) -> None:
+        known: dict[Hashable, Found | None] = {}
+        for _, item in sorted(self._mirror.items.items()):
+            mark = (uid_of(item), self._mark(item))
+            known[mark] = self._known[mark] if mark in self._known else self._value(item)
+        self._known = known
+        values = tuple(value for value in known.values() if value is not None)
+        if values != self._values:
+            self._values = values
+
+    def _value(self, item: Manifest) -> Found | None:
         try:
             return self._parse(item)
         except ConfigurationError as error:
@@ -58,23 +75,55 @@ class Parsed(Generic[Found]):
             return None
 
 
-def deployed_of(manifest: Manifest) -> Deployed:
-    """A Function object as workers see it. Raises ConfigurationError."""
-    function = function_of(manifest)
-    digest = digest_of(function, {})
-    return Deployed(function, digest, ready=manifest.get("status", {}).get("digest") == digest)
-
-
-def functions_in(mirror: Mirror) -> Parsed[Deployed]:
+class Functions:
     """The functions of a mirror of Function objects."""
-    return Parsed(mirror, deployed_of)
+
+    def __init__(self, mirror: Mirror) -> None:
+        self._parsed = Parsed(mirror, _deployed_of, mark=_mark_of_function)
+        self._of: Sequence[Deployed] = ()
+        self._by_name: Mapping[str, Deployed] = {}
+
+    @property
+    def by_name(self) -> Mapping[str, Deployed]:
+        """By their names, which are unique in their namespace."""
+        values = self._parsed.values
+        if values is not self._of:
+            self._of, self._by_name = values, {each.function.name: each for each in values}
+        return self._by_name
 
 
 def pools_in(mirror: Mirror) -> Parsed[NodePool]:
     """The pools of a mirror of NodePool objects."""
-    return Parsed(mirror, pool_of)
+    return Parsed(mirror, lambda pool: None if _is_ending(pool) else pool_of(pool))
 
 
-def by_name(deployed: list[Deployed]) -> Mapping[str, Deployed]:
-    """Functions by their names, which are unique in their namespace."""
-    return {each.function.name: each for each in deployed}
+def workers_in(mirror: Mirror, namespace: str) -> Parsed[WorkerPod]:
+    """The workers among the pods of a mirror, also those that are ending."""
+    return Parsed(mirror, partial(_worker_of, namespace))
+
+
+def _worker_of(namespace: str, pod: Manifest) -> WorkerPod | None:
+    return worker_pod_of(pod) if pod["metadata"]["namespace"] == namespace else None
+
+
+def _deployed_of(manifest: Manifest) -> Deployed | None:
+    """A Function object as workers see it; one that is ending gets none. Raises ConfigurationError."""
+    if _is_ending(manifest):
+        return None
+    function = function_of(manifest)
+    digest = digest_of(function, {})
+    return Deployed(function, digest, ready=_ready_digest(manifest) == digest)
+
+
+def _mark_of_function(manifest: Manifest) -> Hashable:
+    """Figures in its status change all the time, and are no change of the function."""
+    return manifest["metadata"].get("generation"), _is_ending(manifest), _ready_digest(manifest)
+
+
+def _ready_digest(manifest: Manifest) -> str:
+    digest: str = (manifest.get("status") or {}).get("digest", "")
+    return digest
+
+
+def _is_ending(manifest: Manifest) -> bool:
+    return "deletionTimestamp" in manifest["metadata"]

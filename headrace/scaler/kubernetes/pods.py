@@ -1,14 +1,16 @@
 """Reading worker pods. Pure."""
 
-from collections.abc import Collection
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from headrace.kube.naming import uid_of
 from headrace.kube.port import Manifest
 from headrace.model import labels
+from headrace.model.resources import ResourceList
+from headrace.nodes.cluster import is_over, is_worker, labels_of, request_of_pod
 
-ENDED = frozenset({"Succeeded", "Failed"})
 # https://kubernetes.io/docs/concepts/containers/images/#imagepullbackoff and kubelet's own reasons
 STUCK = frozenset(
     {
@@ -28,7 +30,9 @@ STUCK = frozenset(
 class WorkerPod:
     """One pod of a worker. `started`: when it was created, in seconds since the epoch.
 
-    `trouble` is why its containers can't start, in Kubernetes' words; empty: nothing is known to hinder them.
+    `node` is where it runs, or is to run once the scheduler has bound it; `running`: its containers are.
+    `stuck`: one of them can't start. `trouble` is why, or why it ended or nobody binds it, in Kubernetes'
+    words; empty: nothing is known to hinder it.
     """
 
     name: str
@@ -37,51 +41,90 @@ class WorkerPod:
     digest: str
     node: str
     started: float
-    leaving: bool
-    ended: bool
-    failed: bool
-    trouble: str
+    request: ResourceList
+    leaving: bool = False
+    running: bool = False
+    ended: bool = False
+    stuck: bool = False
+    trouble: str = ""
 
     @property
     def ordinal(self) -> int:
         """The number at its name's end."""
         return int(self.name.rpartition("-")[2])
 
+    @property
+    def died(self) -> bool:
+        """Whether it has ended though nobody told it to."""
+        return self.ended and not self.leaving
+
 
 def worker_pod_of(pod: Manifest) -> WorkerPod | None:
     """A pod as the scaler sees it; None for one that no scaler made."""
-    metadata = pod["metadata"]
-    marks = metadata.get("labels") or {}
-    if not metadata["name"].rpartition("-")[2].isdecimal() or labels.FUNCTION not in marks:
+    metadata, marks = pod["metadata"], labels_of(pod)
+    if not is_worker(pod) or not metadata["name"].rpartition("-")[2].isdecimal():
         return None
-    phase = pod.get("status", {}).get("phase", "Pending")
+    stuck = _stuck(pod)
     return WorkerPod(
         name=metadata["name"],
         uid=uid_of(pod),
         function=marks[labels.FUNCTION],
         digest=marks.get(labels.DIGEST, ""),
         node=_node_of(pod),
-        started=_moment(metadata["creationTimestamp"]),
+        started=datetime.fromisoformat(metadata["creationTimestamp"]).timestamp(),
+        request=request_of_pod(pod),
         leaving="deletionTimestamp" in metadata,
-        ended=phase in ENDED,
-        failed=phase == "Failed",
-        trouble=trouble_of(pod),
+        running=pod.get("status", {}).get("phase") == "Running" and not stuck,
+        ended=is_over(pod),
+        stuck=bool(stuck),
+        trouble=stuck or (_death(pod) if is_over(pod) else _unbound(pod)),
     )
 
 
-def trouble_of(pod: Manifest, stuck: Collection[str] = STUCK) -> str:
-    """Why one of its containers can't start, or why nobody binds it; empty where nothing is known."""
+def _containers(pod: Manifest) -> Iterator[dict[str, Any]]:
+    """Their statuses, sidecars first."""
     status = pod.get("status", {})
-    for each in (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())):
-        waiting = each.get("state", {}).get("waiting", {})
-        if waiting.get("reason") in stuck:
-            message = waiting.get("message", "")
-            return f"{each['name']}: {waiting['reason']}" + (f": {message}" if message else "")
+    yield from status.get("initContainerStatuses") or ()
+    yield from status.get("containerStatuses") or ()
+
+
+def _stuck(pod: Manifest) -> str:
+    """Why one of its containers can't start, and how it ended before where it did."""
+    for each in _containers(pod):
+        waiting = each.get("state", {}).get("waiting") or {}
+        if waiting.get("reason") in STUCK:
+            before = _ending(each.get("lastState", {}).get("terminated"))
+            return ": ".join(filter(None, (each["name"], waiting["reason"], before, waiting.get("message"))))
+    return ""
+
+
+def _death(pod: Manifest) -> str:
+    """Why it ended: the kubelet's or the eviction's word, and how its containers did."""
+    status = pod["status"]
+    ends = (
+        f"{each['name']}: {end}"
+        for each in _containers(pod)
+        if (end := _ending(each.get("state", {}).get("terminated")))
+    )
+    return "; ".join(filter(None, (status.get("reason"), status.get("message"), *ends)))
+
+
+def _ending(terminated: Manifest | None) -> str:
+    """How a container ended, unless it ended well."""
+    if not terminated or not terminated.get("exitCode"):
+        return ""
+    return f"{terminated.get('reason', 'Error')}, exit status {terminated['exitCode']}"
+
+
+def _unbound(pod: Manifest) -> str:
+    """Why the scheduler finds no place for it."""
+    for each in pod.get("status", {}).get("conditions") or ():
+        if each["type"] == "PodScheduled" and each["status"] == "False":
+            return ": ".join(filter(None, (each.get("reason"), each.get("message"))))
     return ""
 
 
 def _node_of(pod: Manifest) -> str:
-    """Where it runs, or is to run once the scheduler has bound it."""
     spec = pod.get("spec", {})
     bound: str = spec.get("nodeName", "")
     if bound:
@@ -93,7 +136,3 @@ def _node_of(pod: Manifest) -> str:
             wanted: str = field["values"][0]
             return wanted
     return ""
-
-
-def _moment(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()

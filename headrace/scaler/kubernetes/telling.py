@@ -1,14 +1,19 @@
 """The scaler's newest decision for people and the controller, in a config map: at most one write a while."""
 
 import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from headrace.kube.kinds import CONFIG_MAPS
 from headrace.kube.port import Kube, Manifest
 from headrace.model import labels
 from headrace.model.errors import HeadraceError
-from headrace.scaler.explaining import Explanation, explanation
+from headrace.model.pool import NodePool
+from headrace.scaler.explaining import Explanation, FunctionStory, PoolStory, Shortfall, explanation
 from headrace.scaler.kubernetes.keeping import MANAGER
+from headrace.scaler.plan import Reason, ReasonCode
 from headrace.scaler.service import Decision
+from headrace.scaler.snapshot import BootEstimate
 
 NAME = "headrace-plan"
 KEY = "plan.json"
@@ -16,24 +21,37 @@ KEY = "plan.json"
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Remarks:
+    """What a decision does not know.
+
+    `troubles`: by function why its workers can't do their part; `left_out`: pools that nobody can switch.
+    """
+
+    troubles: Mapping[str, str] = field(default_factory=dict)
+    left_out: Sequence[NodePool] = ()
+
+
 class Bulletin:
     """Takes each decision; `write` publishes the newest, if anything but its time has changed."""
 
-    def __init__(self, kube: Kube, namespace: str) -> None:
+    def __init__(self, kube: Kube, namespace: str, remarks: Callable[[], Remarks]) -> None:
         self._kube = kube
         self._namespace = namespace
-        self._newest: Decision | None = None
+        self._remarks = remarks
+        self._newest: tuple[Decision, Remarks] | None = None
         self._written: Explanation | None = None
 
     def tell(self, decision: Decision) -> None:
         """Remember it as the newest."""
-        self._newest = decision
+        self._newest = decision, self._remarks()
 
     async def write(self) -> None:
         """Publish; a fault is logged, and the next call tries again."""
         if self._newest is None:
             return
-        told = explanation(self._newest.snapshot, self._newest.plan, self._newest.moment)
+        decision, remarks = self._newest
+        told = remarked(explanation(decision.snapshot, decision.plan, decision.moment), remarks)
         if self._written is not None and told == self._written.model_copy(update={"at": told.at}):
             return
         try:
@@ -42,6 +60,36 @@ class Bulletin:
             _log.warning("the plan is not told: %s", error, extra={"action": "scaler.tell_failed"})
         else:
             self._written = told
+
+
+def remarked(explained: Explanation, remarks: Remarks) -> Explanation:
+    """The explanation with what else keeps files waiting or nodes off."""
+    functions = tuple(
+        replace(each, unmet=(*each.unmet, _failing(each, remarks.troubles[each.name])))
+        if each.name in remarks.troubles
+        else each
+        for each in explained.functions
+    )
+    pools = (*explained.pools, *map(_left_out, remarks.left_out))
+    return explained.model_copy(update={"functions": functions, "pools": pools})
+
+
+def _failing(story: FunctionStory, trouble: str) -> Shortfall:
+    reason = Reason(ReasonCode.WORKERS_FAILING, f"its workers can't do their part: {trouble}")
+    return Shortfall(reason, story.waiting)
+
+
+def _left_out(pool: NodePool) -> PoolStory:
+    spec = pool.spec
+    return PoolStory(
+        pool.name,
+        dict(pool.allocatable),
+        {},
+        spec.min_nodes,
+        spec.max_nodes,
+        BootEstimate(spec.boot_seconds, spec.boot_seconds),
+        left_out=f"nobody can switch its nodes: driver {spec.driver} does not work on Kubernetes yet",
+    )
 
 
 def plan_map(namespace: str, told: Explanation) -> Manifest:

@@ -1,43 +1,44 @@
 """The scaler's WorkerHost on Kubernetes: workers are pods, bound to the node that the plan names."""
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from headrace.kube.kinds import PODS
+from headrace.kube.kinds import NODES, PODS
 from headrace.kube.mirror import Mirror
 from headrace.kube.port import Kube
 from headrace.manifests.worker_pod import worker_pod
-from headrace.model.errors import ChangedError, ConfigurationError, ExistsError
+from headrace.model.errors import ChangedError, ConfigurationError, ExistsError, NotFoundError
 from headrace.model.function import Function
-from headrace.model.labels import POOL
-from headrace.model.observation import Standing
+from headrace.model.labels import POOL, short_digest
 from headrace.model.resources import CPU, EPHEMERAL_STORAGE, MEMORY, ResourceList
 from headrace.model.settings import KubernetesSettings
 from headrace.model.suiting import request_of
+from headrace.nodes.cluster import labels_of
 from headrace.queue.port import Queue
-from headrace.scaler.backoff import Backoff
-from headrace.scaler.kubernetes.objects import Deployed
+from headrace.scaler.kubernetes.failing import Failing
+from headrace.scaler.kubernetes.hearing import Hearing
+from headrace.scaler.kubernetes.objects import Deployed, Functions, Parsed
 from headrace.scaler.kubernetes.placing import Actions, Birth, Farewell, Wish, actions
-from headrace.scaler.kubernetes.pods import WorkerPod, worker_pod_of
+from headrace.scaler.kubernetes.pods import WorkerPod
+from headrace.scaler.kubernetes.rooms import free_rooms
 from headrace.scaler.ports import Present, Wanted
 
 AT_ONCE = 20  # calls of the API server under way
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the host looks at: mirrors of worker pods and nodes, and the functions by name."""
+    """What the host looks at: mirrors of all nodes and pods, the workers among these, and the functions."""
 
-    pods: Mirror
     nodes: Mirror
-    functions: Callable[[], Mapping[str, Deployed]]
+    pods: Mirror
+    workers: Parsed[WorkerPod]
+    functions: Functions
 
 
 class PodHost:
-    """See the port. Nothing is done once `leading` says no."""
+    """See the port. Nothing is done once `leading` says no; `now` gives seconds since the epoch."""
 
     def __init__(
         self,
@@ -52,20 +53,25 @@ class PodHost:
         self._kube = kube
         self._settings = settings
         self._seen = seen
-        self._queue = queue
         self._leading = leading
-        self._now = now
         self._sidecar = _sidecar_request(settings)
-        self._standings: Mapping[str, Standing] = {}
+        self._hearing = Hearing(queue, now)
+        self._failing = Failing(now)
         self._ordered: frozenset[str] = frozenset()  # uids whose deletion was ordered; the mirror may lag
-        self._buried: set[str] = set()  # uids of failed pods that were counted
-        self._backoffs: dict[str, Backoff] = {}
-        self._troubles: dict[str, str] = {}
         self._room = asyncio.Semaphore(AT_ONCE)
+
+    @property
+    def troubles(self) -> Mapping[str, str]:
+        """By function why its workers can't do their part, for people."""
+        return self._failing.troubles
+
+    async def listen(self) -> None:
+        """Hear how workers stand; a standby calls it too. Raises TransientError."""
+        await self._hearing.listen()
 
     def takes(self, function: Function) -> bool:
         """See the port: once the controller has made ready what workers of this very digest need."""
-        found = self._seen.functions().get(function.name)
+        found = self._seen.functions.by_name.get(function.name)
         return found is not None and found.ready
 
     def request(self, function: Function) -> ResourceList:
@@ -73,10 +79,9 @@ class PodHost:
         return request_of(function).plus(self._sidecar)
 
     async def present(self) -> Sequence[Present]:
-        """See the port. One that has told nothing yet holds nothing."""
-        self._standings = await self._queue.standings()
-        pods = [pod for pod in self._pods() if not pod.ended]
-        functions = self._seen.functions()
+        """See the port. Pods that have ended are not there, and those of another digest leave."""
+        await self._hearing.listen()
+        functions = self._seen.functions.by_name
         return [
             Present(
                 pod.name,
@@ -84,50 +89,34 @@ class PodHost:
                 pod.node,
                 pod.started,
                 leaving=pod.leaving or not _is_current(pod, functions),
-                standing=self._standing(pod),
+                standing=self._hearing.standing(pod),
             )
-            for pod in sorted(pods, key=lambda each: (each.started, each.name))
+            for pod in sorted(self._pods(), key=lambda each: (each.started, each.name))
+            if not pod.ended
         ]
 
-    def _standing(self, pod: WorkerPod) -> Standing:
-        told = self._standings.get(pod.name)
-        return told or Standing(function=pod.function, worker=pod.name, held=0, since=pod.started)
-
     def _pods(self) -> list[WorkerPod]:
-        found = [pod for item in self._seen.pods.items.values() if (pod := worker_pod_of(item))]
-        self._ordered &= {pod.uid for pod in found}
-        return [_as_ordered(pod, self._ordered) for pod in found]
+        pods = self._seen.workers.values
+        self._ordered &= {pod.uid for pod in pods}
+        return [replace(pod, leaving=True) if pod.uid in self._ordered else pod for pod in pods]
 
     async def reconcile(self, wanted: Mapping[str, Wanted]) -> None:
         """See the port. What could not be done now is looked at again in the next step."""
-        pods, functions = self._pods(), self._seen.functions()
-        self._learn(pods)
-        wishes = {
-            name: Wish(functions[name].digest, wish.on, held_up=self._is_held_up(name))
-            for name, wish in wanted.items()
-            if name in functions and functions[name].ready
-        }
-        nodes = {name for _, name in self._seen.nodes.items}
-        await self._carry_out(actions(pods, wishes, nodes=nodes, standings=self._standings), functions)
+        pods, functions = self._pods(), self._seen.functions.by_name
+        self._failing.learn(pods)
+        todo = actions(
+            pods,
+            {name: self._wish(functions[name], each) for name, each in wanted.items() if name in functions},
+            nodes={name for _, name in self._seen.nodes.items},
+            held=lambda pod: self._hearing.standing(pod).held,
+            free=free_rooms(self._seen.nodes, self._seen.pods, pods),
+        )
+        await self._carry_out(todo, functions)
 
-    # Pods that can't live
-
-    def _learn(self, pods: Sequence[WorkerPod]) -> None:
-        for pod in pods:
-            if pod.failed and pod.uid not in self._buried:
-                before = self._backoffs.get(pod.function, Backoff())
-                self._backoffs[pod.function] = before.after_death(started=pod.started, now=self._now())
-                _tell(pod, "ended before its time", "scaler.worker_died")
-        self._buried = {pod.uid for pod in pods if pod.failed}
-        troubles = {pod.function: pod.trouble for pod in pods if pod.trouble and not pod.leaving}
-        for pod in pods:
-            if pod.trouble and self._troubles.get(pod.function) != troubles.get(pod.function):
-                _tell(pod, pod.trouble, "scaler.worker_stuck")
-        self._troubles = troubles
-
-    def _is_held_up(self, function: str) -> bool:
-        """No more of a kind that can't start: one that tries is enough to learn when it can."""
-        return function in self._troubles or self._now() < self._backoffs.get(function, Backoff()).not_before
+    def _wish(self, deployed: Deployed, wanted: Wanted) -> Wish:
+        kind = deployed.function.name, short_digest(deployed.digest)
+        held_up = not deployed.ready or self._failing.is_held_up(kind)
+        return Wish(deployed.digest, wanted.on, wanted.request, held_up=held_up)
 
     # Calls
 
@@ -147,47 +136,48 @@ class PodHost:
             await step
 
     async def _end(self, farewell: Farewell) -> None:
+        if farewell.abrupt and await self._is_there(farewell.node):
+            return  # the mirror of nodes is late
         if not self._leading():
             return
+        grace_seconds = 0 if farewell.abrupt else None
         try:
             await self._kube.delete(
                 PODS,
                 farewell.name,
                 namespace=self._settings.namespace,
                 uid=farewell.uid,
-                grace_seconds=0 if farewell.abrupt else None,
+                grace_seconds=grace_seconds,
             )
         except ChangedError:
             return  # another bears the name by now: that one is looked at in the next step
         self._ordered |= {farewell.uid}
 
-    async def _begin(self, birth: Birth, deployed: Deployed) -> None:
-        if not self._leading():
-            return
-        node = self._seen.nodes.get(birth.node)
-        if node is None:
-            return
-        pool = (node["metadata"].get("labels") or {}).get(POOL, "")
-        pod = worker_pod(
-            deployed.function,
-            deployed.digest,
-            ordinal=birth.ordinal,
-            node=birth.node,
-            settings=self._settings,
-            pool=pool,
-        )
+    async def _is_there(self, node: str) -> bool:
         try:
+            await self._kube.get(NODES, node)
+        except NotFoundError:
+            return False
+        return True
+
+    async def _begin(self, birth: Birth, deployed: Deployed) -> None:
+        node = self._seen.nodes.get(birth.node)
+        if node is None or not self._leading():
+            return
+        try:
+            pod = worker_pod(
+                deployed.function,
+                deployed.digest,
+                ordinal=birth.ordinal,
+                node=birth.node,
+                settings=self._settings,
+                pool=labels_of(node).get(POOL, ""),
+            )
             await self._kube.create(PODS, pod)
         except ExistsError:
             return  # ordered before, and the mirror is late; or another scaler wants the same
         except ConfigurationError as error:
-            _log.error(
-                "no worker of %s: %s", birth.function, error,
-                extra={"action": "scaler.worker_refused", "function": birth.function},
-            )  # fmt: skip
-            self._backoffs[birth.function] = self._backoffs.get(birth.function, Backoff()).after_death(
-                started=self._now(), now=self._now()
-            )
+            self._failing.refused((birth.function, short_digest(deployed.digest)), str(error))
 
 
 def _sidecar_request(settings: KubernetesSettings) -> ResourceList:
@@ -207,15 +197,4 @@ def _sidecar_request(settings: KubernetesSettings) -> ResourceList:
 
 def _is_current(pod: WorkerPod, functions: Mapping[str, Deployed]) -> bool:
     found = functions.get(pod.function)
-    return found is not None and found.digest.startswith(pod.digest)
-
-
-def _as_ordered(pod: WorkerPod, ordered: frozenset[str]) -> WorkerPod:
-    return replace(pod, leaving=True) if pod.uid in ordered else pod
-
-
-def _tell(pod: WorkerPod, what: str, action: str) -> None:
-    _log.warning(
-        "worker %s: %s", pod.name, what,
-        extra={"action": action, "function": pod.function, "worker": pod.name},
-    )  # fmt: skip
+    return found is not None and short_digest(found.digest) == pod.digest

@@ -1,0 +1,44 @@
+"""What each worker holds, as it told; and what is believed of one that was not heard yet."""
+
+from collections.abc import Callable, Mapping
+
+from headrace.model.errors import TransientError
+from headrace.model.observation import Standing
+from headrace.queue.port import Queue
+from headrace.scaler.kubernetes.pods import WorkerPod
+
+ALL_HEARD_SECONDS = 10.0  # a worker tells every 5 s how it stands; one of those tellings may be lost
+
+
+class Hearing:
+    """Listens to workers. `now` gives seconds since the epoch."""
+
+    def __init__(self, queue: Queue, now: Callable[[], float]) -> None:
+        self._queue = queue
+        self._now = now
+        self._since: float | None = None  # it listens; None: it does not
+        self._standings: Mapping[str, Standing] = {}
+
+    async def listen(self) -> None:
+        """Take what was told; a standby calls this too, so that it knows when it leads.
+
+        Raises TransientError while the queue is away.
+        """
+        try:
+            self._standings = await self._queue.standings()
+        except TransientError:
+            self._since = None
+            raise
+        if self._since is None:
+            self._since = self._now()
+
+    def standing(self, pod: WorkerPod) -> Standing:
+        """What it told last. Who was there before us may work and just not have been heard yet."""
+        told = self._standings.get(pod.name)
+        if told is not None:
+            return told
+        held = int(pod.running and not self._has_heard_all() and pod.started < (self._since or self._now()))
+        return Standing(function=pod.function, worker=pod.name, held=held, since=pod.started)
+
+    def _has_heard_all(self) -> bool:
+        return self._since is not None and self._now() - self._since >= ALL_HEARD_SECONDS

@@ -1,0 +1,20 @@
+"""The platform: `pulumi up` runs this."""
+
+import pulumi
+
+from infra.cluster import provider
+from infra.components.cluster.platform import Platform, PlatformArgs
+from infra.objects import Ground
+from infra.program import configured, explained
+from infra.settings import StackSettings
+
+with explained():
+    stack = configured(StackSettings)
+    ground = Ground(provider(stack.kubeconfig, stack.context), wait=stack.wait)
+    platform = Platform("platform", PlatformArgs(stack, ground))
+
+pulumi.export("namespace", stack.namespace)
+pulumi.export("functionsNamespace", stack.functions_namespace)
+pulumi.export("platformBucket", stack.platform_bucket.name)
+pulumi.export("buckets", stack.bucket_names)
+pulumi.export("notificationToken", platform.credentials.made.apply(lambda made: made.receiver_token))

@@ -1,0 +1,110 @@
+"""What each service may do on the API server, as rules of RBAC. Pure; least rights, each '*' with its reason.
+
+A rule with names can't cover `create`, which names nothing yet, nor `list` and `watch` of a mirror:
+https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-resources
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from headrace.model.labels import GROUP
+from headrace.model.pool import Driver
+from infra import names
+
+Rule = dict[str, Any]
+READ = ("get", "list", "watch")
+WRITE = ("create", "patch", "delete")
+CORE, NETWORKING, COORDINATION = "", "networking.k8s.io", "coordination.k8s.io"
+
+LISTING_LEASE = "headrace-listing"
+SCALER_LEASE = "headrace-scaler"
+CONTROLLER_LEASE = "headrace-controller"
+SCALER_MEMORY = "headrace-scaler-memory"
+PLAN = "headrace-plan"  # what the scaler decided, for people
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The rules of one service: in the platform's namespace, in the functions', and of the whole cluster."""
+
+    platform: Sequence[Rule] = ()
+    functions: Sequence[Rule] = ()
+    cluster: Sequence[Rule] = ()
+
+
+def rule(group: str, resources: Sequence[str], verbs: Sequence[str], *, only: Sequence[str] = ()) -> Rule:
+    """One rule; `only`: of objects with these names."""
+    found: Rule = {"apiGroups": [group], "resources": list(resources), "verbs": list(verbs)}
+    return {**found, "resourceNames": list(only)} if only else found
+
+
+def receiver() -> Access:
+    """It reads functions; one replica at a time leads the listing."""
+    return Access(
+        platform=_lease(LISTING_LEASE),
+        functions=[rule(GROUP, ["functions"], READ)],
+    )
+
+
+def scaler(drivers: Sequence[Driver]) -> Access:
+    """It starts and ends workers, and nodes by way of the drivers that pools of the stack have."""
+    return Access(
+        platform=[*_lease(SCALER_LEASE), *_own_map(SCALER_MEMORY), *_own_map(PLAN)],
+        functions=[
+            rule(GROUP, ["functions"], READ),
+            rule(CORE, ["pods"], ("create", "delete")),
+        ],
+        cluster=[
+            rule(GROUP, ["nodepools"], READ),
+            # Of every namespace: what others run on a node takes room there, and a drain moves it.
+            rule(CORE, ["pods"], READ),
+            rule(CORE, ["pods/eviction"], ("create",)),
+            rule(CORE, ["nodes"], (*READ, "patch")),  # cordoned before their power goes off
+            # A simulated node is an object and nothing else, so to switch it is to make or delete it.
+            *([rule(CORE, ["nodes"], ("create", "delete"))] if Driver.KWOK in drivers else ()),
+        ],
+    )
+
+
+def controller() -> Access:
+    """It makes what a function needs, tells how it stands, and lets it go in order."""
+    objects = ["functions", "buckets"]
+    finalized = [f"{each}/finalizers" for each in objects]  # who owns others must be allowed to hold them
+    return Access(
+        platform=[
+            *_lease(CONTROLLER_LEASE),
+            rule(GROUP, ["buckets"], (*READ, "patch", "update")),
+            rule(GROUP, ["buckets/status", "buckets/finalizers"], ("patch", "update")),
+        ],
+        functions=[
+            rule(GROUP, objects, (*READ, "patch", "update")),
+            rule(GROUP, [f"{each}/status" for each in objects], ("patch", "update")),
+            rule(GROUP, finalized, ("patch", "update")),
+            rule(GROUP, ["buckets"], ("create",)),  # of functions that were applied alone
+            rule(GROUP, objects, ("delete",)),  # with the platform, where its bucket is deleted with all data
+            rule(CORE, ["configmaps", "serviceaccounts"], (*READ, *WRITE)),
+            rule(NETWORKING, ["networkpolicies"], (*READ, *WRITE)),
+            rule(CORE, ["pods"], (*READ, "delete")),
+        ],
+    )
+
+
+def of_service(service: str, drivers: Sequence[Driver]) -> Access:
+    """The access of a service by its name."""
+    found = {
+        names.RECEIVER: receiver(),
+        names.SCALER: scaler(drivers),
+        names.CONTROLLER: controller(),
+    }
+    return found[service]
+
+
+def _lease(name: str) -> list[Rule]:
+    kept = rule(COORDINATION, ["leases"], ("get", "update"), only=[name])
+    return [kept, rule(COORDINATION, ["leases"], ("create",))]
+
+
+def _own_map(name: str) -> list[Rule]:
+    kept = rule(CORE, ["configmaps"], ("get", "patch", "update"), only=[name])
+    return [kept, rule(CORE, ["configmaps"], ("create",))]

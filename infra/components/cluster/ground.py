@@ -1,0 +1,53 @@
+"""Namespaces, priorities and the kinds of objects that Headrace adds to the cluster."""
+
+from dataclasses import dataclass
+
+import pulumi
+from headrace.manifests.admission import admission
+from headrace.manifests.definitions import definitions
+
+from headrace.model.function import Profile
+from infra.manifests import ground as manifests
+from infra.manifests.network import denial
+from infra.objects import Ground, declare
+from infra.settings import StackSettings
+
+
+@dataclass(frozen=True, slots=True)
+class FoundationArgs:
+    """The stack and where it is declared."""
+
+    stack: StackSettings
+    ground: Ground
+
+
+class Namespaces(pulumi.ComponentResource):
+    """Both namespaces, closed to the network, and the priorities of pods."""
+
+    def __init__(self, name: str, args: FoundationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("headrace:cluster:Namespaces", name, None, opts)
+        stack, ground = args.stack, args.ground.under(self)
+        spaces = (
+            manifests.namespace(stack.namespace, "platform", Profile.RESTRICTED),
+            manifests.namespace(stack.functions_namespace, "functions", stack.functions_security),
+        )
+        for space in spaces:
+            made = declare(ground, space)
+            # The policy names its namespace as the configuration has it: no data of it, so the order is said.
+            declare(args.ground.under(self, made), denial(space["metadata"]["name"]))
+        for priority in manifests.priorities():
+            declare(ground, priority)
+        self.register_outputs({})
+
+
+class Definitions(pulumi.ComponentResource):
+    """The kinds Function, Bucket, NodePool and GpuServer, and what guards their deletion."""
+
+    def __init__(self, name: str, args: FoundationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("headrace:cluster:Definitions", name, None, opts)
+        ground = args.ground.under(self)
+        kinds = [declare(ground, manifest) for manifest in definitions()]
+        for manifest in admission():
+            # The rules read fields of the kinds: only once those are served are they checked against them.
+            declare(args.ground.under(self, *kinds), manifest)
+        self.register_outputs({})

@@ -1,0 +1,98 @@
+"""The platform as a whole: what depends on what, in order of creation; destroyed in the reverse one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_kubernetes import apps
+
+from headrace.model.labels import API_VERSION
+from infra import names
+from infra.components.cluster.credentials import Credentials, CredentialsArgs
+from infra.components.cluster.ground import Definitions, FoundationArgs, Namespaces
+from infra.components.cluster.pools import Pools, PoolsArgs
+from infra.components.cluster.queue import Queue, QueueArgs
+from infra.components.cluster.service import AWAITED_LATER, Service, ServiceArgs
+from infra.components.cluster.settings import Documents, DocumentsArgs
+from infra.components.cluster.store import Store, StoreArgs
+from infra.manifests.parts import metadata
+from infra.objects import Ground, declare
+from infra.settings import StackSettings
+
+AWAITED = "headrace.dev/awaited"
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformArgs:
+    """The stack, and the cluster where it is declared."""
+
+    stack: StackSettings
+    ground: Ground
+
+
+class Platform(pulumi.ComponentResource):
+    """Everything of a stack but its functions."""
+
+    credentials: Credentials
+
+    def __init__(self, name: str, args: PlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("headrace:cluster:Platform", name, None, opts)
+        self._stack, self._ground = args.stack, args.ground
+        self._opts = pulumi.ResourceOptions(parent=self)
+        base = FoundationArgs(args.stack, args.ground)
+        spaces = Namespaces("namespaces", base, self._opts)
+        kinds = Definitions("definitions", base, self._opts)
+        self.credentials = Credentials("credentials", CredentialsArgs(args.stack), self._opts)
+        # Namespaces and kinds are named, not referred to: that they come first has to be said.
+        ground = args.ground.under(self, spaces, kinds)
+        parts = self._create_parts(ground)
+        self._create_bucket(spaces, kinds, parts)
+        self.register_outputs({"namespace": args.stack.namespace})
+
+    def _create_parts(self, ground: Ground) -> Sequence[pulumi.Resource]:
+        """What serves; all of it is there before the platform's bucket, so none of it is gone before that."""
+        stack, credentials = self._stack, self.credentials
+        documents = Documents("settings", DocumentsArgs(stack, credentials, ground), self._opts)
+        servers: list[pulumi.Resource] = [
+            Queue("queue", QueueArgs(stack, credentials, ground), self._opts),
+            Pools("pools", PoolsArgs(stack.pools, ground), self._opts),
+        ]
+        if stack.store.seaweedfs is not None:
+            store = StoreArgs(stack, stack.store.seaweedfs, credentials, ground)
+            servers.append(Store("store", store, self._opts))
+        # A service reaches its servers by name; started before them it would only wait.
+        after = self._ground.under(self, documents, *servers)
+        services = [
+            Service(each, ServiceArgs(stack, documents.marks[each], after), self._opts)
+            for each in (names.CONTROLLER, names.SCALER, names.RECEIVER)
+        ]
+        return [documents, *servers, *services]
+
+    def _create_bucket(
+        self, spaces: pulumi.Resource, kinds: pulumi.Resource, parts: Sequence[pulumi.Resource]
+    ) -> None:
+        """Last to come and so first to go: while it may not be deleted, `destroy` leaves all as it is."""
+        bucket = self._stack.platform_bucket
+        manifest = {
+            "apiVersion": API_VERSION,
+            "kind": "Bucket",
+            "metadata": metadata(names.own("platform"), self._stack.namespace, "platform"),
+            "spec": {"name": bucket.name, "onDelete": bucket.on_delete.value},
+        }
+        made = declare(self._ground.under(self, spaces, kinds, *parts), manifest)
+        if self._ground.wait:
+            self._create_waiting(made)
+
+    def _create_waiting(self, bucket: pulumi.Resource) -> None:
+        """Wait for what needs the bucket. A patch that is deleted takes only its own mark away."""
+        ground = self._ground.under(self, bucket)
+        for name in AWAITED_LATER:
+            apps.v1.DeploymentPatch(
+                f"awaited/{name}",
+                metadata={
+                    "name": name,
+                    "namespace": self._stack.namespace,
+                    "annotations": {AWAITED: "true"},
+                },
+                opts=ground.options(),
+            )

@@ -1,0 +1,41 @@
+"""Node pools, as objects that the scaler reads."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+
+from headrace.model.labels import API_VERSION
+from headrace.model.pool import NodePoolSpec
+from infra import names
+from infra.manifests.parts import Manifest
+from infra.objects import Ground, declare
+
+
+@dataclass(frozen=True, slots=True)
+class PoolsArgs:
+    """Pools by name, and where they are declared."""
+
+    pools: Mapping[str, NodePoolSpec]
+    ground: Ground
+
+
+class Pools(pulumi.ComponentResource):
+    """A NodePool a pool."""
+
+    def __init__(self, name: str, args: PoolsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("headrace:cluster:Pools", name, None, opts)
+        ground = args.ground.under(self, *args.ground.after)
+        for pool in sorted(args.pools):
+            declare(ground, manifest(pool, args.pools[pool]))
+        self.register_outputs({})
+
+
+def manifest(name: str, spec: NodePoolSpec) -> Manifest:
+    """The object of a pool, with what its author wrote and no defaults."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "NodePool",
+        "metadata": {"name": name, "labels": names.labels("pools")},
+        "spec": spec.model_dump(mode="json", by_alias=True, exclude_unset=True),
+    }

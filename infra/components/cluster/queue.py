@@ -1,0 +1,99 @@
+"""The queue: one NATS server with TLS, its users and its volume."""
+
+from dataclasses import dataclass
+
+import pulumi
+
+from infra import names
+from infra.components.cluster.credentials import Credentials
+from infra.documents import Made
+from infra.manifests import nats, network
+from infra.manifests.parts import claim, disruption_budget, metadata, service, stateful_set
+from infra.marks import marked
+from infra.objects import Ground, declare
+from infra.settings import StackSettings
+
+PASSWORDS, CERTIFICATE = "nats-passwords", "nats-tls"
+
+
+@dataclass(frozen=True, slots=True)
+class QueueArgs:
+    """The stack, its credentials, and where it is declared."""
+
+    stack: StackSettings
+    credentials: Credentials
+    ground: Ground
+
+
+class Queue(pulumi.ComponentResource):
+    """A NATS server that keeps its streams on a volume."""
+
+    def __init__(self, name: str, args: QueueArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("headrace:cluster:Queue", name, None, opts)
+        self._stack, self._credentials = args.stack, args.credentials
+        self._space = args.stack.namespace
+        ground = args.ground.under(self, *args.ground.after)
+        mark = self._create_configuration(ground)
+        self._create_openings(ground)
+        self._create_server(ground, mark)
+        self.register_outputs({})
+
+    def _create_configuration(self, ground: Ground) -> pulumi.Output[str]:
+        """What the server reads at start; the result changes with it."""
+        pair = self._credentials.queue_certificate
+        passwords = self._credentials.made.apply(_variables)
+        keys = pulumi.Output.all(**{"tls.crt": pair.certificate, "tls.key": pair.key})
+        text = nats.configuration(storage=self._stack.queue.disk.storage)
+        declare(ground, self._map(text))
+        declare(ground, self._secret(PASSWORDS, "Opaque", passwords))
+        declare(ground, self._secret(CERTIFICATE, "kubernetes.io/tls", pulumi.Output.secret(keys)))
+        everything = pulumi.Output.all(passwords, keys).apply(
+            lambda known: {**known[0], **known[1], nats.FILE: text}
+        )
+        return marked(self._credentials.salt, everything)
+
+    def _create_openings(self, ground: Ground) -> None:
+        stack = self._stack
+        clients = [network.pods(each) for each in (names.RECEIVER, names.SCALER, names.CONTROLLER)]
+        workers = network.pods(names.WORKER, stack.functions_namespace)
+        opening = network.incoming([*clients, workers], [nats.PORT])
+        declare(ground, network.openings(names.QUEUE, self._space, ingress=[opening]))
+        declare(ground, disruption_budget(names.NATS, self._space, names.QUEUE))
+
+    def _create_server(self, ground: Ground, mark: pulumi.Output[str]) -> None:
+        stack, disk = self._stack, self._stack.queue.disk
+        volume = claim(
+            names.NATS, self._space, names.QUEUE, storage=disk.storage, storage_class=disk.storage_class
+        )
+        # A volume of another class would be a new, empty one: that is a move of data, not an update.
+        declare(ground, volume, ignore_changes=["spec.storageClassName"])
+        pod = nats.pod(
+            stack.images.nats,
+            secret=PASSWORDS,
+            certificate=CERTIFICATE,
+            static_pools=stack.static_pools,
+            pull=stack.image_pull_secrets,
+        )
+        declare(ground, stateful_set(names.NATS, self._space, names.QUEUE, mark=mark, pod=pod))
+        declare(ground, service(names.NATS, self._space, names.QUEUE, ports={"nats": nats.PORT}))
+
+    def _map(self, text: str) -> dict[str, object]:
+        return {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": metadata(names.NATS, self._space, names.QUEUE),
+            "data": {nats.FILE: text},
+        }
+
+    def _secret(self, name: str, kind: str, contents: pulumi.Output[dict[str, str]]) -> dict[str, object]:
+        return {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": metadata(name, self._space, names.QUEUE),
+            "type": kind,
+            "stringData": contents,
+        }
+
+
+def _variables(made: Made) -> dict[str, str]:
+    return {nats.password_variable(user): made.queue_passwords[user] for user in nats.USERS}

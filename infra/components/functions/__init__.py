@@ -1,0 +1,1 @@
+"""A set of functions on a platform that is there already."""

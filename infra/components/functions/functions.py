@@ -1,0 +1,83 @@
+"""Functions with the buckets and secrets that they name."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+from headrace.model.labels import API_VERSION
+from infra import names
+from infra.components.functions.platform import PlatformOutputs
+from infra.function_settings import FunctionBucket, FunctionSettings
+from infra.objects import Ground, declare
+from infra.rendering import Rendered
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionsArgs:
+    """The functions, what is configured of them, the platform, and where they are declared."""
+
+    settings: FunctionSettings
+    functions: Sequence[Rendered]
+    platform: PlatformOutputs
+    ground: Ground
+
+
+class Functions(pulumi.ComponentResource):
+    """Everything of a set of functions."""
+
+    def __init__(self, name: str, args: FunctionsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("headrace:functions:Functions", name, None, opts)
+        self._args = args
+        ground = args.ground.under(self)
+        needed = [*self._create_buckets(ground), *self._create_secrets(ground)]
+        # A function names its buckets and secrets; without them its first pods would fail.
+        after = args.ground.under(self, *needed)
+        for each in args.functions:
+            declare(after, self._function(each))
+        self.register_outputs({"functions": [each.function.name for each in args.functions]})
+
+    def _create_buckets(self, ground: Ground) -> Sequence[pulumi.Resource]:
+        used = sorted({bucket for each in self._args.functions for bucket in each.buckets})
+        return [declare(ground, self._bucket(logical)) for logical in used]
+
+    def _create_secrets(self, ground: Ground) -> Sequence[pulumi.Resource]:
+        return [
+            declare(ground, self._secret(name, entries))
+            for name, entries in sorted(self._args.settings.secrets.items())
+        ]
+
+    def _function(self, rendered: Rendered) -> dict[str, Any]:
+        document = rendered.manifest
+        metadata = document["metadata"]
+        labels = {**metadata.get("labels", {}), **names.labels("function")}
+        return {
+            **document,
+            "metadata": {**metadata, "namespace": self._args.platform.namespace, "labels": labels},
+        }
+
+    def _bucket(self, logical: str) -> dict[str, Any]:
+        bucket = self._args.settings.buckets.get(logical, FunctionBucket())
+        real = self._args.platform.real_bucket(logical)
+        spec: dict[str, Any] = {"name": real, "onDelete": bucket.on_delete.value}
+        if bucket.notification_arn is not None:
+            spec["notificationArn"] = bucket.notification_arn
+        return {
+            "apiVersion": API_VERSION,
+            "kind": "Bucket",
+            "metadata": self._metadata(logical, "bucket"),
+            "spec": spec,
+        }
+
+    def _secret(self, name: str, entries: Mapping[str, str]) -> dict[str, Any]:
+        return {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": self._metadata(name, "function"),
+            "type": "Opaque",
+            "stringData": pulumi.Output.secret(dict(entries)),
+        }
+
+    def _metadata(self, name: str, component: str) -> dict[str, Any]:
+        return {"name": name, "namespace": self._args.platform.namespace, "labels": names.labels(component)}

@@ -1,0 +1,72 @@
+"""A stack's configuration, as Pulumi holds it -> a strict model; every fault is told at once.
+
+Pulumi keeps a text for each key: what is no plain text there (a mapping, a number) is written as JSON.
+"""
+
+import json
+from collections.abc import Container, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from headrace.catalog.document import Document, Route
+from headrace.catalog.explain import explained
+from headrace.model.errors import ConfigurationError
+from headrace.model.value import Value
+
+T = TypeVar("T", bound=Value)
+Schema = Mapping[str, Any]
+
+
+def parse(model: type[T], texts: Mapping[str, str], *, stack: str) -> T:
+    """The model that the texts by key spell out. Raises ConfigurationError that lists every fault."""
+    schema = model.model_json_schema(by_alias=True)
+    tree = {key: _value(text, schema["properties"].get(key, {}), schema) for key, text in texts.items()}
+    try:
+        return model.from_json(json.dumps(tree))
+    except ValidationError as error:
+        document = Document(tree=None, lines={}, faults=(), broken=frozenset())
+        told = "\n".join(
+            _told(path, message) for path, message in explained(error, schema, document=document)
+        )
+        raise ConfigurationError(f"configuration of stack {stack}:\n{told}") from error
+
+
+def refuse_plain(secret: Iterable[str], encrypted: Container[str], *, stack: str) -> None:
+    """Raises ConfigurationError where a key that holds a secret is kept as plain text."""
+    faults = [
+        f"  {key}: found in plain text, allowed encrypted only, as it holds a secret; "
+        "set it with `pulumi config set --secret`, and change the secret: it was in a file"
+        for key in secret
+        if key not in encrypted
+    ]
+    if faults:
+        raise ConfigurationError("\n".join([f"configuration of stack {stack}:", *faults]))
+
+
+def own_texts(project: str, everything: Mapping[str, str]) -> dict[str, str]:
+    """Of all that Pulumi has configured, what belongs to the project, without its name before each key."""
+    return dict(_own(f"{project}:", everything))
+
+
+def _own(prefix: str, everything: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for key, text in everything.items():
+        if key.startswith(prefix):
+            yield key.removeprefix(prefix), text
+
+
+def _value(text: str, part: Schema, schema: Schema) -> object:
+    """A text stays one where the model wants one; else it is JSON, or a text that the model will refuse."""
+    if "$ref" in part:
+        part = schema["$defs"][part["$ref"].rpartition("/")[2]]
+    if part.get("type") == "string":
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _told(path: Route, message: str) -> str:
+    where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
+    return f"  {where}: {message}" if where else f"  {message}"

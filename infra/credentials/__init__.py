@@ -1,0 +1,4 @@
+"""The one way to passwords, keys and certificates: made by `pulumi up`, kept in its state, secret there.
+
+Not called `secrets`: Pulumi puts infra/ first on the import path, where it would hide the library's module.
+"""

@@ -1,0 +1,94 @@
+"""The settings documents that services read at start, from a stack's settings and what was made for it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from headrace.manifests.worker_pod import FUNCTIONS, SETTINGS, worker_settings
+from headrace.model.settings import (
+    KubernetesSettings,
+    QueueSettings,
+    ReceiverSettings,
+    Settings,
+    SidecarSettings,
+    StorageSettings,
+)
+from infra import names
+from infra.manifests import nats, seaweedfs
+from infra.manifests.parts import USER, WORKER_PRIORITY
+from infra.manifests.services import RECEIVER_PORT
+from infra.settings import StackSettings
+
+DOCUMENT, AUTHORITY = "settings.json", "ca.crt"
+READERS = (names.RECEIVER, names.SCALER, names.CONTROLLER, names.WORKER, names.OPERATOR)
+QUEUE_USERS: Mapping[str, str] = {
+    names.RECEIVER: nats.EVENTS,
+    names.SCALER: nats.SCALER,
+    names.CONTROLLER: nats.CONTROLLER,
+    names.WORKER: nats.WORKER,
+    names.OPERATOR: nats.OPERATOR,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Secrets of the stack, plain; passwords and keys by user."""
+
+    queue_passwords: Mapping[str, str] = field(repr=False)
+    store_keys: Mapping[str, str] = field(repr=False)
+    receiver_token: str = field(repr=False)
+    authority: str  # a certificate, not secret
+
+
+def document(reader: str, stack: StackSettings, made: Made) -> Settings:
+    """What one of READERS is told. Only the receiver has the token that notifications must carry."""
+    user = QUEUE_USERS[reader]
+    token = made.receiver_token if reader == names.RECEIVER else ""
+    return Settings(
+        storage=_storage(reader, stack, made.store_keys),
+        queue=QueueSettings(
+            url=f"tls://{names.host(names.NATS, stack.namespace)}:{nats.PORT}",
+            user=user,
+            password=made.queue_passwords[user],
+            ca_file=f"{SETTINGS}/{AUTHORITY}",
+        ),
+        receiver=ReceiverSettings(
+            host="0.0.0.0",  # noqa: S104  (a network policy says who may connect)
+            port=RECEIVER_PORT,
+            token=token,
+            listing_seconds=stack.receiver.listing_seconds,
+        ),
+        worker=worker_settings(),
+        functions_directory=FUNCTIONS if reader == names.WORKER else "",
+        kubernetes=_kubernetes(stack),
+        platform_bucket=stack.platform_bucket.name,
+        buckets=stack.bucket_names,
+    )
+
+
+def _storage(reader: str, stack: StackSettings, keys: Mapping[str, str]) -> StorageSettings:
+    given = stack.store.s3
+    if given is None:
+        endpoint = f"http://{names.host(names.SEAWEEDFS, stack.namespace)}:{seaweedfs.PORT}"
+        return StorageSettings(endpoint=endpoint, access_key=reader, secret_key=keys[reader])
+    return StorageSettings(
+        endpoint=given.endpoint,
+        access_key=given.access_key,
+        secret_key=given.secret_key,
+        region=given.region,
+    )
+
+
+def _kubernetes(stack: StackSettings) -> KubernetesSettings:
+    pull: Sequence[str] = stack.image_pull_secrets
+    return KubernetesSettings(
+        namespace=stack.functions_namespace,
+        platform_namespace=stack.namespace,
+        name_servers=stack.network.dns,
+        sidecar=SidecarSettings(
+            image=stack.headrace_image,
+            settings_secret=names.own(names.WORKER),
+            run_as_user=USER,
+            image_pull_secrets=tuple(pull),
+            priority_class=WORKER_PRIORITY,
+        ),
+    )

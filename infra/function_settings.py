@@ -1,0 +1,71 @@
+"""What a person configures of a set of functions: which folders, with which images, secrets and buckets.
+
+Each key stands in stacks/functions/Pulumi.<stack>.yaml as `headrace-functions:<key>`.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import Field
+
+from headrace.model.bucket import BucketName, OnBucketDelete
+from headrace.model.function import EnvironmentName, Name
+from headrace.model.value import Value
+from infra.kubeconfig import is_content
+
+
+class FunctionBucket(Value):
+    """A bucket that functions of this set name. The platform's stack says what it is called in the store."""
+
+    on_delete: OnBucketDelete = Field(
+        default=OnBucketDelete.REFUSE,
+        description="`refuse`: it is not deleted while it holds data; `delete`: the data goes too",
+    )
+    notification_arn: str | None = Field(
+        default=None,
+        pattern=r"^arn:[!-~]+$",
+        max_length=1024,
+        description="where a store that was given sends its notifications",
+    )
+
+
+Entries = Annotated[Mapping[EnvironmentName, str], Field(min_length=1)]
+
+
+class FunctionSettings(Value):
+    """A set of functions."""
+
+    kubeconfig: str = Field(
+        min_length=1,
+        repr=False,
+        description="path of a kubeconfig, or (as a secret) its content; never an ambient one",
+    )
+    context: str = Field(min_length=1, description="the context in it")
+    platform: str = Field(
+        pattern=r"^[^/\s]+/[^/\s]+/[^/\s]+$",
+        description="the platform's stack: organization/headrace/<stack>",
+    )
+    functions: tuple[Name, ...] = Field(min_length=1, description="folders of functions, beside the program")
+    images: Mapping[Name, Annotated[str, Field(min_length=1)]] = Field(
+        default_factory=dict,
+        description="images by function, where function.yaml names none or another is meant",
+    )
+    images_file: str = Field(
+        default="",
+        description="a file that `make images` wrote, from the program's folder; `images` goes before it",
+    )
+    buckets: Mapping[BucketName, FunctionBucket] = Field(
+        default_factory=dict, description="buckets by logical name, where the defaults do not fit"
+    )
+    secrets: Mapping[Name, Entries] = Field(
+        default_factory=dict,
+        repr=False,
+        description="secrets by name, each with its entries; set with `pulumi config set --secret --path`",
+    )
+    wait: bool = Field(default=True, description="whether `pulumi up` waits until every function is ready")
+
+    @property
+    def secret_keys(self) -> tuple[str, ...]:
+        """Keys that hold a secret with these values."""
+        found = {"kubeconfig": is_content(self.kubeconfig), "secrets": bool(self.secrets)}
+        return tuple(key for key, holds in found.items() if holds)

@@ -1,0 +1,1 @@
+"""What the stack declares on Kubernetes, as plain documents: pure functions of the settings."""

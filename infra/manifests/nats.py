@@ -1,0 +1,164 @@
+"""The queue's server: its configuration without any secret, its users' rights, its pod."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from headrace.model.quantity import parse_bytes
+from infra import names
+from infra.manifests.parts import (
+    Amounts,
+    Manifest,
+    container_security,
+    placement,
+    pod_security,
+    probes,
+    pull_secrets,
+)
+
+PORT, MONITOR_PORT = 4222, 8222
+ACCOUNT = "HEADRACE"
+EVENTS, WORKER, SCALER, CONTROLLER, OPERATOR = "events", "worker", "scaler", "controller", "operator"
+USERS = (EVENTS, WORKER, SCALER, CONTROLLER, OPERATOR)
+CONFIGURATION, CERTIFICATES, DATA = "/etc/nats/config", "/etc/nats/tls", "/data"
+FILE = "nats.conf"
+MAX_PAYLOAD_BYTES = 1024 * 1024  # a task is below 4 KiB: keys have at most 1024 bytes
+MAX_MEMORY_BYTES = 64 * 1024 * 1024  # of streams in memory, of which Headrace makes none
+AMOUNTS = Amounts(cpu="100m", memory="128Mi", most_memory="1Gi")
+GO_MEMORY = "768MiB"  # Go collects earlier near this
+
+# https://docs.nats.io/reference/reference-protocols/nats_api_reference
+_API = "$JS.API"
+_LOOK = (
+    f"{_API}.INFO",
+    f"{_API}.STREAM.INFO.*",
+    f"{_API}.CONSUMER.INFO.*.*",
+    f"{_API}.DIRECT.GET.*",
+)
+_OPEN = (  # a function's stream and its consumer
+    f"{_API}.STREAM.CREATE.*",
+    f"{_API}.STREAM.UPDATE.*",
+    f"{_API}.CONSUMER.CREATE.*.*",
+    f"{_API}.CONSUMER.CREATE.*.*.>",
+    f"{_API}.CONSUMER.DURABLE.CREATE.*.*",
+)
+_PUT = ("tasks.*.*",)
+_TELL = ("finished.*", "standing.*")
+_WORK = (f"{_API}.CONSUMER.MSG.NEXT.*.*", "$JS.ACK.>")
+_REMOVE = (f"{_API}.STREAM.MSG.DELETE.*",)
+_INBOX = ("_INBOX.>",)  # answers come here
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """The subjects that a user may publish on and subscribe to."""
+
+    publish: Sequence[str]
+    subscribe: Sequence[str]
+
+
+def rights() -> Mapping[str, Rights]:
+    """What each user of the account may do, by its name."""
+    return {
+        EVENTS: Rights((*_LOOK, *_OPEN, *_PUT), _INBOX),
+        WORKER: Rights((*_LOOK, *_WORK, *_REMOVE, *_TELL), _INBOX),
+        SCALER: Rights(_LOOK, (*_INBOX, *_TELL)),
+        CONTROLLER: Rights((*_LOOK, *_OPEN, f"{_API}.STREAM.DELETE.*"), (*_INBOX, *_TELL)),
+        OPERATOR: Rights(
+            (*_LOOK, *_PUT, *_REMOVE, f"{_API}.CONSUMER.PAUSE.*.*"),
+            (*_INBOX, *_TELL),
+        ),
+    }
+
+
+def password_variable(user: str) -> str:
+    """The variable of the server's process that holds a user's password."""
+    return f"{user.upper()}_PASSWORD"
+
+
+def configuration(*, storage: str) -> str:
+    """The server's file. Passwords are variables of its process: letters and digits, so never quoted.
+
+    JSON's values are also this format's. The system's account is named so that nobody gets into it: it has no
+    user. https://docs.nats.io/running-a-nats-service/configuration
+    """
+    users = "".join(_user(name, rights()[name]) for name in USERS)
+    return f"""\
+server_name: "headrace"
+listen: "0.0.0.0:{PORT}"
+http: "0.0.0.0:{MONITOR_PORT}"
+max_payload: {MAX_PAYLOAD_BYTES}
+tls {{
+  cert_file: "{CERTIFICATES}/tls.crt"
+  key_file: "{CERTIFICATES}/tls.key"
+  min_version: "1.3"
+}}
+jetstream {{
+  store_dir: "{DATA}"
+  max_memory_store: {MAX_MEMORY_BYTES}
+  max_file_store: {parse_bytes(storage) * 9 // 10}
+}}
+system_account: "SYSTEM"
+accounts {{
+  SYSTEM {{ users: [] }}
+  {ACCOUNT} {{
+    jetstream: enabled
+    users: [
+{users}    ]
+  }}
+}}
+"""
+
+
+def _user(name: str, allowed: Rights) -> str:
+    publish, subscribe = json.dumps(list(allowed.publish)), json.dumps(list(allowed.subscribe))
+    return (
+        f'      {{ user: "{name}", password: ${password_variable(name)}, permissions: {{\n'
+        f"        publish: {{ allow: {publish} }}\n"
+        f"        subscribe: {{ allow: {subscribe} }} }} }}\n"
+    )
+
+
+def pod(
+    image: str, *, secret: str, certificate: str, static_pools: Sequence[str], pull: Sequence[str]
+) -> Manifest:
+    """The server's pod; `secret` holds the passwords by variable, `certificate` its key pair."""
+    return {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": pod_security(),
+        "priorityClassName": names.own("platform"),
+        **pull_secrets(pull),
+        **placement(names.QUEUE, static_pools),
+        "containers": [_container(image, secret)],
+        "volumes": [
+            {"name": "config", "configMap": {"name": names.NATS}},
+            {"name": "tls", "secret": {"secretName": certificate, "defaultMode": 0o440}},
+            {"name": "data", "persistentVolumeClaim": {"claimName": names.NATS}},
+        ],
+    }
+
+
+def _container(image: str, secret: str) -> Manifest:
+    server: dict[str, Any] = {
+        "name": "nats",
+        "image": image,
+        "command": ["nats-server"],
+        "args": ["--config", f"{CONFIGURATION}/{FILE}"],
+        "env": [{"name": "GOMEMLIMIT", "value": GO_MEMORY}],
+        "envFrom": [{"secretRef": {"name": secret}}],
+        "ports": [
+            {"name": "nats", "containerPort": PORT},
+            {"name": "monitor", "containerPort": MONITOR_PORT},
+        ],
+        "resources": AMOUNTS.manifest,
+        "securityContext": container_security(),
+        **probes(live="/healthz?js-server-only=true", ready="/healthz", port="monitor"),
+        "volumeMounts": [
+            {"name": "config", "mountPath": CONFIGURATION, "readOnly": True},
+            {"name": "tls", "mountPath": CERTIFICATES, "readOnly": True},
+            {"name": "data", "mountPath": DATA},
+        ],
+    }
+    return server

@@ -1,0 +1,79 @@
+"""Network policies: nothing is open but what is named here, in both namespaces.
+
+Workers' own openings are the controller's matter: it writes one policy a function.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from infra import names
+from infra.manifests.parts import Manifest, metadata
+
+Peer = dict[str, Any]
+NAMESPACE_LABEL = "kubernetes.io/metadata.name"  # every namespace has it, with its own name
+DNS_NAMESPACE, DNS_PORT = "kube-system", 53
+
+
+def denial(namespace: str) -> Manifest:
+    """No pod of the namespace connects anywhere, none is reached."""
+    return {
+        **_policy("deny-all", namespace, "network"),
+        "spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},
+    }
+
+
+def openings(
+    component: str, namespace: str, *, ingress: Sequence[Manifest] = (), egress: Sequence[Manifest] = ()
+) -> Manifest:
+    """What a component's pods may do nevertheless."""
+    return {
+        **_policy(component, namespace, component),
+        "spec": {
+            "podSelector": {"matchLabels": names.selector(component)},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": list(ingress),
+            "egress": list(egress),
+        },
+    }
+
+
+def incoming(peers: Iterable[Peer], ports: Sequence[int]) -> Manifest:
+    """An opening for those who connect to these TCP ports."""
+    return {"from": list(peers), "ports": [_tcp(port) for port in ports]}
+
+
+def outgoing(peers: Iterable[Peer], ports: Sequence[int]) -> Manifest:
+    """An opening to these TCP ports of others."""
+    return {"to": list(peers), "ports": [_tcp(port) for port in ports]}
+
+
+def names_servers(ranges: Sequence[str]) -> Manifest:
+    """An opening to the cluster's name servers, and to those at the ranges."""
+    system = {"namespaceSelector": {"matchLabels": {NAMESPACE_LABEL: DNS_NAMESPACE}}}
+    ports = [{"protocol": protocol, "port": DNS_PORT} for protocol in ("UDP", "TCP")]
+    return {"to": [system, *at(ranges)], "ports": ports}
+
+
+def pods(component: str, namespace: str | None = None) -> Peer:
+    """A component's pods, in the policy's own namespace or in another."""
+    chosen: Peer = {"podSelector": {"matchLabels": names.selector(component)}}
+    if namespace is not None:
+        chosen["namespaceSelector"] = {"matchLabels": {NAMESPACE_LABEL: namespace}}
+    return chosen
+
+
+def at(ranges: Iterable[str]) -> list[Peer]:
+    """Whoever is at these addresses."""
+    return [{"ipBlock": {"cidr": each}} for each in ranges]
+
+
+def _policy(name: str, namespace: str, component: str) -> Manifest:
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": metadata(names.own(name), namespace, component),
+    }
+
+
+def _tcp(port: int) -> Manifest:
+    return {"protocol": "TCP", "port": port}

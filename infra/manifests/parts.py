@@ -1,0 +1,172 @@
+"""Parts that the platform's pods have in common: confinement, placement, probes, resources."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+from headrace.model.labels import POOL
+from infra import names
+
+Manifest = dict[str, Any]
+
+USER = 65532  # no user of any image
+PRIORITY, WORKER_PRIORITY = names.own("platform"), names.own(names.WORKER)
+SETTINGS_MARK = "headrace.dev/settings"  # on a pod: changes with the secrets that its programs read at start
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """What a container asks for, and the memory and disk that it may not exceed; cpu is never throttled."""
+
+    cpu: str
+    memory: str
+    most_memory: str
+    disk: str = "64Mi"
+
+    @property
+    def manifest(self) -> Manifest:
+        """As `resources` of a container."""
+        return {
+            "requests": {"cpu": self.cpu, "memory": self.memory, "ephemeral-storage": self.disk},
+            "limits": {"memory": self.most_memory, "ephemeral-storage": self.disk},
+        }
+
+
+def pod_security() -> Manifest:
+    """Of a pod, by Kubernetes' standard `restricted`; files of volumes belong to the group."""
+    return {
+        "runAsNonRoot": True,
+        "runAsUser": USER,
+        "runAsGroup": USER,
+        "fsGroup": USER,
+        "fsGroupChangePolicy": "OnRootMismatch",
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def container_security() -> Manifest:
+    """Of a container, by the same standard, with a root that can't be written."""
+    return {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+def placement(component: str, static_pools: Sequence[str]) -> Manifest:
+    """Off the nodes that are switched on and off, and apart from one another where that is possible.
+
+    A pod of the platform on an elastic node would keep it from ever being empty.
+    """
+    outside: Manifest = {"matchExpressions": [{"key": POOL, "operator": "DoesNotExist"}]}
+    always_on = {"matchExpressions": [{"key": POOL, "operator": "In", "values": list(static_pools)}]}
+    terms = [outside, *([always_on] if static_pools else ())]
+    return {
+        "affinity": {
+            "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
+        },
+        "topologySpreadConstraints": [
+            {
+                "maxSkew": 1,
+                "topologyKey": "kubernetes.io/hostname",
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": {"matchLabels": names.selector(component)},
+            }
+        ],
+    }
+
+
+def pull_secrets(found: Sequence[str]) -> Manifest:
+    """Of a pod. An empty list would be dropped by the API server, and be a change at each `pulumi up`."""
+    return {"imagePullSecrets": [{"name": name} for name in found]} if found else {}
+
+
+def http_probe(path: str, port: str, *, period: int, failures: int) -> Manifest:
+    """A GET by the kubelet."""
+    return {
+        "httpGet": {"path": path, "port": port},
+        "periodSeconds": period,
+        "timeoutSeconds": 5,
+        "failureThreshold": failures,
+    }
+
+
+def probes(*, live: str, ready: str, port: str) -> Manifest:
+    """The three probes of a server that may take two minutes to start."""
+    return {
+        "startupProbe": http_probe(live, port, period=2, failures=60),
+        "livenessProbe": http_probe(live, port, period=10, failures=6),
+        "readinessProbe": http_probe(ready, port, period=5, failures=2),
+    }
+
+
+def metadata(name: str, namespace: str, component: str) -> Manifest:
+    """Of an object of a component."""
+    return {"name": name, "namespace": namespace, "labels": names.labels(component)}
+
+
+def disruption_budget(name: str, namespace: str, component: str) -> Manifest:
+    """One pod at a time may be evicted. Where there is only one, that one: a drain must not hang for ever."""
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": metadata(name, namespace, component),
+        "spec": {
+            "maxUnavailable": 1,
+            "selector": {"matchLabels": names.selector(component)},
+            "unhealthyPodEvictionPolicy": "AlwaysAllow",
+        },
+    }
+
+
+def service(
+    name: str, namespace: str, component: str, *, ports: Mapping[str, int], kind: str = "ClusterIP"
+) -> Manifest:
+    """A service on ports of its pods that bear the same names."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata(name, namespace, component),
+        "spec": {
+            "type": kind,
+            "selector": names.selector(component),
+            "ports": [{"name": each, "port": port, "targetPort": each} for each, port in ports.items()],
+        },
+    }
+
+
+def claim(name: str, namespace: str, component: str, *, storage: str, storage_class: str) -> Manifest:
+    """A volume of its own, not a template of a StatefulSet: that one may be replaced, this one may not."""
+    chosen = {"storageClassName": storage_class} if storage_class else {}
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": metadata(name, namespace, component),
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": storage}},
+            **chosen,
+        },
+    }
+
+
+def stateful_set(
+    name: str, namespace: str, component: str, *, mark: pulumi.Input[str], pod: Manifest
+) -> Manifest:
+    """One pod of a server that keeps its data in a claim; `mark` changes with what it reads at start."""
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": metadata(name, namespace, component),
+        "spec": {
+            "replicas": 1,
+            "serviceName": name,
+            "selector": {"matchLabels": names.selector(component)},
+            "template": {
+                "metadata": {"labels": names.labels(component), "annotations": {SETTINGS_MARK: mark}},
+                "spec": pod,
+            },
+        },
+    }

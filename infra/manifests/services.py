@@ -1,0 +1,145 @@
+"""Headrace's own services on Kubernetes: their pods, accounts and rights."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pulumi
+
+from headrace.manifests.worker_pod import SETTINGS
+from infra import names
+from infra.access import Access, Rule
+from infra.manifests.parts import (
+    PRIORITY,
+    SETTINGS_MARK,
+    Amounts,
+    Manifest,
+    container_security,
+    metadata,
+    placement,
+    pod_security,
+    probes,
+    pull_secrets,
+)
+
+RECEIVER_PORT, HEALTH_PORT = 8080, 8081
+MODULES: Mapping[str, str] = {
+    names.RECEIVER: "headrace.events",
+    names.SCALER: "headrace.scaler",
+    names.CONTROLLER: "headrace.controller",
+}
+AMOUNTS: Mapping[str, Amounts] = {
+    names.RECEIVER: Amounts(cpu="50m", memory="192Mi", most_memory="512Mi"),
+    names.SCALER: Amounts(cpu="100m", memory="256Mi", most_memory="1Gi"),
+    names.CONTROLLER: Amounts(cpu="50m", memory="192Mi", most_memory="512Mi"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """One service; `mark` changes with its settings, and may be known only when those are."""
+
+    name: str
+    namespace: str
+    image: str
+    replicas: int
+    mark: pulumi.Input[str] = field(repr=False)
+    static_pools: Sequence[str] = ()
+    pull: Sequence[str] = ()
+
+    @property
+    def port(self) -> int:
+        """Where it answers the kubelet."""
+        return RECEIVER_PORT if self.name == names.RECEIVER else HEALTH_PORT
+
+
+def deployment(workload: Workload) -> Manifest:
+    """Its pods: one more comes before one goes, so that neither a receiver nor a standby is missing."""
+    component = workload.name
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata(component, workload.namespace, component),
+        "spec": {
+            "replicas": workload.replicas,
+            "selector": {"matchLabels": names.selector(component)},
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+            "template": {
+                "metadata": {
+                    "labels": names.labels(component),
+                    "annotations": {SETTINGS_MARK: workload.mark},
+                },
+                "spec": _pod(workload),
+            },
+        },
+    }
+
+
+def _pod(workload: Workload) -> Manifest:
+    return {
+        "serviceAccountName": names.own(workload.name),
+        "enableServiceLinks": False,
+        "securityContext": pod_security(),
+        "priorityClassName": PRIORITY,
+        **pull_secrets(workload.pull),
+        **placement(workload.name, workload.static_pools),
+        "containers": [_container(workload)],
+        "volumes": [
+            {"name": "settings", "secret": {"secretName": names.own(workload.name), "defaultMode": 0o440}},
+            {"name": "tmp", "emptyDir": {"sizeLimit": "32Mi"}},
+        ],
+    }
+
+
+def _container(workload: Workload) -> Manifest:
+    return {
+        "name": workload.name,
+        "image": workload.image,
+        "command": ["python", "-m", MODULES[workload.name]],
+        "args": ["--settings", f"{SETTINGS}/settings.json"],
+        "env": [{"name": "PYTHONDONTWRITEBYTECODE", "value": "1"}],  # its root can't be written
+        "ports": [{"name": "http", "containerPort": workload.port}],
+        "resources": AMOUNTS[workload.name].manifest,
+        "securityContext": container_security(),
+        **probes(live="/healthz", ready="/readyz", port="http"),
+        "volumeMounts": [
+            {"name": "settings", "mountPath": SETTINGS, "readOnly": True},
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  (in a pod of one program)
+        ],
+    }
+
+
+def account(service: str, namespace: str) -> Manifest:
+    """The service account."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": metadata(names.own(service), namespace, service),
+    }
+
+
+def roles(service: str, access: Access, *, platform: str, functions: str) -> Iterator[Manifest]:
+    """Roles and their bindings, where there are rules."""
+    for namespace, rules in ((platform, access.platform), (functions, access.functions)):
+        if rules:
+            yield from _granted(service, rules, account_in=platform, namespace=namespace)
+    if access.cluster:
+        yield from _granted(service, access.cluster, account_in=platform, namespace=None)
+
+
+def _granted(
+    service: str, rules: Sequence[Rule], *, account_in: str, namespace: str | None
+) -> tuple[Manifest, Manifest]:
+    kind = "ClusterRole" if namespace is None else "Role"
+    named = {"name": names.own(service), "labels": names.labels(service)}
+    where = named if namespace is None else {**named, "namespace": namespace}
+    group = "rbac.authorization.k8s.io"
+    subject = {"kind": "ServiceAccount", "name": names.own(service), "namespace": account_in}
+    role = {"apiVersion": f"{group}/v1", "kind": kind, "metadata": where, "rules": list(rules)}
+    binding = {
+        "apiVersion": f"{group}/v1",
+        "kind": f"{kind}Binding",
+        "metadata": where,
+        "roleRef": {"apiGroup": group, "kind": kind, "name": names.own(service)},
+        "subjects": [subject],
+    }
+    return role, binding

@@ -1,0 +1,253 @@
+"""What a person configures of a platform: a stack's values as one strict model, defaults and rules included.
+
+Each key stands in stacks/Pulumi.<stack>.yaml as `headrace:<key>`.
+"""
+
+import ipaddress
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from headrace.model.bucket import BucketName, OnBucketDelete
+from headrace.model.function import Name, Profile, Quantity
+from headrace.model.metadata import Namespace
+from headrace.model.pool import Driver, NodePoolSpec
+from headrace.model.value import Value
+from infra import versions
+from infra.kubeconfig import is_content
+
+
+def _network(text: str) -> str:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError as error:
+        raise ValueError(
+            f"found {text!r}, allowed an address range like 10.0.0.0/8; write one ({error})"
+        ) from error
+    return text
+
+
+Range = Annotated[str, AfterValidator(_network)]
+EVERYWHERE: tuple[Range, ...] = ("0.0.0.0/0", "::/0")
+
+
+class ServiceType(StrEnum):
+    """How a Kubernetes service is reached."""
+
+    CLUSTER_IP = "ClusterIP"
+    NODE_PORT = "NodePort"
+    LOAD_BALANCER = "LoadBalancer"
+
+
+class Images(Value):
+    """Images by reference; a digest behind them pins what runs."""
+
+    headrace: str = Field(
+        default="", description="the services' image; empty: this version's, by imageRegistry"
+    )
+    nats: str = Field(default=versions.NATS, min_length=1, description="the queue's server")
+    seaweedfs: str = Field(default=versions.SEAWEEDFS, min_length=1, description="the store's server")
+
+
+class Disk(Value):
+    """A volume that is claimed for a server."""
+
+    storage: Quantity = Field(description="its size; it may grow later where the class allows that")
+    storage_class: str = Field(
+        default="",
+        description="the class; empty: the cluster's default. Read when the volume is made, not later",
+    )
+
+
+class Entrance(Value):
+    """How something is reached from outside the platform."""
+
+    service: ServiceType = Field(default=ServiceType.CLUSTER_IP, description="the type of its service")
+    clients: tuple[Range, ...] = Field(
+        default=(), description="address ranges that may connect, besides the platform's own pods"
+    )
+
+
+class SeaweedStore(Value):
+    """A SeaweedFS server that the stack runs."""
+
+    disk: Disk = Field(default=Disk(storage="20Gi"), description="where the objects lie")
+    entrance: Entrance = Field(default=Entrance(), description="who else may reach S3")
+
+
+class GivenStore(Value):
+    """An S3 endpoint that is there already."""
+
+    endpoint: str = Field(pattern=r"^https?://[^/\s]+$", description="http(s)://host:port")
+    region: str = Field(default="us-east-1", description="the region that requests are signed for")
+    access_key: str = Field(min_length=1, description="the key's name")
+    secret_key: str = Field(
+        min_length=1, repr=False, description="set it with `pulumi config set --secret --path`"
+    )
+    addresses: tuple[Range, ...] = Field(
+        default=EVERYWHERE, min_length=1, description="address ranges where the endpoint is"
+    )
+
+
+class Store(Value):
+    """Where objects are: exactly one of the two."""
+
+    seaweedfs: SeaweedStore | None = Field(default=None, description="a server that the stack runs")
+    s3: GivenStore | None = Field(default=None, description="an endpoint that is there already")
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        found = [name for name in ("seaweedfs", "s3") if getattr(self, name) is not None]
+        if len(found) != 1:
+            raise ValueError(
+                f"found {' and '.join(found) or 'none'}, allowed exactly one of seaweedfs, s3; "
+                "write one of them"
+            )
+        return self
+
+
+class Queue(Value):
+    """The NATS server."""
+
+    disk: Disk = Field(default=Disk(storage="5Gi"), description="where the tasks lie")
+
+
+class Replicas(Value):
+    """A service of which one replica leads and the others stand by."""
+
+    replicas: int = Field(default=2, ge=1, le=5, description="pods at once")
+
+
+class Receiver(Replicas):
+    """The receiver of notifications; every replica takes them."""
+
+    listing_seconds: float = Field(
+        default=300.0, gt=0, allow_inf_nan=False, description="between two listings"
+    )
+    entrance: Entrance = Field(default=Entrance(), description="who else may notify it")
+
+
+class BucketSettings(Value):
+    """A bucket of the stack."""
+
+    name: BucketName | None = Field(default=None, description="its name in the store; none: the logical one")
+
+
+class PlatformBucket(Value):
+    """The bucket of records and staged outputs."""
+
+    name: BucketName = Field(default="headrace", description="its name in the store")
+    on_delete: OnBucketDelete = Field(
+        default=OnBucketDelete.REFUSE,
+        description="`refuse`: `pulumi destroy` stops at once while any bucket of the stack holds data; "
+        "`delete`: the data goes too",
+    )
+
+
+class Network(Value):
+    """Where pods of the platform may connect to beyond one another."""
+
+    api_server: tuple[Range, ...] = Field(
+        default=EVERYWHERE, min_length=1, description="address ranges of the API server"
+    )
+    api_server_ports: tuple[Annotated[int, Field(ge=1, le=65535)], ...] = Field(
+        default=(443, 6443), min_length=1, description="its ports, behind the service and in front of it"
+    )
+    dns: tuple[Range, ...] = Field(
+        default=(), description="address ranges of name servers that are no pods of kube-system"
+    )
+
+
+class Rotation(Value):
+    """Raise a number, and `pulumi up` makes those secrets anew and restarts what uses them."""
+
+    passwords: int = Field(default=1, ge=1, description="the queue's and the store's passwords, the tokens")
+    authority: int = Field(default=1, ge=1, description="the authority, and so every certificate")
+    certificates: int = Field(default=1, ge=1, description="the servers' certificates")
+
+
+class StackSettings(Value):
+    """A platform."""
+
+    kubeconfig: str = Field(
+        min_length=1,
+        repr=False,
+        description="path of a kubeconfig, or (as a secret) its content; never an ambient one",
+    )
+    context: str = Field(min_length=1, description="the context in it")
+    namespace: Namespace = Field(default="headrace", description="of the services, the queue and the store")
+    functions_namespace: Namespace = Field(
+        default="headrace-functions", description="of functions, their buckets, secrets and workers"
+    )
+    functions_security: Profile = Field(
+        default=Profile.RESTRICTED,
+        description="the pod security standard that the functions' namespace enforces",
+    )
+    image_registry: str = Field(
+        default="",
+        description="where `make images` pushed to; empty: what it calls an image that is only here",
+    )
+    images: Images = Field(default=Images(), description="images by reference")
+    image_pull_secrets: tuple[str, ...] = Field(
+        default=(), description="secrets for the registry, which are there in both namespaces"
+    )
+    queue: Queue = Field(default=Queue(), description="the queue")
+    store: Store = Field(default=Store(seaweedfs=SeaweedStore()), description="the store")
+    receiver: Receiver = Field(default=Receiver(), description="the receiver of notifications")
+    scaler: Replicas = Field(default=Replicas(), description="what decides on workers and nodes")
+    controller: Replicas = Field(default=Replicas(), description="what makes functions' objects real")
+    platform_bucket: PlatformBucket = Field(default=PlatformBucket(), description="the platform's own bucket")
+    buckets: Mapping[BucketName, BucketSettings] = Field(
+        default_factory=dict, description="buckets by logical name whose name in the store differs"
+    )
+    pools: Mapping[Name, NodePoolSpec] = Field(
+        default_factory=dict, description="node pools by name, each the `spec` of a NodePool"
+    )
+    network: Network = Field(default=Network(), description="where the platform may connect to")
+    rotation: Rotation = Field(default=Rotation(), description="when secrets were last made anew")
+    wait: bool = Field(default=True, description="whether `pulumi up` waits until everything is ready")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        faults = tuple(self._faults())
+        if faults:
+            raise ValueError("; and ".join(faults))
+        return self
+
+    def _faults(self) -> Iterator[str]:
+        if self.namespace == self.functions_namespace:
+            yield (
+                f"found {self.namespace!r} as namespace and as functionsNamespace, allowed two different "
+                "ones; rename one"
+            )
+        real = list(self.bucket_names.values())
+        for logical, name in self.bucket_names.items():
+            if name == self.platform_bucket.name:
+                yield (
+                    f"found buckets.{logical} at {name!r}, which is the platform's own; rename one of them"
+                )
+            elif real.count(name) > 1:
+                yield f"found buckets.{logical} at {name!r}, where another bucket is too; rename one of them"
+
+    @property
+    def bucket_names(self) -> dict[str, str]:
+        """Logical name -> name in the store, where they are configured."""
+        return {logical: bucket.name or logical for logical, bucket in self.buckets.items()}
+
+    @property
+    def secret_keys(self) -> tuple[str, ...]:
+        """Keys that hold a secret with these values."""
+        found = {"kubeconfig": is_content(self.kubeconfig), "store": self.store.s3 is not None}
+        return tuple(key for key, holds in found.items() if holds)
+
+    @property
+    def headrace_image(self) -> str:
+        """The services' image."""
+        return self.images.headrace or versions.headrace(self.image_registry)
+
+    @property
+    def static_pools(self) -> tuple[str, ...]:
+        """Pools whose nodes are always on, in order of names."""
+        return tuple(sorted(name for name, pool in self.pools.items() if pool.driver is Driver.STATIC))

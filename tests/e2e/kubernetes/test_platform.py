@@ -1,0 +1,135 @@
+"""The whole way on real engines: `pulumi up`, files in, results out, pods from nothing to nothing, the end.
+
+One cluster in a box, one node; Pulumi's own CLI, provider and file backend. The tests build on one another.
+"""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pydicom.data
+import pytest
+
+from headrace.local.samples import REAL_CLIP
+from tests.e2e.evidence import plain_client
+from tests.e2e.kubernetes.site import FUNCTIONS, PLATFORM, Commands, Site, site_on, wait_until
+from tests.toolchain.cluster.box import Box
+from tests.toolchain.images.store import Images
+
+CLIPS = 6
+NAMES = ("headrace", "echo", "headrace-test-nats", "headrace-test-seaweedfs", "headrace-test-debian")
+PLAIN = {
+    "apiVersion": "headrace.dev/v1alpha1",
+    "kind": "Function",
+    "metadata": {"name": "sizes", "namespace": FUNCTIONS},
+    "spec": {
+        "run": {
+            "script": "sizes.sh",
+            "source": 'wc -c <"$INPUT_FILE_PATH" >"$TMP_OUTPUT_DIR/size.txt"; echo "of $STORAGE_OBJECT_KEY"',
+        },
+        "input": [{"bucket": "incoming", "prefix": "sizes/"}],
+        "output": [{"bucket": "counted", "prefix": "sizes/"}],
+        "resources": {"cpu": "50m", "memory": "64Mi", "ephemeralStorage": "64Mi"},
+        "scale": {"maxWaitSeconds": 1, "idleSeconds": 2},
+        "security": {"runAsUser": 1000},  # a plain Debian image says root, which a restricted pod may not be
+    },
+}
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(scope="module")
+def site(cluster: Box, images: Images, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """Platform and functions, up."""
+    references = {}
+    for name in NAMES:
+        cluster.load_image(images[name].archive)
+        references[name] = images[name].reference
+    found = site_on(cluster, references, tmp_path_factory.mktemp("site"))
+    found.configure("echo")
+    found.platform.up()
+    found.functions.up()
+    return found
+
+
+@pytest.fixture(scope="module")
+def commands(site: Site) -> Iterator[Commands]:
+    """`headrace connect` beside the tests."""
+    with site.connected() as found:
+        yield found
+
+
+def client(commands: Commands) -> Any:
+    settings = json.loads((commands.state / "settings.json").read_text())["storage"]
+    return plain_client(settings["endpoint"], settings["accessKey"], settings["secretKey"])
+
+
+def counts(site: Site, function: str) -> Mapping[str, int]:
+    status = site.status(function)
+    return {name: status.get(name, 0) for name in ("waiting", "running", "done", "failed", "workers")}
+
+
+def test_a_second_up_changes_nothing(site: Site) -> None:
+    site.platform.up("--expect-no-changes")
+    site.functions.up("--expect-no-changes")
+
+
+def test_clips_that_are_uploaded_are_classified_by_pods_that_come_and_go(
+    site: Site, commands: Commands
+) -> None:
+    assert site.workers("echo") == []
+    clip = Path(pydicom.data.get_testdata_file(REAL_CLIP)).read_bytes()
+    for number in range(CLIPS):
+        client(commands).put_object(Bucket="uploads", Key=f"echo/{number}.dcm", Body=clip)
+    wait_until(lambda: counts(site, "echo")["done"] == CLIPS, f"{CLIPS} clips are done")
+    result = client(commands).get_object(Bucket="results", Key="echo/0.dcm.json")["Body"].read()
+    assert json.loads(result)["view"]
+    wait_until(lambda: not site.workers("echo"), "no worker is left")
+    rest = {"waiting": 0, "running": 0, "done": CLIPS, "failed": 0, "workers": 0}
+    wait_until(lambda: counts(site, "echo") == rest, "the status says so")
+
+
+def test_a_files_story_is_told(commands: Commands) -> None:
+    story = commands.json("explain", "s3://uploads/echo/0.dcm")
+    assert [task["stage"] for task in story["tasks"]] == ["done"]
+    assert story["tasks"][0]["record"]["worker"].startswith("echo-")
+
+
+def test_a_function_that_is_applied_alone_works(site: Site, commands: Commands) -> None:
+    spec = {**PLAIN["spec"], "image": site.images["headrace-test-debian"]}
+    site.box.kubectl("apply", "-f", "-", stdin=json.dumps({**PLAIN, "spec": spec}))
+    wait_until(lambda: site.status("sizes").get("digest"), "everything that it needs is there")
+    began = time.monotonic()
+    client(commands).put_object(Bucket="incoming", Key="sizes/a.bin", Body=b"x" * 1234)
+    wait_until(lambda: counts(site, "sizes")["done"] == 1, "the file is done")
+    print(f"applied alone: {time.monotonic() - began:.1f} s from upload to status")
+    result = client(commands).get_object(Bucket="counted", Key="sizes/size.txt")["Body"].read()
+    assert result.strip() == b"1234"
+    assert "of sizes/a.bin" in commands.run("logs", "sizes", "s3://incoming/sizes/a.bin")
+
+
+def test_a_platform_that_holds_data_is_not_destroyed_and_names_the_buckets(site: Site) -> None:
+    told = site.platform.run("destroy", "--yes", "--skip-preview", code=255)
+    for name in ("uploads (6 objects)", "results (12 objects)", "incoming (1 object)", "counted (1 object)"):
+        assert name in told
+    told = site.functions.run("destroy", "--yes", "--skip-preview", code=255)
+    assert "uploads" in told
+    assert counts(site, "sizes")["done"] == 1  # nothing is gone
+
+
+def test_with_the_flag_everything_goes(site: Site) -> None:
+    site.functions.configure(
+        buckets={name: {"onDelete": "delete"} for name in ("uploads", "results")}, functions=["echo"]
+    )
+    site.functions.up()
+    site.functions.run("destroy", "--yes", "--skip-preview")
+    site.platform.configure(platformBucket={"onDelete": "delete"})
+    site.platform.up()
+    site.platform.run("destroy", "--yes", "--skip-preview")
+    names = {each["metadata"]["name"] for each in site.box.get("namespaces")["items"]}
+    assert not names & {PLATFORM, FUNCTIONS}
+    kinds = {each["metadata"]["name"] for each in site.box.get("customresourcedefinitions")["items"]}
+    assert not any(name.endswith("headrace.dev") for name in kinds)
+    assert site.box.get("persistentvolumes")["items"] == []

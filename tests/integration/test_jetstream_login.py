@@ -1,0 +1,157 @@
+"""Logging in to a real NATS server as the platform has it: TLS, users, rights by subject."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("cryptography")  # of the extra `infra`
+
+from headrace.local.nats import PROGRAM
+from headrace.local.process import Process, answers, find_program, free_ports
+from headrace.model.errors import ConfigurationError, TransientError
+from headrace.model.settings import QueueSettings
+from headrace.model.task import Task
+from headrace.queue.jetstream import JetStreamQueue
+from infra.credentials.making import authority, certificate
+from infra.manifests import nats
+
+HOST = "queue.headrace.svc"
+START_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Platform:
+    """The server of a platform, at 127.0.0.1; its certificate bears the name that it has in a cluster."""
+
+    port: int
+    ca_file: Path
+
+    def settings(self, user: str, /, **changes: str) -> QueueSettings:
+        told = {
+            "url": f"tls://127.0.0.1:{self.port}",
+            "user": user,
+            "password": f"{user}-password",
+            "ca_file": str(self.ca_file),
+            "tls_hostname": HOST,
+        }
+        return QueueSettings(**(told | changes))
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    folder, port = tmp_path_factory.mktemp("platform"), free_ports(1)[0]
+    now = datetime.now(UTC)
+    signer = authority("tests", now)
+    pair = certificate([HOST], signer.certificate, signer.key, now)
+    for name, text in (
+        ("ca.crt", signer.certificate),
+        ("tls.crt", pair.certificate),
+        ("tls.key", pair.key),
+        ("nats.conf", _configuration(folder, port)),
+    ):
+        (folder / name).write_text(text)
+    server = _started(folder, port)
+    yield Platform(port, folder / "ca.crt")
+    server.kill()
+
+
+def _configuration(folder: Path, port: int) -> str:
+    """The platform's own, but for where its files lie and where it listens."""
+    own = nats.configuration(storage="1Gi")
+    for before, after in (
+        (nats.CERTIFICATES, str(folder)),
+        (f'"{nats.DATA}"', f'"{folder / "store"}"'),
+        (f"0.0.0.0:{nats.PORT}", f"127.0.0.1:{port}"),
+        (f'http: "0.0.0.0:{nats.MONITOR_PORT}"', ""),
+    ):
+        assert before in own, f"{before} is not in the platform's configuration"
+        own = own.replace(before, after)
+    return own
+
+
+def _started(folder: Path, port: int) -> Process:
+    try:
+        program = find_program(PROGRAM)
+    except ConfigurationError as missing:
+        if os.environ.get("CI") == "true":
+            pytest.fail(str(missing))
+        pytest.skip(str(missing))
+    passwords = {nats.password_variable(user): f"{user}-password" for user in nats.USERS}
+    server = Process.start(
+        "nats",
+        [program, "--config", str(folder / "nats.conf")],
+        log=folder / "log",
+        environment=passwords,
+    )
+    try:
+        server.wait_until(lambda: answers(port), seconds=START_SECONDS)
+    except BaseException:
+        server.kill()
+        raise
+    return server
+
+
+def a_task(function: str) -> Task:
+    return Task(id=f"{1:032x}", function=function, bucket="uploads", key="a", etag="e", size=1, received=1.0)
+
+
+async def test_each_service_may_do_its_part_as_its_own_user(platform: Platform) -> None:
+    events, worker, operator = (
+        JetStreamQueue.of(platform.settings(user)) for user in (nats.EVENTS, nats.WORKER, nats.OPERATOR)
+    )
+    await events.ensure("echo", lease_seconds=30, max_leased=10)
+    assert await events.put(a_task("echo")) is True
+    (lease,) = await worker.pull("echo", 1, wait_seconds=5)
+    await lease.extend()
+    await operator.pause("echo")
+    assert (await operator.backlog("echo")).paused
+    await lease.done()
+    assert await events.ids("echo") == frozenset()
+    for queue in (events, worker, operator):
+        await queue.close()
+
+
+async def test_what_a_user_may_not_do_is_not_done_and_logged(
+    platform: Platform, caplog: pytest.LogCaptureFixture
+) -> None:
+    events, worker = (JetStreamQueue.of(platform.settings(user)) for user in (nats.EVENTS, nats.WORKER))
+    await events.ensure("kept", lease_seconds=30, max_leased=10)
+    with pytest.raises(TransientError):
+        await worker.drop("kept")
+    assert (await events.backlog("kept")).tasks == 0
+    assert "stream.delete.tasks-kept" in caplog.text  # the library tells all in small letters
+    for queue in (events, worker):
+        await queue.close()
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"password": "wrong"}, "refused user 'events'"),
+        ({"user": "nobody"}, "refused user 'nobody'"),
+        ({"ca_file": ""}, "is not trusted.*caFile"),
+        ({"tls_hostname": "other.headrace.svc"}, "is not trusted.*other.headrace.svc"),
+        ({"tls_hostname": ""}, "is not trusted.*127.0.0.1"),
+        ({"ca_file": "/nowhere/ca.crt"}, "/nowhere/ca.crt can't be used"),
+    ],
+)
+async def test_what_keeps_a_service_out_is_a_fault_of_the_configuration(
+    platform: Platform, changes: dict[str, str], told: str
+) -> None:
+    queue = JetStreamQueue.of(platform.settings(nats.EVENTS, **changes))
+    with pytest.raises(ConfigurationError, match=told):
+        await queue.backlog("echo")
+    await queue.close()
+
+
+async def test_an_authority_that_is_none_is_named(platform: Platform, tmp_path: Path) -> None:
+    rubbish = tmp_path / "ca.crt"
+    rubbish.write_text("rubbish")
+    queue = JetStreamQueue.of(platform.settings(nats.EVENTS, ca_file=str(rubbish)))
+    with pytest.raises(ConfigurationError, match=str(rubbish)):
+        await queue.backlog("echo")
+    await queue.close()

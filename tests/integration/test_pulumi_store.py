@@ -1,0 +1,174 @@
+"""The store's configuration on a real server: whom it tells of what, and who may do what."""
+
+import asyncio
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+from headrace.local.process import find_program, free_ports
+from headrace.model.errors import HeadraceError
+from headrace.model.settings import StorageSettings
+from headrace.storage.s3 import S3Storage
+from infra import names
+from infra.manifests import seaweedfs
+
+PLATFORM = "headrace"
+BUCKETS = (PLATFORM, "headrac", "headrace2", "headrace-x", "uploads")
+LIMIT_SECONDS = 40.0
+TOKEN = "the receiver's"
+
+
+@dataclass
+class Receiver:
+    """Keeps the keys of what it is told with the right token."""
+
+    keys: list[str] = field(default_factory=list)
+
+    def serve(self) -> ThreadingHTTPServer:
+        keys = self.keys
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if self.headers["Authorization"] == f"Bearer {TOKEN}":
+                    keys.append(body["key"])
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Quiet."""
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return server
+
+
+@dataclass(frozen=True)
+class Store:
+    """As the stack would run it, but for its folders and ports."""
+
+    port: int
+    told: Receiver
+
+    def by(self, identity: str) -> S3Storage:
+        endpoint = f"http://127.0.0.1:{self.port}"
+        return S3Storage(
+            StorageSettings(endpoint=endpoint, access_key=identity, secret_key=f"key-of-{identity}")
+        )
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    top, receiver = tmp_path_factory.mktemp("store"), Receiver()
+    server = receiver.serve()
+    endpoint = f"http://127.0.0.1:{server.server_address[1]}/events"
+    keys = {name: f"key-of-{name}" for name in seaweedfs.ACTIONS}
+    files = seaweedfs.files(keys, endpoint=endpoint, token=TOKEN, platform_bucket=PLATFORM)
+    for folder in ("config", "data"):
+        (top / folder).mkdir()
+    for name, text in files.items():
+        (top / "config" / name).write_text(text.replace(seaweedfs.DATA, str(top / "data")))
+    port, *_ = ports = free_ports(8)
+    process = _started(top, ports)
+    try:
+        _wait(f"http://127.0.0.1:{port}/healthz", process)
+        yield Store(port, receiver)
+    finally:
+        process.kill()
+        process.wait()
+        server.shutdown()
+        server.server_close()
+
+
+def _started(top: Path, ports: list[int]) -> subprocess.Popen[bytes]:
+    (container,) = seaweedfs.pod("image", secret="s", static_pools=(), pull=())["containers"]
+    here = {
+        seaweedfs.CONFIGURATION: str(top / "config"),
+        f"-dir={seaweedfs.DATA}": f"-dir={top / 'data'}",
+        f"-s3.port={seaweedfs.PORT}": f"-s3.port={ports[0]}",
+        "0.0.0.0": "127.0.0.1",
+    }
+    arguments = container["args"]
+    for there, place in here.items():
+        assert any(there in each for each in arguments)
+        arguments = [each.replace(there, place) for each in arguments]
+    inner = ("s3.port.grpc", "master.port", "master.port.grpc", "volume.port", "volume.port.grpc")
+    inner += ("filer.port", "filer.port.grpc")
+    flags = [f"-{name}={port}" for name, port in zip(inner, ports[1:], strict=True)]
+    with (top / "log").open("wb") as log:
+        return subprocess.Popen([find_program("weed"), *arguments, *flags], stdout=log, stderr=log)
+
+
+def _wait(address: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + LIMIT_SECONDS
+    while True:
+        assert process.poll() is None
+        try:
+            with urlopen(address, timeout=1.0):
+                return
+        except OSError:
+            assert time.monotonic() < deadline, "the server does not answer"
+            time.sleep(0.2)
+
+
+async def _made(store: Store) -> None:
+    """Every bucket, by who may make one; the first call waits until volumes can be had."""
+    controller = store.by(names.CONTROLLER)
+    for bucket in BUCKETS:
+        await controller.ensure_bucket(bucket)
+
+
+async def test_every_bucket_but_the_platforms_is_told_of_also_those_that_come_later(store: Store):
+    await _made(store)
+    worker = store.by(names.WORKER)
+    for bucket in BUCKETS:
+        await worker.put(bucket, "folder/key", b"content")
+    others = {f"/buckets/{bucket}/folder/key" for bucket in BUCKETS if bucket != PLATFORM}
+    async with asyncio.timeout(LIMIT_SECONDS):
+        while not others <= set(store.told.keys):
+            await asyncio.sleep(0.1)
+    assert [key for key in store.told.keys if key.startswith(f"/buckets/{PLATFORM}/")] == []
+
+
+@pytest.mark.parametrize("identity", [names.WORKER, names.RECEIVER])
+async def test_objects_can_be_worked_without_being_an_administrator(store: Store, identity: str):
+    await _made(store)
+    storage = store.by(identity)
+    await storage.put("uploads", f"{identity}/in", b"content", metadata={"headrace-attempt": "a/b"})
+    assert await storage.create(PLATFORM, f"{identity}/record", b"one")
+    assert not await storage.create(PLATFORM, f"{identity}/record", b"two")
+    await storage.copy(("uploads", f"{identity}/in"), (PLATFORM, f"{identity}/out"))
+    assert (await storage.head(PLATFORM, f"{identity}/out")).metadata["headrace-attempt"] == "a/b"
+    assert [each.key async for each in storage.list(PLATFORM, f"{identity}/")]
+    await storage.delete(PLATFORM, [f"{identity}/out"])
+
+
+@pytest.mark.parametrize("identity", [names.WORKER, names.RECEIVER, names.SCALER])
+async def test_only_administrators_make_buckets(store: Store, identity: str):
+    await _made(store)
+    with pytest.raises(HeadraceError):
+        await store.by(identity).ensure_bucket(f"of-{identity}")
+    assert not await store.by(names.CONTROLLER)._buckets.exists(f"of-{identity}")
+
+
+async def test_the_scaler_only_reads(store: Store):
+    await _made(store)
+    await store.by(names.WORKER).put("uploads", "to-read", b"content")
+    scaler = store.by(names.SCALER)
+    assert await scaler.read("uploads", "to-read") == b"content"
+    with pytest.raises(HeadraceError):
+        await scaler.put("uploads", "of-the-scaler", b"content")
+
+
+async def test_nobody_comes_in_without_a_key(store: Store):
+    await _made(store)
+    with pytest.raises(HeadraceError):
+        await store.by("stranger").read("uploads", "to-read")

@@ -1,0 +1,63 @@
+"""What each service may do on the API server."""
+
+import pytest
+
+from headrace.model.pool import Driver
+from infra import access, names
+
+SERVICES = (names.RECEIVER, names.SCALER, names.CONTROLLER)
+
+
+def every_rule(service, drivers=tuple(Driver)):
+    found = access.of_service(service, drivers)
+    return [*found.platform, *found.functions, *found.cluster]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_no_rule_has_a_wildcard(service):
+    assert [rule for rule in every_rule(service) if "*" in str(rule)] == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_no_service_reads_a_secret_or_grants_itself_more(service):
+    touched = {resource for rule in every_rule(service) for resource in rule["resources"]}
+    assert touched & {"secrets", "roles", "rolebindings", "clusterroles", "clusterrolebindings"} == set()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_rule_with_names_holds_for_no_verb_that_names_nothing(service):
+    """The API server would never grant it: a request to create carries no name."""
+    named = [rule for rule in every_rule(service) if "resourceNames" in rule]
+    assert named
+    assert not any({"create", "deletecollection"} & set(rule["verbs"]) for rule in named)
+
+
+def test_only_the_scaler_with_simulated_nodes_makes_and_deletes_nodes():
+    def may(service, drivers):
+        rules = every_rule(service, drivers)
+        return {verb for rule in rules if "nodes" in rule["resources"] for verb in rule["verbs"]}
+
+    assert may(names.SCALER, [Driver.KWOK]) >= {"create", "delete"}
+    assert may(names.SCALER, [Driver.STATIC]) == {"get", "list", "watch", "patch"}
+    assert may(names.CONTROLLER, [Driver.KWOK]) == may(names.RECEIVER, [Driver.KWOK]) == set()
+
+
+def test_the_receiver_reads_functions_and_leads_the_listing_and_no_more():
+    assert access.receiver() == access.Access(
+        platform=[
+            {
+                "apiGroups": ["coordination.k8s.io"],
+                "resources": ["leases"],
+                "verbs": ["get", "update"],
+                "resourceNames": ["headrace-listing"],
+            },
+            {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create"]},
+        ],
+        functions=[
+            {
+                "apiGroups": ["headrace.dev"],
+                "resources": ["functions"],
+                "verbs": ["get", "list", "watch"],
+            }
+        ],
+    )
