@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import pulumi
+
 from headrace.manifests.admission import admission
 from headrace.manifests.definitions import definitions
-
 from headrace.model.function import Profile
 from infra.manifests import ground as manifests
 from infra.manifests.network import denial
