@@ -47,7 +47,7 @@ class _Health:
         return f"no step has ended for {still:.0f} s" if still > STILL_SECONDS else ""
 
 
-async def _serve(settings: Settings, place: KubernetesSettings) -> None:
+async def _serve(settings: Settings, place: KubernetesSettings, port: int) -> None:
     kube, queue = LightKube.of(place), JetStreamQueue.of(settings.queue)
     seat = Seat(place.platform_namespace, LEASE, f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}")
     leadership = Leadership(lambda: LightKube.of(place), seat)
@@ -55,7 +55,7 @@ async def _serve(settings: Settings, place: KubernetesSettings) -> None:
     health = _Health(life)
     leadership.start()
     try:
-        async with serving(PORT, ready=health.unready, alive=health.dead):
+        async with serving(port, ready=health.unready, alive=health.dead):
             await life.run()
     finally:
         await leadership.stop()
@@ -63,17 +63,20 @@ async def _serve(settings: Settings, place: KubernetesSettings) -> None:
         await kube.close()
 
 
-async def _until_told(settings: Settings, place: KubernetesSettings) -> None:
+async def _until_told(settings: Settings, place: KubernetesSettings, port: int) -> None:
     """Serve until SIGTERM or SIGINT."""
     work = asyncio.current_task()
     if work is None:
         raise HeadraceError("there is no task to stop")
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, work.cancel)
-    await _serve(settings, place)
+    await _serve(settings, place, port)
 
 
-def main(settings: Annotated[Path, typer.Option(help="the settings document")]) -> None:
+def main(
+    settings: Annotated[Path, typer.Option(help="the settings document")],
+    port: Annotated[int, typer.Option(help="where /healthz and /readyz answer")] = PORT,
+) -> None:
     """Decide how many workers and nodes there are, and see to it."""
     try:
         loaded = Settings.from_json(settings.read_bytes())
@@ -83,7 +86,7 @@ def main(settings: Annotated[Path, typer.Option(help="the settings document")]) 
     try:
         if loaded.kubernetes is None:
             raise ConfigurationError("settings: kubernetes is missing; add its namespaces and the sidecar")
-        asyncio.run(_until_told(loaded, loaded.kubernetes))
+        asyncio.run(_until_told(loaded, loaded.kubernetes, port))
     except HeadraceError as error:
         sys.exit(f"scaler: {error}")
     except (KeyboardInterrupt, asyncio.CancelledError):

@@ -98,6 +98,7 @@ class Life:
             finally:
                 for helper in helpers:
                     helper.cancel()
+                self._tell_calls()
 
     async def _elected(self) -> None:
         """Wait, alive, until this process leads."""
@@ -123,8 +124,11 @@ class Life:
     async def _count_often(self) -> None:
         while True:
             await asyncio.sleep(COUNT_SECONDS)
-            told = dict(sorted(self._kube.calls.items()))
-            _log.info("calls of the API server so far", extra={"action": "scaler.calls", "calls": told})
+            self._tell_calls()
+
+    def _tell_calls(self) -> None:
+        told = dict(sorted(self._kube.calls.items()))
+        _log.info("calls of the API server so far", extra={"action": "scaler.calls", "calls": told})
 
     async def _term(self) -> None:
         """One time as the leader, with what the last leader has written down."""

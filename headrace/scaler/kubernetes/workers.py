@@ -140,7 +140,7 @@ class PodHost:
             return  # the mirror of nodes is late
         if not self._leading():
             return
-        grace_seconds = 0
+        grace_seconds = 0 if farewell.abrupt else None
         try:
             await self._kube.delete(
                 PODS,

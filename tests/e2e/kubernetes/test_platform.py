@@ -111,7 +111,7 @@ def test_a_function_that_is_applied_alone_works(site: Site, commands: Commands) 
 
 
 def held(site: Site) -> str:
-    """What the platform's bucket says of all data; a look at every bucket takes some seconds to come round."""
+    """What the platform's bucket says of all data; each bucket is looked at every some seconds."""
     found = site.get("buckets", "headrace-platform", PLATFORM) or {}
     return found.get("status", {}).get("message", "")
 
