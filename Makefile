@@ -56,6 +56,7 @@ e2e-long: ## run the tests that take minutes
 docs: ## write the generated pages of docs anew
 	$(READY) dev
 	$(BIN)/python tools/reference.py
+	$(BIN)/python tools/stack_reference.py
 	$(BIN)/python -m headrace.cli.reference > docs/commands.md.new && mv docs/commands.md.new docs/commands.md
 
 lock: ## lock what pyproject.toml asks for, with hashes; ARGS=--upgrade takes the newest (needs uv)

@@ -56,6 +56,8 @@ def fake_kubelets(place: Place, bin_: Path, at: Addresses, stages: Sequence[Path
         str(bin_ / "kwok"),
         f"--kubeconfig={place.kubeconfig('kwok')}",
         "--manage-all-nodes=false",
+        # Without it kwok keeps no leases, and its nodes are taken for lost after 50 s.
+        "--node-lease-duration-seconds=40",
         "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake",
         f"--server-address={at.own}:{port}",
         *(f"--config={stage}" for stage in stages),
