@@ -72,6 +72,8 @@ def _pool(story: PoolStory) -> Iterator[tuple[str, str]]:
         failing = "; boots fail lately" if story.boot.failing else ""
         usual, safe = duration(story.boot.usual_seconds), duration(story.boot.safe_seconds)
         yield "a boot", f"takes {usual}, planned with {safe}{failing}"
+    if story.left_out:
+        yield "unused", story.left_out
 
 
 def _reason(reason: Reason) -> str:

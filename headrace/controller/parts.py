@@ -22,7 +22,7 @@ from headrace.manifests.worker_pod import worker_pod
 from headrace.model.errors import ExistsError
 from headrace.model.function import Function
 from headrace.model.labels import DIGEST, short_digest
-from headrace.model.settings import QueueSettings, SidecarSettings
+from headrace.model.settings import SidecarSettings
 from headrace.model.status import READY, Truth
 
 STREAM_SECONDS = 60.0  # between two looks whether a stream is as wanted: others may have made it anew
@@ -79,7 +79,7 @@ class Parts:
         self._streams.pop(function, None)
 
     async def _ensure_stream(self, function: Function) -> None:
-        bound, now = most_leased(function, self._world.settings.queue), self._world.monotonic()
+        bound, now = self._world.settings.queue.most_leased(function), self._world.monotonic()
         before, moment = self._streams.get(function.name, (0, now))
         if bound == before and now - moment < STREAM_SECONDS:
             return
@@ -115,12 +115,6 @@ class Parts:
         if is_ending(found):
             return f"bucket {logical} is being deleted; take it out of the function or wait"
         return _unready(found)
-
-
-def most_leased(function: Function, settings: QueueSettings) -> int:
-    """How many tasks may be leased at once: four batches for each worker that there may be."""
-    spec = function.spec
-    return max(settings.max_leased, 4 * spec.scale.max_workers * spec.batch.max_files)
 
 
 def owner_of(found: Manifest) -> Owner:

@@ -31,8 +31,8 @@ class Deposit:
     async def open(self, function: Function) -> None:
         """Make sure that a function has a stream as its spec demands. Raises TransientError."""
         self._gone.discard(function.name)
-        if self._most_leased.get(function.name) != most_leased(function, self._settings):
-            await self._ensure(function.name, most_leased(function, self._settings))
+        if self._most_leased.get(function.name) != self._settings.most_leased(function):
+            await self._ensure(function.name, self._settings.most_leased(function))
 
     def leave(self, function: str) -> None:
         """A function is no more: its stream is whose who ends it, and never opened again from here."""
@@ -63,9 +63,3 @@ class Deposit:
     async def _ensure(self, function: str, most: int) -> None:
         await self._queue.ensure(function, lease_seconds=self._settings.lease_seconds, max_leased=most)
         self._most_leased[function] = most
-
-
-def most_leased(function: Function, settings: QueueSettings) -> int:
-    """How many tasks may be leased at once: four batches for each worker that there may be."""
-    spec = function.spec
-    return max(settings.max_leased, 4 * spec.scale.max_workers * spec.batch.max_files)

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from headrace.model.function import Resources
+from headrace.model.function import Function, Resources
 from headrace.model.value import Value
 
 
@@ -28,7 +28,12 @@ class QueueSettings(Value):
     ca_file: str = ""  # the authority that signed the server's certificate; empty: no TLS, or a public one
     tls_hostname: str = ""  # the name in the server's certificate, where the url has another
     lease_seconds: float = Field(default=30.0, gt=0)
-    max_leased: int = Field(default=1024, gt=0)
+    max_leased: int = Field(default=1024, gt=0)  # of a function at once, at least
+
+    def most_leased(self, function: Function) -> int:
+        """How many tasks may be leased at once: four batches for each worker that there may be."""
+        spec = function.spec
+        return max(self.max_leased, 4 * spec.scale.max_workers * spec.batch.max_files)
 
 
 class ReceiverSettings(Value):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from headrace.events.deposit import Deposit, most_leased
+from headrace.events.deposit import Deposit
 from headrace.events.routing import task_of
 from headrace.model.errors import NotFoundError, TransientError
 from headrace.model.task import Task
@@ -25,7 +25,7 @@ def test_each_worker_may_hold_four_batches_and_all_together_what_is_usual(
         "echo", run={"handler": "echo:run"}, scale={"maxWorkers": workers}, batch={"maxFiles": files}
     )
     settings = settings_with(queue={"url": "nats://127.0.0.1:1", "maxLeased": usual}).queue
-    assert most_leased(wide, settings) == most
+    assert settings.most_leased(wide) == most
 
 
 async def test_a_stream_is_opened_once_and_again_when_the_queue_has_lost_it() -> None:
