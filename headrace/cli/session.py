@@ -50,6 +50,8 @@ def execute(context: typer.Context, state: Path, step: Callable[[Session], Await
     opener = cast("Opener", context.obj or open_session)
     # What adapters log is raised as well, or shown by the command: without a handler it would appear twice.
     logging.getLogger("headrace").addHandler(logging.NullHandler())
+    # Its warning at the end of each TLS connection is nothing that a person could act on.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
 
     async def main() -> Result:
         async with opener(state) as session:
