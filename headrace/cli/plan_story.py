@@ -1,14 +1,17 @@
 """Prints why there are so many workers and nodes, what is on its way, and what can't be met."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.text import Text
 
 from headrace.cli.output import counted, duration, moment, out, shown
+from headrace.model.node import NodeState
 from headrace.scaler.explaining import Explanation, FunctionStory, NodeStory, PoolStory, amount_text
-from headrace.scaler.plan import Reason
+from headrace.scaler.plan import Reason, ReasonCode
 
+FEW = 10  # nodes that are all told of
 _UNTOLD = "pods"  # each worker is one
+_AT_REST = (NodeState.OFF, ReasonCode.NOTHING_WAITS)
 
 
 def print_explanation(explained: Explanation) -> None:
@@ -17,12 +20,19 @@ def print_explanation(explained: Explanation) -> None:
     console.print(Text(f"decided {moment(explained.at)}; nothing has changed since", style="dim"))
     for function in explained.functions:
         _block(function.name, _function(function, explained.at))
-    for node in explained.nodes:
+    for node in told_nodes(explained.nodes):
         _block(f"node {node.name}", _node(node))
     for pool in explained.pools:
         _block(f"pool {pool.name}", _pool(pool))
     if not explained.functions and not explained.nodes:
         console.print("no function is installed, and no node is known")
+
+
+def told_nodes(nodes: Sequence[NodeStory]) -> Sequence[NodeStory]:
+    """Those worth a block: of many, none that is off because nothing waits; its pool counts it."""
+    if len(nodes) <= FEW:
+        return nodes
+    return [each for each in nodes if (each.state, each.reason.code) != _AT_REST]
 
 
 def _block(title: str, lines: Iterator[tuple[str, str]]) -> None:
