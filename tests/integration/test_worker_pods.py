@@ -219,7 +219,7 @@ async def test_a_supervisor_that_dies_takes_its_pod_with_it(cluster, loaded, ser
 
 
 GREEDY = """
-python3 -c 'x = bytearray(300 * 2**20)'
+tail /dev/zero
 exit $?
 """
 
