@@ -35,7 +35,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def works(kind: str) -> bool:
-    """Also where a name on PATH only says that there is none."""
+    """Whether it runs: a name on PATH may only say that there is none."""
     program, *rest = kind.split()
     return (
         shutil.which(program) is not None
@@ -43,18 +43,21 @@ def works(kind: str) -> bool:
     )
 
 
+def oldest_python() -> str:
+    """The oldest Python that an image may have: on PATH, or kept by pyenv beside the one that is chosen."""
+    kept = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")).glob("versions/3.8.*/bin/python3.8")
+    return next((each for each in ("python3.8", *map(str, kept)) if works(each)), "python3.8")
+
+
 def first(*kinds: str) -> list[object]:
     """Interpreters for process 1; those that this machine lacks are skipped and named."""
     return [
-        pytest.param(
-            kind, marks=pytest.mark.skipif(shutil.which(kind.split()[0]) is None, reason=f"no {kind}")
-        )
-        for kind in kinds
+        pytest.param(kind, marks=pytest.mark.skipif(not works(kind), reason=f"no {kind}")) for kind in kinds
     ]
 
 
 SHELLS = first("dash", "bash", "busybox sh")
-PYTHONS = first(sys.executable, "python3.8")
+PYTHONS = first(sys.executable, oldest_python())
 
 
 @dataclass

@@ -119,9 +119,9 @@ def held(site: Site) -> str:
 def test_a_platform_that_holds_data_is_not_destroyed_and_names_the_buckets(site: Site) -> None:
     full = ("uploads (6 objects)", "results (12 objects)", "incoming (1 object)", "counted (1 object)")
     wait_until(lambda: all(name in held(site) for name in full), "every bucket was looked at")
-    told = site.platform.run("destroy", "--yes", "--skip-preview", code=255)
+    told = site.platform.destroy(fails=True)
     assert [name for name in full if name not in told] == []
-    told = site.functions.run("destroy", "--yes", "--skip-preview", code=255)
+    told = site.functions.destroy(fails=True)
     assert "uploads" in told
     assert counts(site, "sizes")["done"] == 1  # nothing is gone
 
@@ -131,10 +131,10 @@ def test_with_the_flag_everything_goes(site: Site) -> None:
         buckets={name: {"onDelete": "delete"} for name in ("uploads", "results")}, functions=["echo"]
     )
     site.functions.up()
-    site.functions.run("destroy", "--yes", "--skip-preview")
+    site.functions.destroy()
     site.platform.configure(platformBucket={"onDelete": "delete"})
     site.platform.up()
-    site.platform.run("destroy", "--yes", "--skip-preview")
+    site.platform.destroy()
     names = {each["metadata"]["name"] for each in site.box.get("namespaces")["items"]}
     assert not names & {PLATFORM, FUNCTIONS}
     kinds = {each["metadata"]["name"] for each in site.box.get("customresourcedefinitions")["items"]}
