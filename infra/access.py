@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from headrace.model.labels import GROUP
+from headrace.model.labels import CONTROLLER_LEASE, GROUP, LISTING_LEASE, PLAN, SCALER_LEASE, SCALER_MEMORY
 from headrace.model.pool import Driver
 from infra import names
 
@@ -16,12 +16,6 @@ Rule = dict[str, Any]
 READ = ("get", "list", "watch")
 WRITE = ("create", "patch", "delete")
 CORE, NETWORKING, COORDINATION = "", "networking.k8s.io", "coordination.k8s.io"
-
-LISTING_LEASE = "headrace-listing"
-SCALER_LEASE = "headrace-scaler"
-CONTROLLER_LEASE = "headrace-controller"
-SCALER_MEMORY = "headrace-scaler-memory"
-PLAN = "headrace-plan"  # what the scaler decided, for people
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from headrace.manifests.worker_pod import FUNCTIONS, SETTINGS, worker_settings
+from headrace.model.labels import AUTHORITY_KEY
 from headrace.model.settings import (
     KubernetesSettings,
     QueueSettings,
@@ -18,7 +19,6 @@ from infra.manifests.parts import USER, WORKER_PRIORITY
 from infra.manifests.services import RECEIVER_PORT
 from infra.settings import StackSettings
 
-DOCUMENT, AUTHORITY = "settings.json", "ca.crt"
 READERS = (names.RECEIVER, names.SCALER, names.CONTROLLER, names.WORKER, names.OPERATOR)
 QUEUE_USERS: Mapping[str, str] = {
     names.RECEIVER: nats.EVENTS,
@@ -49,7 +49,7 @@ def document(reader: str, stack: StackSettings, made: Made) -> Settings:
             url=f"tls://{names.host(names.NATS, stack.namespace)}:{nats.PORT}",
             user=user,
             password=made.queue_passwords[user],
-            ca_file=f"{SETTINGS}/{AUTHORITY}",
+            ca_file=f"{SETTINGS}/{AUTHORITY_KEY}",
         ),
         receiver=ReceiverSettings(
             host="0.0.0.0",  # noqa: S104  (a network policy says who may connect)

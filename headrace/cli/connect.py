@@ -6,12 +6,11 @@ from typing import Annotated
 
 import typer
 from rich.console import Console, Group
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from headrace.cli.options import DEFAULT_STATE, State
-from headrace.cli.up import warn_on_terminal
+from headrace.cli.up import store_facts, warn_on_terminal
 from headrace.connect.cluster import ClusterOptions, connected
 from headrace.local.signals import cancel_on_signals
 from headrace.local.state import StateDirectory
@@ -53,15 +52,10 @@ async def _run(options: ClusterOptions, console: Console) -> None:
 
 
 def _welcome(settings: Settings, options: ClusterOptions) -> list[Text | Table]:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim")
-    table.add_column(overflow="fold")
-    table.add_row("S3 endpoint", Text(settings.storage.endpoint))
-    table.add_row("access key", Text(settings.storage.access_key))
-    table.add_row("secret key", Text(f"in {options.state.client} (mode 0600)"))
+    table = store_facts(settings, options.state)
     table.add_row("state", Text(str(options.state.path)))
     return [
         Text.from_markup("[bold]Connected.[/]  Ctrl-C ends the connection, not the stack.\n"),
         table,
-        Text(f"\nIn another terminal: headrace status --state {escape(str(options.state.path))}"),
+        Text(f"\nIn another terminal: headrace status --state {options.state.path}"),
     ]

@@ -17,7 +17,7 @@ from headrace.catalog.folder import load_folder
 from headrace.connect.following import read_objects
 from headrace.local.state import StackState, StateDirectory
 from headrace.model.errors import ConfigurationError, NotFoundError
-from headrace.model.settings import Settings
+from headrace.model.settings import Settings, places_of
 from headrace.operations.stack import Stack
 from headrace.queue.jetstream import JetStreamQueue
 from headrace.scaler.explaining import Explanation
@@ -95,10 +95,9 @@ def read_settings(state: Path) -> Settings:
             f"{path} can't be read ({error.strerror}); it belongs to another user?"
         ) from error
     except ValidationError as error:
-        # Of the error only the places: a faulty value may be a secret.
-        places = ", ".join(".".join(map(str, each["loc"])) or "document" for each in error.errors())
         raise ConfigurationError(
-            f"{path} is not what `headrace up` writes (see {places}); mend it, or choose another with --state"
+            f"{path} is not what `headrace up` writes (see {places_of(error)}); "
+            "mend it, or choose another with --state"
         ) from error
 
 

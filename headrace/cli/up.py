@@ -76,13 +76,19 @@ def welcome(settings: Settings, options: StackOptions) -> list[RenderableType]:
     ]
 
 
-def _facts(settings: Settings, options: StackOptions) -> Table:
+def store_facts(settings: Settings, state: StateDirectory) -> Table:
+    """What an S3 client needs to know; rows may follow."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
     table.add_column(overflow="fold")
     table.add_row("S3 endpoint", Text(settings.storage.endpoint))
     table.add_row("access key", Text(settings.storage.access_key))
-    table.add_row("secret key", Text(f"in {options.state.client} (mode 0600)"))
+    table.add_row("secret key", Text(f"in {state.client} (mode 0600)"))
+    return table
+
+
+def _facts(settings: Settings, options: StackOptions) -> Table:
+    table = store_facts(settings, options.state)
     table.add_row("functions", Text("\n".join(_routes(load_folder(options.functions))) or "none yet"))
     table.add_row("workers", Text(f"0 to as many as {counted(options.cores, 'core')} hold, as files wait"))
     table.add_row(

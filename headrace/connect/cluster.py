@@ -10,7 +10,7 @@ from typing import Any
 
 from headrace.connect.following import Follower
 from headrace.connect.forwarding import check_kubectl, command_of, forward, target_of
-from headrace.connect.operator import CA_KEY, SECRET, authority_of, localized, settings_of
+from headrace.connect.operator import authority_of, localized, settings_of
 from headrace.kube.kinds import SECRETS
 from headrace.kube.lightkube import LightKube
 from headrace.kube.port import Kube, Manifest
@@ -19,6 +19,7 @@ from headrace.local.process import free_ports
 from headrace.local.provision import client_environment
 from headrace.local.state import StateDirectory
 from headrace.model.errors import ConfigurationError, NotFoundError
+from headrace.model.labels import AUTHORITY_KEY, OPERATOR_SECRET
 from headrace.model.settings import KubernetesSettings, Settings
 
 
@@ -71,16 +72,16 @@ def _check_folder(state: StateDirectory) -> None:
 
 def _place(settings: Settings) -> KubernetesSettings:
     if settings.kubernetes is None:
-        raise ConfigurationError(f"secret {SECRET} names no namespaces; deploy the platform again")
+        raise ConfigurationError(f"secret {OPERATOR_SECRET} names no namespaces; deploy the platform again")
     return settings.kubernetes
 
 
 async def _secret(kube: Kube, namespace: str) -> Manifest:
     try:
-        return await kube.get(SECRETS, SECRET, namespace=namespace)
+        return await kube.get(SECRETS, OPERATOR_SECRET, namespace=namespace)
     except NotFoundError as error:
         raise ConfigurationError(
-            f"namespace {namespace} has no secret {SECRET}; deploy the platform with `pulumi up`, "
+            f"namespace {namespace} has no secret {OPERATOR_SECRET}; deploy the platform with `pulumi up`, "
             "or name its namespace with --namespace"
         ) from error
 
@@ -111,6 +112,6 @@ def _keep(step: Coroutine[Any, Any, None], closing: AsyncExitStack) -> None:
 
 def _write(settings: Settings, secret: Manifest, state: StateDirectory) -> None:
     if settings.queue.ca_file:
-        write_private(state.path / CA_KEY, authority_of(secret))
+        write_private(state.path / AUTHORITY_KEY, authority_of(secret))
     write_private(state.settings, settings.to_json())
     write_private(state.client, client_environment(settings).encode())

@@ -27,8 +27,6 @@ from headrace.model.function import digest_of
 from headrace.model.settings import KubernetesSettings, Settings
 from headrace.scaler.explaining import Explanation
 
-PLAN = "headrace-plan"  # the config map in which the scaler tells its plan
-PLAN_KEY = "plan.json"
 LOOK_SECONDS = 0.5
 SYNC_SECONDS = 20.0
 RUNTIME = "kubernetes"
@@ -55,6 +53,8 @@ class Follower:
         self._wishes = WishesFile(state.wishes)
         self._wished: dict[str, bool] = {}
         self._written: Mapping[str, bytes] = {}
+        self._explained: Explanation | None = None
+        self._shown = (-1, -1)  # the mirrors' revisions that these are of
 
     @asynccontextmanager
     async def following(self) -> AsyncIterator[None]:
@@ -83,10 +83,13 @@ class Follower:
                 _log.warning("not followed: %s", error, extra={"action": "connect.not_followed"})
 
     def _write(self) -> None:
-        self._write_functions()
-        explained = self._explanation()
-        if explained is not None:
-            self._bulletin.tell(self._told(explained), explained)
+        shown = self._functions.revision, self._plans.revision
+        if shown != self._shown:
+            self._write_functions()
+            self._explained = self._explanation()
+            self._shown = shown
+        if self._explained is not None:  # the bulletin may have put off what was told before
+            self._bulletin.tell(self._told(self._explained), self._explained)
 
     def _write_functions(self) -> None:
         objects = {name: json.dumps(item).encode() for (_, name), item in self._functions.items.items()}
@@ -98,7 +101,7 @@ class Follower:
         self._written = objects
 
     def _explanation(self) -> Explanation | None:
-        plans = [item for (_, name), item in self._plans.items.items() if name == PLAN]
+        plans = [item for (_, name), item in self._plans.items.items() if name == labels.PLAN]
         return explanation_of(plans[0]) if plans else None
 
     def _told(self, explained: Explanation) -> StackState:
@@ -135,7 +138,7 @@ def read_objects(folder: Path) -> tuple[Installed, ...]:
 def explanation_of(plan: Manifest) -> Explanation | None:
     """What the scaler told; None when it is of a version that can't be read."""
     try:
-        return Explanation.from_json(plan.get("data", {}).get(PLAN_KEY, ""))
+        return Explanation.from_json(plan.get("data", {}).get(labels.PLAN_KEY, ""))
     except ValidationError as error:
         _log.warning("the plan can't be read: %s", error, extra={"action": "connect.plan_unread"})
         return None

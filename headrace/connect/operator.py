@@ -10,11 +10,8 @@ from pydantic import ValidationError
 from headrace.connect.forwarding import forwarded
 from headrace.kube.port import Manifest
 from headrace.model.errors import ConfigurationError
-from headrace.model.settings import Settings
-
-SECRET = "headrace-operator"  # noqa: S105  (its name)
-SETTINGS_KEY = "settings.json"
-CA_KEY = "ca.crt"
+from headrace.model.labels import AUTHORITY_KEY, OPERATOR_SECRET, SETTINGS_KEY
+from headrace.model.settings import Settings, places_of
 
 
 def settings_of(secret: Manifest) -> Settings:
@@ -22,17 +19,15 @@ def settings_of(secret: Manifest) -> Settings:
     try:
         return Settings.from_json(_entry(secret, SETTINGS_KEY))
     except ValidationError as error:
-        # Of the error only the places: a faulty value may be a secret.
-        places = ", ".join(".".join(map(str, each["loc"])) or "document" for each in error.errors())
         raise ConfigurationError(
-            f"secret {SECRET}: its {SETTINGS_KEY} does not fit this version of headrace (see {places}); "
-            "use the version that the stack was deployed with"
+            f"secret {OPERATOR_SECRET}: its {SETTINGS_KEY} does not fit this version of headrace "
+            f"(see {places_of(error)}); use the version that the stack was deployed with"
         ) from error
 
 
 def authority_of(secret: Manifest) -> bytes:
     """The certificate of the authority that the queue's server has. Raises ConfigurationError."""
-    return _entry(secret, CA_KEY)
+    return _entry(secret, AUTHORITY_KEY)
 
 
 def _entry(secret: Manifest, key: str) -> bytes:
@@ -40,7 +35,8 @@ def _entry(secret: Manifest, key: str) -> bytes:
         return base64.b64decode(secret["data"][key], validate=True)
     except (KeyError, TypeError, binascii.Error) as error:
         raise ConfigurationError(
-            f"secret {SECRET}: found no {key}, allowed one that `pulumi up` wrote; deploy the platform again"
+            f"secret {OPERATOR_SECRET}: found no {key}, allowed one that `pulumi up` wrote; "
+            "deploy the platform again"
         ) from error
 
 
@@ -50,7 +46,7 @@ def localized(settings: Settings, *, store: int | None, queue: int | None, folde
     if store is not None:
         endpoint = forwarded(settings.storage.endpoint, store)
         changes["storage"] = settings.storage.model_copy(update={"endpoint": endpoint})
-    renewed = {"ca_file": str(folder / CA_KEY) if settings.queue.ca_file else ""}
+    renewed = {"ca_file": str(folder / AUTHORITY_KEY) if settings.queue.ca_file else ""}
     if queue is not None:
         renewed["url"] = forwarded(settings.queue.url, queue)
         renewed["tls_hostname"] = settings.queue.tls_hostname or urlsplit(settings.queue.url).hostname or ""

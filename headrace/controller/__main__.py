@@ -5,10 +5,8 @@ Exit status: 0 after SIGTERM or SIGINT, 1 with the reason on stderr when it can'
 
 import asyncio
 import signal
-import socket
 import sys
 import time
-import uuid
 from pathlib import Path
 from typing import Annotated
 
@@ -22,12 +20,10 @@ from headrace.kube.leadership import Leadership, Seat
 from headrace.kube.lightkube import LightKube
 from headrace.logs.json_lines import configure_logging
 from headrace.model.errors import ConfigurationError, HeadraceError
-from headrace.model.labels import HEADRACE
+from headrace.model.labels import CONTROLLER_LEASE
 from headrace.model.settings import KubernetesSettings, Settings
 from headrace.queue.jetstream import JetStreamQueue
 from headrace.storage.s3 import S3Storage
-
-LEASE = f"{HEADRACE}-controller"
 
 
 async def _serve(settings: Settings, kubernetes: KubernetesSettings, port: int) -> None:
@@ -38,7 +34,8 @@ async def _serve(settings: Settings, kubernetes: KubernetesSettings, port: int) 
         loop.add_signal_handler(number, ended.set)
     kube, storage = LightKube.of(kubernetes), S3Storage(settings.storage)
     queue = JetStreamQueue.of(settings.queue)
-    leadership = Leadership(lambda: LightKube.of(kubernetes), _seat(kubernetes))
+    seat = Seat.own(kubernetes.platform_namespace, CONTROLLER_LEASE)
+    leadership = Leadership(lambda: LightKube.of(kubernetes), seat)
     world = World(kube, queue, storage, settings, kubernetes, time.time, time.monotonic, leadership.leading)
     service = Service(world)
     leadership.start()
@@ -70,11 +67,6 @@ async def _strive(leadership: Leadership) -> None:
         await leadership.ended()
 
 
-def _seat(kubernetes: KubernetesSettings) -> Seat:
-    identity = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
-    return Seat(kubernetes.platform_namespace, LEASE, identity)
-
-
 def main(
     settings: Annotated[Path, typer.Option(help="the settings document")],
     port: Annotated[int, typer.Option(help="where /healthz and /readyz answer")] = PORT,
@@ -84,7 +76,7 @@ def main(
         loaded = Settings.from_json(settings.read_bytes())
     except (OSError, ValidationError) as error:
         sys.exit(f"controller: the settings {settings} can't be used: {error}")
-    configure_logging((loaded.storage.secret_key, loaded.queue.token, loaded.queue.password))
+    configure_logging(loaded.secrets)
     try:
         asyncio.run(_serve(loaded, _kubernetes(loaded, settings), port))
     except HeadraceError as error:

@@ -13,9 +13,9 @@ from headrace.controller.platform import PlatformBucket
 from headrace.controller.seen import Seen
 from headrace.controller.statuses import Verdict, bucket_status
 from headrace.controller.telling import Teller
-from headrace.controller.world import World, finalizers, is_ending
+from headrace.controller.world import World, finalizers
 from headrace.kube.kinds import BUCKETS
-from headrace.kube.naming import Key, key_of
+from headrace.kube.naming import Key, is_ending, key_of
 from headrace.kube.port import Manifest
 from headrace.model.bucket import Bucket, OnBucketDelete
 from headrace.model.errors import ConfigurationError, TransientError

@@ -9,13 +9,14 @@ from headrace.controller.parts import Deployed, Parts, owner_of
 from headrace.controller.seen import Seen
 from headrace.controller.statuses import Sight, Verdict, function_status
 from headrace.controller.telling import Teller
-from headrace.controller.troubles import is_over
-from headrace.controller.world import World, finalizers, is_ending
+from headrace.controller.world import World, finalizers
 from headrace.kube.kinds import FUNCTIONS, PODS
+from headrace.kube.naming import is_ending
 from headrace.kube.port import Manifest
 from headrace.model.errors import ConfigurationError, NotFoundError, RejectedError, TransientError
 from headrace.model.function import OnDelete, digest_of
 from headrace.model.labels import FINALIZER
+from headrace.nodes.cluster import is_over
 from headrace.queue.port import Backlog
 
 BUSY_SECONDS = 2.0  # between two looks at a function that has files or workers

@@ -4,10 +4,10 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from headrace.controller.seen import Seen, label
-from headrace.controller.world import World, is_ending
+from headrace.controller.seen import Seen
+from headrace.controller.world import World
 from headrace.kube.kinds import BUCKETS, CONFIG_MAPS, NETWORK_POLICIES, SERVICE_ACCOUNTS, Kind
-from headrace.kube.naming import uid_of
+from headrace.kube.naming import is_ending, labels_of, uid_of
 from headrace.kube.port import Manifest
 from headrace.manifests.function_objects import (
     Owner,
@@ -69,9 +69,11 @@ class Parts:
     async def remove_old(self, deployed: Deployed) -> None:
         """Remove the texts of former specs that no worker reads any more."""
         name = deployed.function.name
-        read = {label(pod, DIGEST) for pod in self._seen.pods_of(name)} | {short_digest(deployed.digest)}
+        read = {labels_of(pod).get(DIGEST) for pod in self._seen.pods_of(name)} | {
+            short_digest(deployed.digest)
+        }
         for found in self._seen.made_for(CONFIG_MAPS, name):
-            if label(found, DIGEST) not in read:
+            if labels_of(found).get(DIGEST) not in read:
                 await self._world.hands.delete(CONFIG_MAPS, found)
 
     def stream_is_lost(self, function: str) -> None:

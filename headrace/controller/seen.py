@@ -15,6 +15,7 @@ from headrace.kube.kinds import (
     Kind,
 )
 from headrace.kube.mirror import Mirror
+from headrace.kube.naming import labels_of
 from headrace.kube.port import Kube, Manifest, Selection
 from headrace.manifests.function_objects import MANAGER
 from headrace.model.labels import COMPONENT, FUNCTION, HEADRACE, MANAGED_BY, PART_OF
@@ -73,22 +74,16 @@ class Seen:
 
     def made_for(self, kind: Kind, function: str) -> list[Manifest]:
         """What there is of a kind among the objects that were made for a function."""
-        return [each for each in self.made[kind].items.values() if label(each, FUNCTION) == function]
+        return [each for each in self.made[kind].items.values() if labels_of(each).get(FUNCTION) == function]
 
     def pods_of(self, function: str) -> list[Manifest]:
-        return [each for each in self.pods.items.values() if label(each, FUNCTION) == function]
+        return [each for each in self.pods.items.values() if labels_of(each).get(FUNCTION) == function]
 
     def functions_naming(self, bucket: str) -> Iterator[str]:
         """Functions that read or write a bucket, by its logical name; invalid objects are looked at too."""
         for (_, name), found in self.functions.items.items():
             if bucket in _named(found):
                 yield name
-
-
-def label(manifest: Manifest, name: str) -> str:
-    """A label's value; empty where it has none."""
-    value: str = (manifest["metadata"].get("labels") or {}).get(name, "")
-    return value
 
 
 def _named(function: Manifest) -> set[Any]:

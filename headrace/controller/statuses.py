@@ -9,7 +9,7 @@ import orjson
 from pydantic import ValidationError
 
 from headrace.controller.census import Counts
-from headrace.controller.troubles import is_over, worst
+from headrace.controller.troubles import worst
 from headrace.kube.port import Manifest
 from headrace.model.status import (
     READY,
@@ -20,6 +20,7 @@ from headrace.model.status import (
     Truth,
 )
 from headrace.model.value import StoredValue
+from headrace.nodes.cluster import is_over
 from headrace.queue.port import Backlog
 
 Told = TypeVar("Told", bound=StoredValue)

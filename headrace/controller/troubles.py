@@ -36,11 +36,6 @@ class Trouble:
     message: str
 
 
-def is_over(pod: Manifest) -> bool:
-    """Whether it has ended and only its object is there."""
-    return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
-
-
 def trouble_of(pod: Manifest) -> Trouble | None:
     """What keeps a pod from working; None: nothing that is known."""
     status = pod.get("status", {})

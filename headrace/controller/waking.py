@@ -3,11 +3,11 @@
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
-from headrace.controller.seen import Seen, label
+from headrace.controller.seen import Seen
 from headrace.controller.turns import Turns
-from headrace.controller.world import finalizers, is_ending
+from headrace.controller.world import finalizers
 from headrace.kube.kinds import BUCKETS, FUNCTIONS, Kind
-from headrace.kube.naming import Key, key_of, uid_of
+from headrace.kube.naming import Key, is_ending, key_of, labels_of, uid_of
 from headrace.kube.port import Change, Event, Manifest
 from headrace.model.labels import FUNCTION
 from headrace.model.status import READY
@@ -73,7 +73,7 @@ class Waking:
             self._wake_platform()
 
     def _part(self, event: Event) -> None:
-        function = label(event.manifest, FUNCTION)
+        function = labels_of(event.manifest).get(FUNCTION, "")
         if function:
             whose = Whose(FUNCTIONS, self._seen.namespace, function)
             self._turns.add(whose, after_seconds=PODS_SECONDS)

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from headrace.kube.kinds import Kind
-from headrace.kube.naming import key_of, uid_of, version_of
+from headrace.kube.naming import is_ending, key_of, uid_of, version_of
 from headrace.kube.port import Kube, Manifest
 from headrace.manifests.function_objects import MANAGER
 from headrace.model.errors import TransientError
@@ -127,8 +127,3 @@ class Hands:
 def finalizers(found: Manifest) -> list[str]:
     """Who has something to do before the object may go."""
     return list(found["metadata"].get("finalizers") or ())
-
-
-def is_ending(found: Manifest) -> bool:
-    """Whether its deletion is ordered."""
-    return "deletionTimestamp" in found["metadata"]

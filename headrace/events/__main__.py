@@ -6,10 +6,8 @@ Exit status: 0 after SIGTERM or SIGINT, 1 with the reason on stderr when it can'
 
 import asyncio
 import signal
-import socket
 import sys
 import time
-import uuid
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -29,12 +27,11 @@ from headrace.kube.mirror import Mirror
 from headrace.kube.port import Selection
 from headrace.logs.json_lines import configure_logging
 from headrace.model.errors import HeadraceError
-from headrace.model.labels import HEADRACE
+from headrace.model.labels import LISTING_LEASE
 from headrace.model.settings import KubernetesSettings, Settings
 from headrace.queue.jetstream import JetStreamQueue
 from headrace.storage.s3 import S3Storage
 
-LEASE = f"{HEADRACE}-listing"
 GRACE_SECONDS = 4  # for requests that are under way when the process is told to stop
 KEEP_ALIVE_SECONDS = 75  # longer than a sender's pause, so that it need not connect anew
 
@@ -67,7 +64,7 @@ async def _on_kubernetes(
     kube = LightKube.of(place)
     closing.push_async_callback(kube.close)
     functions = await closing.enter_async_context(Mirror(kube, FUNCTIONS, Selection(place.namespace)))
-    seat = Seat(place.platform_namespace, LEASE, f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}")
+    seat = Seat.own(place.platform_namespace, LISTING_LEASE)
     leadership = Leadership(lambda: LightKube.of(place), seat)
     leadership.start()
     closing.push_async_callback(leadership.stop)
@@ -95,8 +92,7 @@ def main(settings: Annotated[Path, typer.Option(help="the settings document")]) 
         loaded = Settings.from_json(settings.read_bytes())
     except (OSError, ValidationError) as error:
         sys.exit(f"events: the settings {settings} can't be used: {error}")
-    queue = loaded.queue
-    configure_logging((loaded.receiver.token, loaded.storage.secret_key, queue.token, queue.password))
+    configure_logging(loaded.secrets)
     try:
         asyncio.run(_serve(loaded))
     except HeadraceError as error:

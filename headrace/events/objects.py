@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from headrace.catalog.deployed import function_of
 from headrace.kube.mirror import Mirror
-from headrace.kube.naming import uid_of
+from headrace.kube.naming import is_ending, uid_of
 from headrace.kube.port import Manifest
 from headrace.model.errors import ConfigurationError, TransientError
 from headrace.model.function import Function
@@ -49,7 +49,7 @@ class ObjectSource:
         await self._mirror.changed(seconds)
 
     def _look(self) -> None:
-        living = (each for each in self._mirror.items.values() if "deletionTimestamp" not in each["metadata"])
+        living = (each for each in self._mirror.items.values() if not is_ending(each))
         self._read = {each["metadata"]["name"]: self._of(each) for each in living}
         read = (self._read[name].function for name in sorted(self._read))
         found = tuple(function for function in read if function is not None)

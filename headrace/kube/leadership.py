@@ -7,8 +7,10 @@ and the fence needs nobody to be punctual, for it is asked and reads the clock i
 
 import asyncio
 import logging
+import socket
 import threading
 import time
+import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -38,6 +40,11 @@ class Seat:
     namespace: str
     name: str
     identity: str
+
+    @classmethod
+    def own(cls, namespace: str, name: str) -> "Seat":
+        """With an identity that no other process has: in a pod the host's name is the pod's."""
+        return cls(namespace, name, f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}")
 
 
 class Elector:

@@ -1,5 +1,7 @@
 """Reading what every manifest has: its name, its versions, its labels."""
 
+from collections.abc import Mapping
+
 from headrace.kube.kinds import Kind
 from headrace.kube.port import Manifest, Selection
 from headrace.model.errors import ConfigurationError
@@ -25,11 +27,22 @@ def uid_of(manifest: Manifest) -> str:
     return uid
 
 
+def labels_of(manifest: Manifest) -> Mapping[str, str]:
+    """Its labels; empty where it has none."""
+    found: Mapping[str, str] = manifest["metadata"].get("labels") or {}
+    return found
+
+
+def is_ending(manifest: Manifest) -> bool:
+    """Whether its deletion is ordered."""
+    return "deletionTimestamp" in manifest["metadata"]
+
+
 def is_selected(manifest: Manifest, selection: Selection) -> bool:
     """Whether a selection takes it."""
-    metadata = manifest["metadata"]
-    labels = metadata.get("labels") or {}
-    return selection.namespace in (None, metadata.get("namespace", "")) and all(
+    namespace, _ = key_of(manifest)
+    labels = labels_of(manifest)
+    return selection.namespace in (None, namespace) and all(
         labels.get(name) == value for name, value in selection.labels.items()
     )
 

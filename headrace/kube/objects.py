@@ -18,7 +18,7 @@ from headrace.kube.kinds import (
     Kind,
 )
 from headrace.kube.merging import Path, value_at
-from headrace.kube.naming import key_of, told_as
+from headrace.kube.naming import is_ending, key_of, told_as
 from headrace.kube.port import Manifest
 from headrace.model.errors import ConfigurationError
 
@@ -135,11 +135,6 @@ def next_generation(kind: Kind, before: Manifest, after: Manifest) -> dict[str, 
     wanted = [{name: each for name, each in one.items() if name not in ignored} for one in (before, after)]
     generation: int = before["metadata"]["generation"]
     return {"generation": generation + (wanted[0] != wanted[1])}
-
-
-def is_ending(manifest: Manifest) -> bool:
-    """Whether its deletion is ordered."""
-    return "deletionTimestamp" in manifest["metadata"]
 
 
 def is_released(manifest: Manifest) -> bool:

@@ -19,6 +19,7 @@ from headrace.model.labels import (
     MANAGED_BY,
     PART_OF,
     POOL,
+    SETTINGS_KEY,
     short_digest,
 )
 from headrace.model.resources import GPU
@@ -180,7 +181,7 @@ def _supervisor(function: Function, sidecar: SidecarSettings) -> Manifest:
         "image": sidecar.image,
         "restartPolicy": "Always",
         "command": ["python", "-m", "headrace.worker"],
-        "args": ["--settings", f"{SETTINGS}/settings.json", "--function", function.name],
+        "args": ["--settings", f"{SETTINGS}/{SETTINGS_KEY}", "--function", function.name],
         "env": [
             {"name": "HEADRACE_WORKER", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
         ],

@@ -1,4 +1,4 @@
-"""Names that objects on Kubernetes carry: the API group, labels, annotations, finalizers."""
+"""Names that objects on Kubernetes carry: the API group, labels, annotations, finalizers, shared objects."""
 
 GROUP = "headrace.dev"
 VERSION = "v1alpha1"
@@ -19,6 +19,19 @@ STARTED = f"{GROUP}/ordered-at"  # on a node: seconds since the epoch at which i
 FINALIZER = f"{GROUP}/controller"  # the controller has something to do before the object may go
 
 HEADRACE = "headrace"  # the value of PART_OF; the prefix of the managers' names
+
+# Objects of the platform's namespace that one part writes, and others read or grant rights on by name
+LISTING_LEASE = f"{HEADRACE}-listing"  # whose holder is the receiver that lists
+SCALER_LEASE = f"{HEADRACE}-scaler"
+CONTROLLER_LEASE = f"{HEADRACE}-controller"
+SCALER_MEMORY = f"{HEADRACE}-scaler-memory"  # a config map: what the scaler has learned
+PLAN = f"{HEADRACE}-plan"  # a config map: what the scaler has decided, for people
+PLAN_KEY = "plan.json"
+OPERATOR_SECRET = f"{HEADRACE}-operator"  # settings for a person's commands
+
+# Entries of the secrets that hold a service's settings
+SETTINGS_KEY = "settings.json"
+AUTHORITY_KEY = "ca.crt"  # the authority that signed the queue's certificate
 
 DIGEST_LENGTH = 10
 

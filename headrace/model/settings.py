@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from headrace.model.function import Function, Resources
 from headrace.model.value import Value
@@ -100,6 +100,16 @@ class Settings(Value):
     platform_bucket: str = "headrace"
     buckets: Mapping[str, str] = Field(default_factory=dict)  # logical name -> real name, where they differ
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Values that no log may show; those that are not set are empty."""
+        return (self.storage.secret_key, self.queue.token, self.queue.password, self.receiver.token)
+
     def real_bucket(self, logical: str) -> str:
         """The store's name of a bucket that a function names."""
         return self.buckets.get(logical, logical)
+
+
+def places_of(error: ValidationError) -> str:
+    """Where a settings document is faulty; only the places, as a faulty value may be a secret."""
+    return ", ".join(".".join(map(str, each["loc"])) or "document" for each in error.errors())

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from headrace.model.function import Access, Function, Toleration
+from headrace.model.function import Access, Function, Resources, Toleration
 from headrace.model.pool import NodePool, Provides, Taint, TaintEffect
 from headrace.model.resources import CPU, EPHEMERAL_STORAGE, GPU, MEMORY, PODS, ResourceList
 
@@ -49,19 +49,23 @@ def suits(function: Function, pool: NodePool) -> bool:
     )
 
 
-def request_of(function: Function) -> ResourceList:
-    """What one worker needs of its node, without the platform's sidecar.
-
-    A GPU counts unless the function takes remote ones only: those are another node's.
-    """
-    needs, gpu = function.spec.resources, function.spec.gpu
-    local = gpu is not None and any(way is not Access.REMOTE for way in gpu.access)
+def listed(needs: Resources) -> ResourceList:
+    """What a container asks for."""
     return ResourceList.of(
         {
             CPU: needs.cpu_millicores,
             MEMORY: needs.memory_bytes,
             EPHEMERAL_STORAGE: needs.ephemeral_storage_bytes,
-            PODS: 1,
-            GPU: gpu.count if gpu is not None and local else 0,
         }
     )
+
+
+def request_of(function: Function) -> ResourceList:
+    """What one worker needs of its node, without the platform's sidecar.
+
+    A GPU counts unless the function takes remote ones only: those are another node's.
+    """
+    gpu = function.spec.gpu
+    local = gpu is not None and any(way is not Access.REMOTE for way in gpu.access)
+    devices = {PODS: 1, GPU: gpu.count if gpu is not None and local else 0}
+    return listed(function.spec.resources).plus(ResourceList.of(devices))

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from headrace.kube.mirror import Mirror
+from headrace.kube.naming import is_ending, labels_of
 from headrace.kube.port import Manifest
 from headrace.model import labels
 from headrace.model.errors import TransientError
@@ -32,19 +33,13 @@ def stopping_since(node: Manifest) -> float | None:
 
 def is_stopping(node: Manifest) -> bool:
     """Whether it is ordered to go."""
-    return STOPPING in notes_of(node) or "deletionTimestamp" in node["metadata"]
+    return STOPPING in notes_of(node) or is_ending(node)
 
 
 def notes_of(item: Manifest) -> Mapping[str, str]:
     """Its annotations."""
     notes: Mapping[str, str] = item["metadata"].get("annotations") or {}
     return notes
-
-
-def labels_of(item: Manifest) -> Mapping[str, str]:
-    """Its labels."""
-    found: Mapping[str, str] = item["metadata"].get("labels") or {}
-    return found
 
 
 def sighting_of(node: Manifest, pods: Iterable[Manifest]) -> Sighting:

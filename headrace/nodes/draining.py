@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from headrace.kube.kinds import NODES
-from headrace.kube.naming import key_of, uid_of
+from headrace.kube.naming import is_ending, key_of, uid_of
 from headrace.kube.port import Kube, Manifest
 from headrace.model.errors import ChangedError, NotFoundError, TransientError
 from headrace.nodes.cluster import STOPPING, is_over, stays, stopping_since
@@ -41,8 +41,8 @@ class Drain:
 def drain_of(node: Manifest, pods: Iterable[Manifest], *, now: float, bound: float = DRAIN_SECONDS) -> Drain:
     """What is left on a node; `now`: seconds since the epoch, `bound`: seconds from the order on."""
     left = [pod for pod in pods if not is_over(pod) and not stays(pod)]
-    ending = tuple(pod for pod in left if "deletionTimestamp" in pod["metadata"])
-    asked = tuple(pod for pod in left if "deletionTimestamp" not in pod["metadata"])
+    ending = tuple(pod for pod in left if is_ending(pod))
+    asked = tuple(pod for pod in left if not is_ending(pod))
     since = stopping_since(node)
     return Drain(asked, ending, overdue=since is not None and now - since > bound)
 

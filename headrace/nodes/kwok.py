@@ -12,7 +12,7 @@ from typing import Any
 
 from headrace.kube.kinds import NODES
 from headrace.kube.mirror import Mirror
-from headrace.kube.naming import uid_of, version_of
+from headrace.kube.naming import labels_of, uid_of, version_of
 from headrace.kube.port import Kube, Manifest
 from headrace.model import labels
 from headrace.model.errors import (
@@ -24,7 +24,7 @@ from headrace.model.errors import (
 )
 from headrace.model.pool import UNSAID, NodePool
 from headrace.model.resources import CPU, ResourceList
-from headrace.nodes.cluster import by_node, check_seen, is_stopping, labels_of, sighting_of
+from headrace.nodes.cluster import by_node, check_seen, is_stopping, sighting_of
 from headrace.nodes.draining import DRAIN_SECONDS, cordon, drain_of, evict
 from headrace.nodes.port import Power, Sighting
 

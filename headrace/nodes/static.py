@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from headrace.kube.mirror import Mirror
+from headrace.kube.naming import labels_of
 from headrace.model.errors import NotFoundError
 from headrace.model.labels import POOL
 from headrace.model.pool import NodePool
-from headrace.nodes.cluster import by_node, check_seen, labels_of, sighting_of
+from headrace.nodes.cluster import by_node, check_seen, sighting_of
 from headrace.nodes.port import Sighting
 
 

@@ -5,9 +5,7 @@ Exit status: 0 after SIGTERM or SIGINT, 1 with the reason on stderr when it can'
 
 import asyncio
 import signal
-import socket
 import sys
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -20,11 +18,11 @@ from headrace.kube.leadership import Leadership, Seat
 from headrace.kube.lightkube import LightKube
 from headrace.logs.json_lines import configure_logging
 from headrace.model.errors import ConfigurationError, HeadraceError
+from headrace.model.labels import SCALER_LEASE
 from headrace.model.settings import KubernetesSettings, Settings
 from headrace.queue.jetstream import JetStreamQueue
 from headrace.scaler.kubernetes.leading import Life, Parts
 
-LEASE = "headrace-scaler"
 SILENT_SECONDS = 30.0  # the API server may be away so long before the pod is told not to be ready
 # A step is bounded by its calls' own limits. One that never ends keeps the lease, which a thread renews.
 STILL_SECONDS = 180.0
@@ -49,7 +47,7 @@ class _Health:
 
 async def _serve(settings: Settings, place: KubernetesSettings, port: int) -> None:
     kube, queue = LightKube.of(place), JetStreamQueue.of(settings.queue)
-    seat = Seat(place.platform_namespace, LEASE, f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}")
+    seat = Seat.own(place.platform_namespace, SCALER_LEASE)
     leadership = Leadership(lambda: LightKube.of(place), seat)
     life = Life(Parts(kube, queue, place, leadership))
     health = _Health(life)
@@ -82,7 +80,7 @@ def main(
         loaded = Settings.from_json(settings.read_bytes())
     except (OSError, ValidationError) as error:
         sys.exit(f"scaler: the settings {settings} can't be used: {error}")
-    configure_logging((loaded.storage.secret_key, loaded.queue.token, loaded.queue.password))
+    configure_logging(loaded.secrets)
     try:
         if loaded.kubernetes is None:
             raise ConfigurationError("settings: kubernetes is missing; add its namespaces and the sidecar")

@@ -63,7 +63,7 @@ async def serve_in_pod(settings: Settings, name: str, storage: Storage, queue: Q
     """Work beside the user's container until SIGTERM; who starts workers sees to changes of the function."""
     installed = load_deployed(Path(settings.functions_directory) / name)
     secrets = mounted_secrets(Path(settings.worker.secrets_directory), installed.function.spec.secrets)
-    configure_logging((*_own_secrets(settings), *secrets.values()))
+    configure_logging((*settings.secrets, *secrets.values()))
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -76,15 +76,11 @@ async def serve_in_pod(settings: Settings, name: str, storage: Storage, queue: Q
         sweeping.cancel()
 
 
-def _own_secrets(settings: Settings) -> tuple[str, ...]:
-    return (settings.storage.secret_key, settings.queue.token, settings.queue.password)
-
-
 async def serve(settings: Settings, name: str, storage: Storage, queue: Queue) -> None:
     """Work on this machine until SIGTERM or SIGINT, or until the function changes."""
     installed = load_function(Path(settings.functions_directory) / name)
     secrets = read_secrets(Path(settings.worker.secrets_directory), installed.function.spec.secrets)
-    configure_logging((*_own_secrets(settings), *secrets.values()))
+    configure_logging((*settings.secrets, *secrets.values()))
     with worker_folder(Path(settings.worker.work_directory), worker_name(name)) as folder:
         worker = build_worker(
             installed, settings, storage, queue,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pulumi
 
 from headrace.manifests.worker_pod import SETTINGS
+from headrace.model.labels import SETTINGS_KEY
 from infra import names
 from infra.access import Access, Rule
 from infra.manifests.parts import (
@@ -95,7 +96,7 @@ def _container(workload: Workload) -> Manifest:
         "name": workload.name,
         "image": workload.image,
         "command": ["python", "-m", MODULES[workload.name]],
-        "args": ["--settings", f"{SETTINGS}/settings.json"],
+        "args": ["--settings", f"{SETTINGS}/{SETTINGS_KEY}"],
         "env": [{"name": "PYTHONDONTWRITEBYTECODE", "value": "1"}],  # its root can't be written
         "ports": [{"name": "http", "containerPort": workload.port}],
         "resources": AMOUNTS[workload.name].manifest,

@@ -19,6 +19,7 @@ from headrace.kube.lightkube import LightKube
 from headrace.local.process import Process, free_ports
 from headrace.manifests.definitions import definitions
 from headrace.model.errors import NotFoundError
+from headrace.model.labels import LISTING_LEASE
 from headrace.model.settings import (
     KubernetesSettings,
     QueueSettings,
@@ -29,7 +30,6 @@ from headrace.model.settings import (
 )
 from headrace.queue.jetstream import JetStreamQueue
 from headrace.storage.s3 import S3Storage
-from infra.access import LISTING_LEASE
 from infra.access import receiver as access
 from infra.manifests.services import account, roles
 from tests.fixtures.kube import settings_of, until

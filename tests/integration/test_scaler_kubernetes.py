@@ -27,7 +27,7 @@ from headrace.local.process import Process, free_ports
 from headrace.manifests.definitions import definitions
 from headrace.model.errors import NotFoundError
 from headrace.model.function import digest_of
-from headrace.model.labels import POOL
+from headrace.model.labels import PLAN, POOL, SCALER_LEASE
 from headrace.model.observation import Standing
 from headrace.model.pool import Driver
 from headrace.model.settings import (
@@ -42,7 +42,6 @@ from headrace.model.settings import (
 from headrace.model.task import Task
 from headrace.queue.jetstream import JetStreamQueue
 from headrace.scaler.explaining import Explanation
-from infra.access import PLAN, SCALER_LEASE
 from infra.access import scaler as access
 from infra.manifests.services import account, roles
 from tests.fixtures.kube import settings_of, until

@@ -4,13 +4,13 @@ import resource
 import shlex
 import subprocess
 import time
-from collections import deque
 from collections.abc import Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-TAIL_LINES = 20
+from tools.images import running as logged
+from tools.images.faults import ImagesError
 
 
 class ToolchainError(Exception):
@@ -36,27 +36,10 @@ def run(
     command: Sequence[str], log: Path, *, folder: Path | None = None, environ: Mapping[str, str] | None = None
 ) -> None:
     """Run to its end; appends to the log. Raises ToolchainError with the command and the log's end."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as sink:
-        sink.write(f"$ {shlex.join(command)}\n".encode())
-        sink.flush()
-        try:
-            code = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=sink,
-                stderr=sink,
-                cwd=folder,
-                env=environ,
-                check=False,
-            ).returncode
-        except OSError as fault:
-            raise ToolchainError(f"{command[0]} can't be run: {fault}") from fault
-    if code:
-        raise ToolchainError(
-            f"this command failed with code {code}:\n  {shlex.join(command)}\n"
-            f"the end of its output (all of it: {log}):\n{_tail(log)}"
-        )
+    try:
+        logged.run(command, log, folder=folder, environ=environ)
+    except ImagesError as fault:
+        raise ToolchainError(str(fault)) from fault
 
 
 def output_of(
@@ -83,7 +66,7 @@ def output_of(
     except (OSError, subprocess.TimeoutExpired) as fault:
         raise ToolchainError(f"{shlex.join(command)}: {fault}") from fault
     if done.returncode not in codes:
-        end = "\n".join(done.stderr.splitlines()[-TAIL_LINES:])
+        end = "\n".join(done.stderr.splitlines()[-logged.TAIL_LINES :])
         raise ToolchainError(
             f"this command failed with code {done.returncode}:\n  {shlex.join(command)}\n{end}"
         )
@@ -95,8 +78,3 @@ def told_by(path: Path, ask: Sequence[str]) -> str:
     with suppress(ToolchainError):
         return output_of([str(path), *ask], limit=10)
     return ""
-
-
-def _tail(log: Path) -> str:
-    with log.open(errors="replace") as lines:
-        return "".join(f"  {line}" for line in deque(lines, TAIL_LINES)).rstrip()

@@ -9,7 +9,7 @@ import pytest
 
 from headrace.connect.following import Follower, explanation_of, read_objects
 from headrace.connect.forwarding import Target, command_of, forwarded, target_of
-from headrace.connect.operator import CA_KEY, SETTINGS_KEY, authority_of, localized, settings_of
+from headrace.connect.operator import authority_of, localized, settings_of
 from headrace.kube.kinds import CONFIG_MAPS, FUNCTIONS, NODES
 from headrace.kube.memory import MemoryKube
 from headrace.local.remembering import wish
@@ -89,13 +89,18 @@ def test_what_is_reached_directly_keeps_its_address():
 
 
 def test_the_operators_secret_gives_settings_and_authority():
-    held = secret(**{SETTINGS_KEY: SETTINGS.to_json(), CA_KEY: b"pem"})
+    held = secret(**{labels.SETTINGS_KEY: SETTINGS.to_json(), labels.AUTHORITY_KEY: b"pem"})
     assert (settings_of(held), authority_of(held)) == (SETTINGS, b"pem")
 
 
 @pytest.mark.parametrize(
     "held",
-    [{}, {"data": {}}, {"data": {SETTINGS_KEY: "%"}}, secret(**{SETTINGS_KEY: b'{"storage": "hidden"}'})],
+    [
+        {},
+        {"data": {}},
+        {"data": {labels.SETTINGS_KEY: "%"}},
+        secret(**{labels.SETTINGS_KEY: b'{"storage": "hidden"}'}),
+    ],
 )
 def test_a_secret_that_is_none_is_refused_without_its_content(held):
     with pytest.raises(ConfigurationError, match="secret headrace-operator") as refusal:

@@ -7,11 +7,12 @@ import pytest
 
 from headrace.kube.kinds import CONFIG_MAPS, NODE_POOLS, NODES
 from headrace.kube.mirror import Mirror
+from headrace.model import labels
 from headrace.model.labels import ENABLED
 from headrace.model.resources import CPU, ResourceList
 from headrace.scaler.decide import decide
 from headrace.scaler.explaining import Explanation
-from headrace.scaler.kubernetes import keeping, telling
+from headrace.scaler.kubernetes import keeping
 from headrace.scaler.kubernetes.keeping import MapKeeper
 from headrace.scaler.kubernetes.objects import pools_in
 from headrace.scaler.kubernetes.telling import Bulletin, Remarks
@@ -104,11 +105,11 @@ async def test_a_memory_that_can_not_be_read_is_begun_anew(
     data: Mapping[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     cluster = Cluster()
-    broken = {"metadata": {"name": keeping.NAME, "namespace": PLATFORM}, "binaryData": data}
+    broken = {"metadata": {"name": labels.SCALER_MEMORY, "namespace": PLATFORM}, "binaryData": data}
     await cluster.kube.create(CONFIG_MAPS, broken)
     keeper = await keeper_of(cluster)
     assert keeper.read() == Remembered()
-    assert keeping.NAME in caplog.text
+    assert labels.SCALER_MEMORY in caplog.text
     keeper.keep(learned(1))
     await keeper.write()
     assert (await keeper_of(cluster)).read() == learned(1)
@@ -126,7 +127,7 @@ def decision(moment: float, waiting: int = 2) -> Decision:
 
 
 async def told(cluster: Cluster) -> Explanation:
-    return Explanation.from_json((await cluster.map(telling.NAME))["data"][telling.KEY])
+    return Explanation.from_json((await cluster.map(labels.PLAN))["data"][labels.PLAN_KEY])
 
 
 async def test_the_newest_decision_is_told_and_only_what_is_new() -> None:

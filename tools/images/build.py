@@ -1,6 +1,7 @@
 """Builds what is not there yet: context, image, archive, bill of materials, registry, in this order."""
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -113,7 +114,7 @@ class Shop:
         self.tell(f"{recipe.name}: context ready")
         order.archive.unlink(missing_ok=True)
         for command in self.engine.build(order):
-            run(command, log, self.environ)
+            run(command, log, environ=os.environ | self.environ)
         contents = contents_of(order.archive)
         if self.bills:
             count = write_bill(
@@ -142,7 +143,7 @@ class Shop:
         """The digest that the registry has it by."""
         told = self.output / f".{name}.pushed"
         for command in self.engine.push(order, told):
-            run(command, log, self.environ)
+            run(command, log, environ=os.environ | self.environ)
         digest = self.engine.digest_in(told.read_text())
         told.unlink()
         self.tell(f"{name}: pushed as {digest}")

@@ -1,6 +1,5 @@
 """Runs commands: output into a log, the end of it told when one fails."""
 
-import os
 import shlex
 import subprocess
 from collections import deque
@@ -13,8 +12,13 @@ TAIL_LINES = 20
 PROBE_SECONDS = 30.0
 
 
-def run(command: Sequence[str], log: Path, environ: Mapping[str, str] | None = None) -> None:
-    """Run to its end; appends to the log. Raises ImagesError with the command and the log's end."""
+def run(
+    command: Sequence[str], log: Path, *, folder: Path | None = None, environ: Mapping[str, str] | None = None
+) -> None:
+    """Run to its end; appends to the log. Raises ImagesError with the command and the log's end.
+
+    `environ` is the command's whole environment; without it, this process's own.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as sink:
         sink.write(f"$ {shlex.join(command)}\n".encode())
@@ -22,7 +26,7 @@ def run(command: Sequence[str], log: Path, environ: Mapping[str, str] | None = N
         try:
             code = subprocess.run(
                 command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink,
-                env=None if environ is None else os.environ | environ, check=False,
+                cwd=folder, env=environ, check=False,
             ).returncode  # fmt: skip
         except OSError as fault:
             raise ImagesError(f"{command[0]} can't be run: {fault}") from fault

@@ -5,6 +5,7 @@ import gzip
 import logging
 import zlib
 from contextlib import suppress
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -15,7 +16,6 @@ from headrace.model import labels
 from headrace.model.errors import ChangedError, HeadraceError, NotFoundError, RejectedError
 from headrace.scaler.memory import Remembered
 
-NAME = "headrace-scaler-memory"
 KEY = "memory.json.gz"
 # A config map's data may have a MiB; the memory of a thousand nodes takes some 20 KiB of it.
 # https://kubernetes.io/docs/concepts/configuration/configmap/#motivation
@@ -80,9 +80,15 @@ class MapKeeper:
         self._version = version_of(written)
 
 
+def map_metadata(namespace: str, name: str) -> dict[str, Any]:
+    """Of a config map that the scaler writes."""
+    marks = {labels.PART_OF: labels.HEADRACE, labels.COMPONENT: "scaler"}
+    return {"name": name, "namespace": namespace, "labels": marks}
+
+
 async def _found(kube: Kube, namespace: str) -> Manifest | None:
     with suppress(NotFoundError):
-        return await kube.get(CONFIG_MAPS, NAME, namespace=namespace)
+        return await kube.get(CONFIG_MAPS, labels.SCALER_MEMORY, namespace=namespace)
     return None
 
 
@@ -91,15 +97,14 @@ def _map(namespace: str, remembered: Remembered, version: str) -> Manifest:
     packed = base64.b64encode(gzip.compress(remembered.to_json(), mtime=0)).decode()
     if len(packed) > MOST_BYTES:
         raise RejectedError(
-            f"{len(packed)} bytes are too many for config map {NAME}, which holds {MOST_BYTES}"
+            f"{len(packed)} bytes are too many for config map {labels.SCALER_MEMORY}, "
+            f"which holds {MOST_BYTES}"
         )
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {
-            "name": NAME,
-            "namespace": namespace,
-            "labels": {labels.PART_OF: labels.HEADRACE, labels.COMPONENT: "scaler"},
+            **map_metadata(namespace, labels.SCALER_MEMORY),
             **({"resourceVersion": version} if version else {}),
         },
         "binaryData": {KEY: packed},
@@ -112,5 +117,6 @@ def _remembered(found: Manifest) -> Remembered:
         packed = base64.b64decode(found["binaryData"][KEY])
         return Remembered.from_json(gzip.decompress(packed))
     except (KeyError, ValueError, OSError, EOFError, zlib.error, ValidationError) as error:
-        _log.error("config map %s can't be read: %s", NAME, error, extra={"action": "scaler.memory_unread"})
+        extra = {"action": "scaler.memory_unread"}
+        _log.error("config map %s can't be read: %s", labels.SCALER_MEMORY, error, extra=extra)
         return Remembered()

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from headrace.catalog.deployed import function_of, pool_of
 from headrace.kube.mirror import Mirror
-from headrace.kube.naming import key_of, uid_of, version_of
+from headrace.kube.naming import is_ending, key_of, uid_of, version_of
 from headrace.kube.port import Manifest
 from headrace.model.errors import ConfigurationError
 from headrace.model.function import Function, digest_of
@@ -94,7 +94,7 @@ class Functions:
 
 def pools_in(mirror: Mirror) -> Parsed[NodePool]:
     """The pools of a mirror of NodePool objects."""
-    return Parsed(mirror, lambda pool: None if _is_ending(pool) else pool_of(pool))
+    return Parsed(mirror, lambda pool: None if is_ending(pool) else pool_of(pool))
 
 
 def workers_in(mirror: Mirror, namespace: str) -> Parsed[WorkerPod]:
@@ -108,7 +108,7 @@ def _worker_of(namespace: str, pod: Manifest) -> WorkerPod | None:
 
 def _deployed_of(manifest: Manifest) -> Deployed | None:
     """A Function object as workers see it; one that is ending gets none. Raises ConfigurationError."""
-    if _is_ending(manifest):
+    if is_ending(manifest):
         return None
     function = function_of(manifest)
     digest = digest_of(function, {})
@@ -117,13 +117,9 @@ def _deployed_of(manifest: Manifest) -> Deployed | None:
 
 def _mark_of_function(manifest: Manifest) -> Hashable:
     """Figures in its status change all the time, and are no change of the function."""
-    return manifest["metadata"].get("generation"), _is_ending(manifest), _ready_digest(manifest)
+    return manifest["metadata"].get("generation"), is_ending(manifest), _ready_digest(manifest)
 
 
 def _ready_digest(manifest: Manifest) -> str:
     digest: str = (manifest.get("status") or {}).get("digest", "")
     return digest
-
-
-def _is_ending(manifest: Manifest) -> bool:
-    return "deletionTimestamp" in manifest["metadata"]

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from headrace.kube.naming import uid_of
+from headrace.kube.naming import is_ending, labels_of, uid_of
 from headrace.kube.port import Manifest
 from headrace.model import labels
 from headrace.model.resources import ResourceList
-from headrace.nodes.cluster import is_over, is_worker, labels_of, request_of_pod
+from headrace.nodes.cluster import is_over, is_worker, request_of_pod
 
 # https://kubernetes.io/docs/concepts/containers/images/#imagepullbackoff and kubelet's own reasons
 STUCK = frozenset(
@@ -73,7 +73,7 @@ def worker_pod_of(pod: Manifest) -> WorkerPod | None:
         node=_node_of(pod),
         started=datetime.fromisoformat(metadata["creationTimestamp"]).timestamp(),
         request=request_of_pod(pod),
-        leaving="deletionTimestamp" in metadata,
+        leaving=is_ending(pod),
         running=pod.get("status", {}).get("phase") == "Running" and not stuck,
         ended=is_over(pod),
         stuck=bool(stuck),

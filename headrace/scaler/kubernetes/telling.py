@@ -10,13 +10,10 @@ from headrace.model import labels
 from headrace.model.errors import HeadraceError
 from headrace.model.pool import NodePool
 from headrace.scaler.explaining import Explanation, FunctionStory, PoolStory, Shortfall, explanation
-from headrace.scaler.kubernetes.keeping import MANAGER
+from headrace.scaler.kubernetes.keeping import MANAGER, map_metadata
 from headrace.scaler.plan import Reason, ReasonCode
 from headrace.scaler.service import Decision
 from headrace.scaler.snapshot import BootEstimate
-
-NAME = "headrace-plan"
-KEY = "plan.json"
 
 _log = logging.getLogger(__name__)
 
@@ -97,10 +94,6 @@ def plan_map(namespace: str, told: Explanation) -> Manifest:
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": {
-            "name": NAME,
-            "namespace": namespace,
-            "labels": {labels.PART_OF: labels.HEADRACE, labels.COMPONENT: "scaler"},
-        },
-        "data": {KEY: told.to_json().decode()},
+        "metadata": map_metadata(namespace, labels.PLAN),
+        "data": {labels.PLAN_KEY: told.to_json().decode()},
     }

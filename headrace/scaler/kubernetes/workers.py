@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 
 from headrace.kube.kinds import NODES, PODS
 from headrace.kube.mirror import Mirror
+from headrace.kube.naming import labels_of
 from headrace.kube.port import Kube
 from headrace.manifests.worker_pod import worker_pod
 from headrace.model.errors import ChangedError, ConfigurationError, ExistsError, NotFoundError
 from headrace.model.function import Function
 from headrace.model.labels import POOL, short_digest
-from headrace.model.resources import CPU, EPHEMERAL_STORAGE, MEMORY, ResourceList
+from headrace.model.resources import ResourceList
 from headrace.model.settings import KubernetesSettings
-from headrace.model.suiting import request_of
-from headrace.nodes.cluster import labels_of
+from headrace.model.suiting import listed, request_of
 from headrace.queue.port import Queue
 from headrace.scaler.kubernetes.failing import Failing
 from headrace.scaler.kubernetes.hearing import Hearing
@@ -185,14 +185,7 @@ def _sidecar_request(settings: KubernetesSettings) -> ResourceList:
         raise ConfigurationError(
             "settings: kubernetes.sidecar is missing, which the scaler needs to start workers; add it"
         )
-    needs = settings.sidecar.resources
-    return ResourceList.of(
-        {
-            CPU: needs.cpu_millicores,
-            MEMORY: needs.memory_bytes,
-            EPHEMERAL_STORAGE: needs.ephemeral_storage_bytes,
-        }
-    )
+    return listed(settings.sidecar.resources)
 
 
 def _is_current(pod: WorkerPod, functions: Mapping[str, Deployed]) -> bool:

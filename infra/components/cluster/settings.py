@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import pulumi
 
+from headrace.model.labels import AUTHORITY_KEY, SETTINGS_KEY
 from infra import names
 from infra.components.cluster.credentials import Credentials
-from infra.documents import AUTHORITY, DOCUMENT, READERS, Made, document
+from infra.documents import READERS, Made, document
 from infra.manifests.parts import metadata
 from infra.marks import marked
 from infra.objects import Ground, declare
@@ -50,4 +51,4 @@ class Documents(pulumi.ComponentResource):
 
 
 def _contents(reader: str, stack: StackSettings, made: Made) -> dict[str, str]:
-    return {DOCUMENT: document(reader, stack, made).to_json().decode(), AUTHORITY: made.authority}
+    return {SETTINGS_KEY: document(reader, stack, made).to_json().decode(), AUTHORITY_KEY: made.authority}
