@@ -133,7 +133,7 @@ class KwokNodes:
 
     def _sighting(self, name: str, node: Manifest | None, pods: Sequence[Manifest]) -> Sighting:
         if node is None:
-            return Sighting(name, Power.OFF)
+            return Sighting(name, Power.OFF, certain=True)  # it is nothing but its object
         return sighting_of(node, pods) if self._is_ours(node) else Sighting(name, Power.UNKNOWN)
 
     async def _move_along(self, nodes: Sequence[Manifest], pods: Mapping[str, Sequence[Manifest]]) -> None:

@@ -25,6 +25,7 @@ class Sighting:
     """One node, seen now. `joined`: it takes workers; `allocatable`: what they may use of it, now.
 
     `address` is where a hook's command reaches the machine, a host name or an IP address; empty: nowhere.
+    `certain`: the driver can't be mistaken in `power`, so that nothing need be waited for to believe it.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Sighting:
     joined: bool = False
     allocatable: ResourceList = NOTHING
     address: str = ""
+    certain: bool = False
 
 
 class NodeDriver(Protocol):

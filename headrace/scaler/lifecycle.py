@@ -239,9 +239,9 @@ def _stopped_elsewhere(worked: Change, look: _Look) -> Change:
 
 
 def _missed(memory: NodeMemory, look: _Look) -> Change:
-    """A node not seen as it should be: believed once that has lasted for long enough."""
+    """A node not seen as it should be: believed once that has lasted for long enough, or is certain."""
     missed = look.now if memory.missed is None else memory.missed
-    if look.now - missed < look.expected.settings.glitch_seconds:
+    if not look.seen.certain and look.now - missed < look.expected.settings.glitch_seconds:
         return Change(replace(memory, missed=missed))
     if look.seen.power is Power.UNKNOWN:
         return Change(_moved(memory, NodeState.UNKNOWN, look.now), (Hook.UNKNOWN,))

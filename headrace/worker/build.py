@@ -80,8 +80,8 @@ def build_worker(
     program = Program(
         run, installed.folder.resolve(), runner_environment(installed, os.environ, secrets, temporary)
     )
-    return _assembled(
-        _identity(installed, folder.name, now, runtime="host"),
+    return assembled(
+        identity_of(installed, folder.name, now, runtime="host"),
         settings,
         storage,
         queue,
@@ -109,8 +109,8 @@ def build_pod_worker(
     Told to leave, it takes its time for the batch in hand, as the pod's own grace does.
     """
     run = installed.function.spec.run
-    return _assembled(
-        _identity(installed, name, now, runtime="kubernetes"),
+    return assembled(
+        identity_of(installed, name, now, runtime="kubernetes"),
         settings,
         storage,
         queue,
@@ -121,13 +121,14 @@ def build_pod_worker(
     )
 
 
-def _identity(installed: Installed, worker: str, now: Callable[[], float], *, runtime: str) -> Identity:
+def identity_of(installed: Installed, worker: str, now: Callable[[], float], *, runtime: str) -> Identity:
+    """Who works under the name `worker`; `runtime` is what records say of where."""
     return Identity(
         installed.function, installed.digest, worker, now, lambda: random_ids.token_hex(8), runtime
     )
 
 
-def _assembled(
+def assembled(
     identity: Identity,
     settings: Settings,
     storage: Storage,

@@ -7,13 +7,14 @@ import socket
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+from headrace.local.files import write_private
 from headrace.local.nats import start_nats
 from headrace.local.process import Process, answers
 from headrace.local.seaweedfs import SeaweedOptions, Webhook, start_seaweedfs
@@ -60,27 +61,31 @@ class System:
         self.options = options
         self.work = Work(folder / "journal", folder / "switch", options.handler_seconds)
         self._rng = random.Random(f"system {options.seed}")
-        ports = self._free_ports()
-        self._proxy_port = next(ports)
-        self.store = self._store(next(ports))
-        self.settings = self._settings(nats_port=next(ports), receiver_port=next(ports))
+        self._ports = self._free_ports()
+        self._proxy_port = next(self._ports)
+        self.store = self._store(next(self._ports))
+        self.settings = self._settings(nats_port=next(self._ports), receiver_port=next(self._ports))
         self.settings_file = folder / "settings.json"
         self.keepers: dict[str, list[Keeper]] = {
             "store": [self._keeper("store", partial(start_seaweedfs, self.store))],
             "queue": [self._keeper("queue", self._start_queue)],
-            "receiver": [self._keeper("receiver", self._start_receiver)],
-            "worker": [
-                self._keeper(f"worker-{name}-{number}", partial(self._start_worker, name, number))
-                for name in options.functions
-                for number in range(options.workers)
-            ],
+            **self._services(),
         }
         self._proxy = self._keeper("proxy", self._start_proxy)
 
-    def __enter__(self) -> "System":
-        write_functions(self.folder / "functions", self.work, self.options.functions)
-        self.settings_file.touch(mode=0o600)
-        self.settings_file.write_bytes(self.settings.to_json())
+    def _services(self) -> dict[str, list[Keeper]]:
+        """What works on store and queue, in the order of its start."""
+        return {
+            "receiver": [self._keeper("receiver", self._start_receiver)],
+            "worker": [
+                self._keeper(f"worker-{name}-{number}", partial(self._start_worker, name, number))
+                for name in self.options.functions
+                for number in range(self.options.workers)
+            ],
+        }
+
+    def __enter__(self) -> Self:
+        self._write()
         try:
             self._start()
         except BaseException:
@@ -91,6 +96,11 @@ class System:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _write(self) -> None:
+        """What the services read."""
+        write_functions(self.folder / "functions", self.work, self.options.functions)
+        write_private(self.settings_file, self.settings.to_json())
+
     def _start(self) -> None:
         for kind in ("store", "queue"):
             self._start_keepers(kind)
@@ -98,8 +108,12 @@ class System:
             self.client.create_bucket(Bucket=bucket)
         self._proxy.start()
         self._proxy.wait_up(20)
-        self._start_keepers("receiver")
-        self._start_keepers("worker")
+        for kind in self._services_in_order:
+            self._start_keepers(kind)
+
+    @property
+    def _services_in_order(self) -> list[str]:
+        return [kind for kind in self.keepers if kind not in KILLED]
 
     def _start_keepers(self, kind: str) -> None:
         for keeper in self.keepers[kind]:
@@ -116,7 +130,7 @@ class System:
 
     def close(self) -> None:
         """End everything, workers first."""
-        for kind in ("worker", "receiver", "queue", "store"):
+        for kind in (*reversed(self._services_in_order), "queue", "store"):
             self.stop(kind)
         _stop(self._proxy)
 
@@ -159,6 +173,11 @@ class System:
         port = int(self.settings.queue.url.rpartition(":")[2])
         return start_nats(self.folder / "queue", port=port, token=self.settings.queue.token)
 
+    @property
+    def _receiver_ports(self) -> Sequence[int]:
+        """Where notifications are taken."""
+        return (self.settings.receiver.port,)
+
     def _start_receiver(self) -> Process:
         """Returns when it listens, so that it is killed at work, not while it is loaded."""
         process = self._start_module("receiver", "headrace.events")
@@ -166,10 +185,9 @@ class System:
         return process
 
     def _start_proxy(self) -> Process:
-        target = f"http://127.0.0.1:{self.settings.receiver.port}"
-        process = self._start_module(
-            "proxy", "tests.e2e.proxy", str(self._proxy_port), target, str(self.options.seed), settings=False
-        )
+        port, seed = str(self._proxy_port), str(self.options.seed)
+        targets = [f"http://127.0.0.1:{each}" for each in self._receiver_ports]
+        process = self._start_module("proxy", "tests.e2e.proxy", port, seed, *targets, settings=False)
         process.wait_until(lambda: answers(self._proxy_port), seconds=20)
         return process
 

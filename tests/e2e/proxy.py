@@ -1,14 +1,15 @@
-"""`python -m tests.e2e.proxy PORT TARGET SEED`: stands between the store's webhook and the receiver.
+"""`python -m tests.e2e.proxy PORT SEED TARGET ...`: stands between the store's webhook and the receivers.
 
-It drops, doubles and delays notifications by a seeded draw and hands the rest on. A dropped one is answered
-with success, so that the store never sends it again. `GET /counts` tells what was done.
+It drops, doubles and delays notifications by a seeded draw and hands the rest on, to each target in turn. A
+dropped one is answered with success, so that the store never sends it again. `GET /counts` tells what was
+done.
 """
 
 import asyncio
 import random
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import aiohttp
 from aiohttp import web
@@ -19,10 +20,10 @@ HEADERS = ("Authorization", "Content-Type")
 
 
 class Proxy:
-    """Forwards to a target what it does not lose."""
+    """Forwards to its targets what it does not lose."""
 
-    def __init__(self, target: str, seed: int) -> None:
-        self._target = target
+    def __init__(self, targets: Sequence[str], seed: int) -> None:
+        self._targets = targets
         self._rng = random.Random(f"proxy {seed}")
         self._arrived = 0
         self._newest_forwarded = 0
@@ -81,8 +82,9 @@ class Proxy:
         if number < self._newest_forwarded:
             self.counts["reordered"] += 1
         self._newest_forwarded = max(number, self._newest_forwarded)
+        target = self._targets[number % len(self._targets)]
         try:
-            async with self._session.post(self._target + path, data=body, headers=headers) as answer:
+            async with self._session.post(target + path, data=body, headers=headers) as answer:
                 status = answer.status
         except (aiohttp.ClientError, TimeoutError):
             status = 502
@@ -92,6 +94,6 @@ class Proxy:
 
 if __name__ == "__main__":
     web.run_app(
-        Proxy(sys.argv[2], int(sys.argv[3])).application(),
+        Proxy(sys.argv[3:], int(sys.argv[2])).application(),
         host="127.0.0.1", port=int(sys.argv[1]), print=None, access_log=None,
     )  # fmt: skip

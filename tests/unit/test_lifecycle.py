@@ -27,6 +27,7 @@ READY = Sighting("n", Power.ON, joined=True, allocatable=WHOLE)
 BARE = replace(READY, allocatable=ResourceList.of({CPU: 4000}))
 APART = Sighting("n", Power.ON)  # on, but it has not joined
 SEEN = {power: Sighting("n", power) for power in Power}
+GONE = Sighting("n", Power.OFF, certain=True)
 FAILING = (Hook.POWER_ON_FAILED,)
 POWERING_OFF = (Hook.PRE_POWER_OFF, Hook.POST_POWER_OFF)
 NOW = 10_000.0
@@ -117,6 +118,9 @@ def seen(memory: NodeMemory, sighting: Sighting, *, busy: bool = False, **option
             for state in (IDLE, BUSY, DRAINING)
             for sighting in (SEEN[Power.OFF], SEEN[Power.STARTING])
         ),
+        # On, but certainly not: believed at once
+        (node(IDLE), GONE, False, OFF, (Hook.UNEXPECTED_POWER_OFF,), None),
+        (node(BUSY), GONE, True, OFF, (Hook.UNEXPECTED_POWER_OFF,), None),
         (node(IDLE, missed=NOW - 120), SEEN[Power.UNKNOWN], False, UNKNOWN, (Hook.UNKNOWN,), None),
         (node(IDLE, missed=NOW - 120), APART, False, FAILED, (Hook.UNEXPECTED_POWER_OFF,), Order.STOP),
         (node(BUSY, missed=NOW - 120), APART, True, FAILED, (Hook.UNEXPECTED_POWER_OFF,), None),

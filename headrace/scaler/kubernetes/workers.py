@@ -1,6 +1,7 @@
 """The scaler's WorkerHost on Kubernetes: workers are pods, bound to the node that the plan names."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -8,7 +9,7 @@ from headrace.kube.kinds import NODES, PODS
 from headrace.kube.mirror import Mirror
 from headrace.kube.naming import labels_of
 from headrace.kube.port import Kube
-from headrace.manifests.worker_pod import worker_pod
+from headrace.manifests.worker_pod import pod_name, worker_pod
 from headrace.model.errors import ChangedError, ConfigurationError, ExistsError, NotFoundError
 from headrace.model.function import Function
 from headrace.model.labels import POOL, short_digest
@@ -25,6 +26,8 @@ from headrace.scaler.kubernetes.rooms import free_rooms
 from headrace.scaler.ports import Present, Wanted
 
 AT_ONCE = 20  # calls of the API server under way
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,7 @@ class PodHost:
     # Calls
 
     async def _carry_out(self, todo: Actions, functions: Mapping[str, Deployed]) -> None:
+        _tell(todo, functions)
         await self._each(self._end(each) for each in todo.farewells)
         await self._each(self._begin(each, functions[each.function]) for each in todo.births)
 
@@ -178,6 +182,19 @@ class PodHost:
             return  # ordered before, and the mirror is late; or another scaler wants the same
         except ConfigurationError as error:
             self._failing.refused((birth.function, short_digest(deployed.digest)), str(error))
+
+
+def _tell(todo: Actions, functions: Mapping[str, Deployed]) -> None:
+    """Log what is about to be asked of the API server."""
+    if not (todo.births or todo.farewells):
+        return
+    begin = [pod_name(each.function, functions[each.function].digest, each.ordinal) for each in todo.births]
+    _log.info(
+        "%d workers begin, %d end", len(todo.births), len(todo.farewells),
+        extra={
+            "action": "scaler.workers", "begin": begin, "end": [each.name for each in todo.farewells],
+        },
+    )  # fmt: skip
 
 
 def _sidecar_request(settings: KubernetesSettings) -> ResourceList:

@@ -30,7 +30,8 @@ NODE_ENGINES = (
     *("containerd", "containerd-shim-runc-v2", "ctr", "pause"),
     *("kubelet", "kube-proxy", "coredns", "kube-router"),
 )
-STAGES = ("node/fast/*", "node/heartbeat-with-lease/*", "pod/fast/pod-ready*", "pod/fast/pod-delete*")
+STAGES = ("node/fast/*", "node/heartbeat-with-lease/*", "pod/fast/pod-ready*")
+OWN_STAGES = Path(__file__).parent / "stages"
 
 
 class Kind(StrEnum):
@@ -55,7 +56,11 @@ def plan_control_plane(place: Place, engines: Places) -> Plan:
     """On an address of this machine alone; needs neither root nor packages."""
     at = loopback(place.root)
     return Plan(
-        Facts(str(engines.bin), at.api), at, identities.of_control_plane(at), _common(place, engines, at)
+        Facts(str(engines.bin), at.api),
+        at,
+        identities.of_control_plane(at),
+        _common(place, engines, at),
+        _common_files(),
     )
 
 
@@ -66,7 +71,7 @@ def plan_cluster(place: Place, engines: Places, net: Subnets) -> Plan:
         raise ToolchainError("CNI's programs are not on this machine; run: make toolchain")
     at = net.addresses
     node = Node(place, engines.bin, plugins, Path(sys.executable), net, tag(place.root))
-    files = {**node.files(), "addons.json": json.dumps(addons.manifests())}
+    files = {**_common_files(), **node.files(), "addons.json": json.dumps(addons.manifests())}
     return Plan(
         Facts(str(engines.bin), at.api, NAME, net.host),
         at,
@@ -83,6 +88,10 @@ def _common(place: Place, engines: Places, at: Addresses) -> tuple[Program, ...]
     )
 
 
+def _common_files() -> Mapping[str, str]:
+    return {programs.AUDIT_POLICY: json.dumps(programs.AUDIT)}
+
+
 def live_cluster(place: Place, engines: Places) -> None:
     """Process 1 of its namespaces. Raises ToolchainError for what can't start or stay."""
     net = inside.wait_for_number(place)
@@ -97,7 +106,7 @@ def stages(engines: Places) -> list[Path]:
     found = [file for name in STAGES for file in sorted((engines.share / "kwok").glob(f"{name}.yaml"))]
     if not found:
         raise ToolchainError(f"kwok's stages are not in {engines.share / 'kwok'}; run: make toolchain")
-    return found
+    return [*found, *sorted(OWN_STAGES.glob("*.yaml"))]
 
 
 def live(place: Place, plan: Plan) -> None:

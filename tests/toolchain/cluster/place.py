@@ -32,6 +32,11 @@ class Place:
         return self.root / "logs"
 
     @property
+    def audit(self) -> Path:
+        """What the API server was asked, a JSON line a request."""
+        return self.logs / "audit.jsonl"
+
+    @property
     def config(self) -> Path:
         """The programs' configuration files."""
         return self.root / "config"

@@ -10,6 +10,14 @@ from tests.toolchain.cluster.place import Place
 DOMAIN = "cluster.local"
 ISSUER = f"https://kubernetes.default.svc.{DOMAIN}"
 SIGNER = "accounts"  # the pair that signs service accounts' tokens
+AUDIT_POLICY = "audit.json"
+AUDIT = {  # who asked what, once it was answered
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [{"level": "Metadata"}],
+}
+AUDIT_MEBIBYTES = 4096  # beyond it the log would begin anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +115,9 @@ def _api(place: Place, bin_: Path, at: Addresses) -> tuple[str, ...]:
         "--requestheader-group-headers=X-Remote-Group",
         "--requestheader-extra-headers-prefix=X-Remote-Extra-",
         "--allow-privileged",
+        f"--audit-policy-file={place.config / AUDIT_POLICY}",
+        f"--audit-log-path={place.audit}",
+        f"--audit-log-maxsize={AUDIT_MEBIBYTES}",
         "--profiling=false",
     )
 
