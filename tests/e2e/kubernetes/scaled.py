@@ -36,11 +36,15 @@ MILLICORES = 900  # of a worker; its sidecar has 100
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How many files, of how many seconds each, for so many nodes at most."""
+    """How many files, of how many seconds each, for so many nodes at most, of how many seconds a boot.
+
+    A node that takes three times as long counts as failed: the boot is one of kwok under this load.
+    """
 
     files: int
     seconds: float
     nodes: int
+    boot_seconds: int
 
     @property
     def workers(self) -> int:
@@ -75,7 +79,7 @@ class Size:
             "spec": {
                 "driver": "kwok",
                 "capacity": {"cpu": str(WORKERS_A_NODE), "memory": "16Gi"},
-                "bootSeconds": 1,
+                "bootSeconds": self.boot_seconds,
                 "maxNodes": self.nodes,
             },
         }
@@ -154,7 +158,11 @@ class ScaledSystem(System):
     def _start(self) -> None:
         super()._start()
         self.box.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
-        self.box.apply(self.size.function, self.size.pool)
+        self.box.apply(self.size.function)
+
+    def give_nodes(self) -> None:
+        """From now on there may be nodes."""
+        self.box.apply(self.size.pool)
 
     def _start_service(self, service: str, port: int) -> Process:
         """Returns when it listens."""

@@ -7,7 +7,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -27,9 +27,9 @@ from tests.e2e.uploads import Uploader, plan_files
 from tests.toolchain.cluster.box import Box
 
 RESULTS_FOLDER = ROOT / "build" / "scale"  # ignored by git
-SMALL = Size(files=600, seconds=8.0, nodes=30)
-WHOLE = Size(files=10_000, seconds=30.0, nodes=300)
-FIRST_PART = 0.8  # of the files is uploaded before anything is harmed
+SMALL = Size(files=600, seconds=8.0, nodes=30, boot_seconds=2)
+WHOLE = Size(files=10_000, seconds=30.0, nodes=300, boot_seconds=30)
+FIRST_PART = 0.8  # of the files waits before there may be nodes; the rest comes while harm is done
 REMOVED = 3  # nodes, under work
 LEASE_SECONDS = 15.0  # of a scaler; who stood still for longer is followed by another
 PATIENCE_SECONDS = 300.0
@@ -120,9 +120,11 @@ def run(system: ScaledSystem, watcher: Watcher) -> tuple[Uploader, Times]:
     size, uploader = system.size, Uploader(system.client)
     files = plan_files(size.files, system.options.seed, [FUNCTION])
     first, later = files[: int(len(files) * FIRST_PART)], files[int(len(files) * FIRST_PART) :]
+    uploader.upload(first)
     began = time.time()
+    system.give_nodes()
     with ThreadPoolExecutor(1) as beside:
-        uploading = [beside.submit(uploader.upload, first)]
+        uploading: list[Future[None]] = []
         wait_until(
             lambda: watcher.seen.most_working >= size.workers,
             PATIENCE_SECONDS,
@@ -189,7 +191,7 @@ def grow_and_shrink(system: ScaledSystem, capsys: pytest.CaptureFixture[str]) ->
     assert verdict.clean, f"{verdict}\n{system.stuck()}"
     assert (found.most_nodes, found.most_workers) == (system.size.nodes, system.size.workers)
     assert watcher.seen.surplus == []
-    assert found.nodes_started == system.size.nodes + REMOVED
+    assert found.nodes_started <= system.size.nodes + REMOVED
     assert found.extra_starts > 0, "nothing was under work where it was harmed"
 
 

@@ -31,7 +31,7 @@ NODE_ENGINES = (
     *("kubelet", "kube-proxy", "coredns", "kube-router"),
 )
 STAGES = ("node/fast/*", "node/heartbeat-with-lease/*", "pod/fast/pod-ready*")
-OWN_STAGES = Path(__file__).parent / "stages"
+OWN = Path(__file__).parent / "kwok"
 
 
 class Kind(StrEnum):
@@ -106,7 +106,7 @@ def stages(engines: Places) -> list[Path]:
     found = [file for name in STAGES for file in sorted((engines.share / "kwok").glob(f"{name}.yaml"))]
     if not found:
         raise ToolchainError(f"kwok's stages are not in {engines.share / 'kwok'}; run: make toolchain")
-    return [*found, *sorted(OWN_STAGES.glob("*.yaml"))]
+    return [*found, *sorted(OWN.glob("*.yaml"))]
 
 
 def live(place: Place, plan: Plan) -> None:
