@@ -62,7 +62,7 @@ def scaler(drivers: Sequence[Driver]) -> Access:
 
 
 def controller() -> Access:
-    """It makes what a function needs, tells how it stands, and lets it go in order."""
+    """It makes what a function needs, tells how it stands, and lets it go in order; pools get a status."""
     objects = ["functions", "buckets"]
     finalized = [f"{each}/finalizers" for each in objects]  # who owns others must be allowed to hold them
     return Access(
@@ -80,6 +80,11 @@ def controller() -> Access:
             rule(CORE, ["configmaps", "serviceaccounts"], (*READ, *WRITE)),
             rule(NETWORKING, ["networkpolicies"], (*READ, *WRITE)),
             rule(CORE, ["pods"], (*READ, "delete")),
+        ],
+        cluster=[
+            rule(GROUP, ["nodepools"], READ),
+            rule(GROUP, ["nodepools/status"], ("patch", "update")),
+            rule(CORE, ["nodes"], READ),  # a pool tells how many it has
         ],
     )
 

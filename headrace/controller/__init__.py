@@ -1,1 +1,1 @@
-"""Service: each Function and Bucket object gets what it needs, a status, and an orderly end."""
+"""Service: Function and Bucket objects get what they need, a status and an orderly end; pools a status."""

@@ -71,7 +71,7 @@ def main(
     settings: Annotated[Path, typer.Option(help="the settings document")],
     port: Annotated[int, typer.Option(help="where /healthz and /readyz answer")] = PORT,
 ) -> None:
-    """Give functions and buckets what they need, a status, and an orderly end."""
+    """Give functions and buckets what they need, a status, and an orderly end; tell how pools stand."""
     try:
         loaded = Settings.from_json(settings.read_bytes())
     except (OSError, ValidationError) as error:

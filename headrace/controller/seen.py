@@ -5,11 +5,14 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
 
+from headrace.controller.tally import Tally
 from headrace.kube.kinds import (
     BUCKETS,
     CONFIG_MAPS,
     FUNCTIONS,
     NETWORK_POLICIES,
+    NODE_POOLS,
+    NODES,
     PODS,
     SERVICE_ACCOUNTS,
     Kind,
@@ -25,7 +28,7 @@ OWN = (CONFIG_MAPS, SERVICE_ACCOUNTS, NETWORK_POLICIES)  # kinds that are made f
 
 
 class Seen:
-    """The objects of both namespaces, some milliseconds late: a context manager."""
+    """The objects of both namespaces, pools and nodes, some milliseconds late: a context manager."""
 
     def __init__(self, kube: Kube, settings: KubernetesSettings) -> None:
         self.namespace, self.platform_namespace = settings.namespace, settings.platform_namespace
@@ -35,11 +38,14 @@ class Seen:
         self.made = {kind: Mirror(kube, kind, Selection(within, made)) for kind in OWN}
         spaces = dict.fromkeys((within, settings.platform_namespace))
         self.buckets = {space: Mirror(kube, BUCKETS, Selection(space)) for space in spaces}
+        self.pools, self.nodes = Mirror(kube, NODE_POOLS), Mirror(kube, NODES)
+        self.tally = Tally(self.nodes)
         self._stack = AsyncExitStack()
 
     @property
     def mirrors(self) -> tuple[Mirror, ...]:
-        return (self.functions, self.pods, *self.made.values(), *self.buckets.values())
+        own = (self.functions, self.pods, *self.made.values(), *self.buckets.values())
+        return (*own, self.pools, self.nodes)
 
     @property
     def synced(self) -> bool:
@@ -67,6 +73,9 @@ class Seen:
     def bucket(self, name: str, namespace: str) -> Manifest | None:
         mirror = self.buckets.get(namespace)
         return mirror.get(name, namespace) if mirror else None
+
+    def pool(self, name: str) -> Manifest | None:
+        return self.pools.get(name)
 
     def all_buckets(self) -> list[Manifest]:
         """Of both namespaces."""

@@ -7,11 +7,12 @@ from collections.abc import Awaitable, Callable
 from headrace.controller.buckets import Buckets
 from headrace.controller.census import REST_SECONDS, Census
 from headrace.controller.functions import Functions
+from headrace.controller.pools import Pools
 from headrace.controller.seen import Seen
 from headrace.controller.turns import Turns
 from headrace.controller.waking import Waking, Whose
 from headrace.controller.world import World
-from headrace.kube.kinds import FUNCTIONS
+from headrace.kube.kinds import FUNCTIONS, NODE_POOLS
 from headrace.model.errors import ChangedError, HeadraceError, NotFoundError
 
 HANDS = 4  # turns taken at once
@@ -33,6 +34,7 @@ class Service:
         self.turns: Turns[Whose] = Turns(world.monotonic)
         self._functions = Functions(world, self.seen, self.census)
         self._buckets = Buckets(world, self.seen)
+        self._pools = Pools(world, self.seen)
         Waking(self.seen, self.turns).listen()
 
     def unready(self) -> str:
@@ -81,6 +83,8 @@ class Service:
         return rest
 
     async def _reconcile(self, whose: Whose) -> float | None:
+        if whose.kind == NODE_POOLS:
+            return await self._pools.reconcile(whose.name)
         failures = self.turns.failures(whose)
         if whose.kind == FUNCTIONS:
             return await self._functions.reconcile(whose.name, failures=failures)

@@ -1,4 +1,4 @@
-"""What is told of a function or bucket, from what was seen of it. Pure."""
+"""What is told of a function, bucket or pool, from what was seen of it. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ import orjson
 from pydantic import ValidationError
 
 from headrace.controller.census import Counts
+from headrace.controller.tally import Figures
 from headrace.controller.troubles import worst
 from headrace.kube.port import Manifest
 from headrace.model.status import (
@@ -17,6 +18,7 @@ from headrace.model.status import (
     BucketStatus,
     Condition,
     FunctionStatus,
+    NodePoolStatus,
     Truth,
 )
 from headrace.model.value import StoredValue
@@ -28,8 +30,8 @@ MOST_MESSAGE = 4000  # of what Kubernetes allows 32,768
 _STEPS = ((60, 1), (600, 5))  # an age below so many seconds is told in steps of so many; above: of a minute
 
 INVALID, REFUSED, UNREACHABLE, ENDING = "Invalid", "Refused", "Unreachable", "Ending"
-ALL_READY, BUCKETS_MISSING, HOLDS_FILES, HOLDS_DATA, NAME_TAKEN = (
-    "Ready", "BucketsNotReady", "HoldsFiles", "HoldsData", "NameTaken",
+ALL_READY, BUCKETS_MISSING, HOLDS_FILES, HOLDS_DATA, NAME_TAKEN, DRIVER_UNSUPPORTED = (
+    "Ready", "BucketsNotReady", "HoldsFiles", "HoldsData", "NameTaken", "DriverUnsupported",
 )  # fmt: skip
 
 
@@ -139,6 +141,17 @@ def bucket_status(
         is_bound=is_bound,
         deletable=not hindrance,
         message=hindrance[:MOST_MESSAGE],
+        conditions=(verdict.condition(before.conditions, now),),
+    )
+
+
+def pool_status(found: Manifest, verdict: Verdict, figures: Figures, now: float) -> NodePoolStatus:
+    """Of a pool's object."""
+    before = told(found, NodePoolStatus)
+    return NodePoolStatus(
+        observed_generation=found["metadata"].get("generation", 0),
+        nodes=figures.nodes,
+        ready=figures.ready,
         conditions=(verdict.condition(before.conditions, now),),
     )
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from headrace.controller.seen import Seen
 from headrace.controller.turns import Turns
 from headrace.controller.world import finalizers
-from headrace.kube.kinds import BUCKETS, FUNCTIONS, Kind
+from headrace.kube.kinds import BUCKETS, FUNCTIONS, NODE_POOLS, Kind
 from headrace.kube.naming import Key, is_ending, key_of, labels_of, uid_of
 from headrace.kube.port import Change, Event, Manifest
 from headrace.model.labels import FUNCTION
 from headrace.model.status import READY
 
-PODS_SECONDS = 0.5  # what happens to a function's pods within it is looked at together
+TOGETHER_SECONDS = 0.5  # what happens to a function's pods or a pool's nodes within it is looked at together
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,8 @@ class Waking:
             mirror.listen(self._upon_news(BUCKETS, _bucket_outline, self._bucket))
         for mirror in (seen.pods, *seen.made.values()):
             mirror.listen(self._part)
+        seen.pools.listen(self._upon_news(NODE_POOLS, _outline, self._pool))
+        seen.tally.listen(self._nodes)
 
     def _upon_news(
         self, kind: Kind, outline: Callable[[Manifest], Hashable], wake: Callable[[Manifest], None]
@@ -76,7 +78,13 @@ class Waking:
         function = labels_of(event.manifest).get(FUNCTION, "")
         if function:
             whose = Whose(FUNCTIONS, self._seen.namespace, function)
-            self._turns.add(whose, after_seconds=PODS_SECONDS)
+            self._turns.add(whose, after_seconds=TOGETHER_SECONDS)
+
+    def _pool(self, found: Manifest) -> None:
+        self._wake(NODE_POOLS, key_of(found))
+
+    def _nodes(self, pool: str) -> None:
+        self._turns.add(Whose(NODE_POOLS, "", pool), after_seconds=TOGETHER_SECONDS)
 
     def _wake_platform(self) -> None:
         """Its bucket tells of all functions and buckets."""

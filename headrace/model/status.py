@@ -58,12 +58,12 @@ class BucketStatus(StoredValue):
 
 
 class NodePoolStatus(StoredValue):
-    """How a pool stands."""
+    """How a pool stands. A node takes workers while it is ready, not cordoned and not about to go."""
 
     observed_generation: Count = Field(default=0, description="the generation that was last looked at")
     nodes: Count = Field(default=0, description="nodes that are in the cluster")
-    ready: Count = Field(default=0, description="of these, nodes that are ready")
-    conditions: tuple[Condition, ...] = Field(default=(), description="whether it is sound, or why not")
+    ready: Count = Field(default=0, description="of these, nodes that take workers")
+    conditions: tuple[Condition, ...] = Field(default=(), description="whether it can be used, or why not")
 
 
 class GpuServerStatus(StoredValue):

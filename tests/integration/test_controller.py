@@ -37,6 +37,7 @@ from tests.fixtures.nats import NatsServer
 from tests.fixtures.seaweedfs import SeaweedServer
 from tests.toolchain.cluster.box import Box
 from tests.toolchain.running import ToolchainError
+from tests.unit.scaler_cluster import pool_object
 
 PATIENCE_SECONDS = 60
 FUNCTION = """\
@@ -118,6 +119,10 @@ class Site:
 
     def status(self, name: str) -> dict[str, Any]:
         return (self.get("function", name) or {}).get("status", {})
+
+    def status_of_pool(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.box.get("nodepool", name).get("status", {})
+        return found
 
     def is_ready(self, kind: str, name: str, namespace: str = "") -> bool:
         status = (self.get(kind, name, namespace) or {}).get("status", {})
@@ -244,7 +249,7 @@ def site(
 
 def serves(box: Box) -> bool:
     try:
-        box.get("functions,buckets", "-A")
+        box.get("functions,buckets,nodepools", "-A")
     except ToolchainError:
         return False
     return True
@@ -350,6 +355,30 @@ def test_an_invalid_change_is_told_and_the_function_can_still_go(site: Site):
     wait_for("it says so", lambda: "found http" in str(site.status("wrong")))
     site.delete("function", "wrong")
     site.gone("function", "wrong")
+
+
+def test_a_pool_shows_its_nodes_and_whether_it_can_be_used(site: Site):
+    """The scaler does not run here: it would take away nodes that it did not order."""
+    pool, cloud = f"shown{os.getpid()}", f"cloud{os.getpid()}"
+    site.box.apply(pool_object(pool, nodes=3), pool_object(cloud, driver="eks"))
+    nodes = site.box.fake_nodes(3, pool=pool, prefix=pool)
+    wait_for("its nodes are told", lambda: site.status_of_pool(pool).get("ready") == len(nodes))
+    header, row = site.box.kubectl("get", "nodepools", pool).splitlines()
+    assert header.split() == ["NAME", "DRIVER", "NODES", "NODES", "READY", "MIN", "MAX", "READY", "AGE"]
+    assert row.split()[:4] == [pool, "kwok", "3", "3"]
+    assert row.split()[-2] == "True"
+    wait_for("it says so", lambda: "DriverUnsupported" in str(site.status_of_pool(cloud)))
+    assert "driver eks does not work on Kubernetes" in str(site.status_of_pool(cloud))
+    before = site.get("nodepool", pool)["metadata"]["resourceVersion"]
+    for number in range(3):  # as their kubelets do all the time
+        site.box.kubectl("annotate", "--overwrite", "node", *nodes, f"tests/beat={number}")
+        time.sleep(1)
+    assert site.get("nodepool", pool)["metadata"]["resourceVersion"] == before
+    site.box.kubectl("cordon", nodes[0])
+    wait_for("that is told", lambda: site.status_of_pool(pool).get("ready") == len(nodes) - 1)
+    site.box.kubectl("delete", "node", *nodes)
+    wait_for("they are gone", lambda: site.status_of_pool(pool).get("nodes") == 0)
+    site.box.kubectl("delete", "nodepool", pool, cloud)
 
 
 def test_killed_in_the_middle_nothing_is_left_half_done(site: Site):

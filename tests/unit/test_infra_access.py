@@ -39,7 +39,13 @@ def test_only_the_scaler_with_simulated_nodes_makes_and_deletes_nodes():
 
     assert may(names.SCALER, [Driver.KWOK]) >= {"create", "delete"}
     assert may(names.SCALER, [Driver.STATIC]) == {"get", "list", "watch", "patch"}
-    assert may(names.CONTROLLER, [Driver.KWOK]) == may(names.RECEIVER, [Driver.KWOK]) == set()
+    assert may(names.CONTROLLER, [Driver.KWOK]) == {"get", "list", "watch"}
+    assert may(names.RECEIVER, [Driver.KWOK]) == set()
+
+
+def test_of_what_is_the_clusters_the_controller_writes_a_pools_status_alone():
+    written = [rule for rule in access.controller().cluster if not set(rule["verbs"]) <= set(access.READ)]
+    assert [rule["resources"] for rule in written] == [["nodepools/status"]]
 
 
 def test_the_receiver_reads_functions_and_leads_the_listing_and_no_more():

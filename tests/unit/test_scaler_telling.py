@@ -156,7 +156,9 @@ async def test_what_hinders_workers_and_pools_that_nobody_can_switch_are_told_to
     found = await told(cluster)
     (short,) = [s for s in found.functions[0].unmet if s.reason.code is ReasonCode.WORKERS_FAILING]
     assert (short.files, "ErrImagePull" in short.reason.text) == (2, True)
-    assert [(pool.name, "eks" in pool.left_out) for pool in found.pools] == [("cloud", True)]
+    assert [(pool.name, "driver eks does not work" in pool.left_out) for pool in found.pools] == [
+        ("cloud", True)
+    ]
 
 
 # Wishes and pools

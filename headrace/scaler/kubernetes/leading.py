@@ -12,6 +12,7 @@ from headrace.kube.port import Kube
 from headrace.model.errors import HeadraceError
 from headrace.model.pool import NodePool
 from headrace.model.settings import KubernetesSettings
+from headrace.model.switching import unswitched
 from headrace.nodes.port import NodeDriver
 from headrace.queue.port import Queue
 from headrace.scaler.kubernetes.counting import CountedKube
@@ -187,10 +188,8 @@ class Life:
         drivers = self._drivers(pools)
         self._left_out = [pool for pool in pools if pool.name not in drivers]
         for pool in self._left_out:
-            _log.error(
-                "pool %s is left out: its driver %s does not work on Kubernetes yet, allowed kwok, static",
-                pool.name, pool.spec.driver, extra={"action": "scaler.pool_left_out"},
-            )  # fmt: skip
+            extra = {"action": "scaler.pool_left_out"}
+            _log.error("pool %s is left out: %s", pool.name, unswitched(pool), extra=extra)
         world = World(
             queue=self._parts.queue,
             workers=self._host,

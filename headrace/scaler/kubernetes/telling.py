@@ -9,6 +9,7 @@ from headrace.kube.port import Kube, Manifest
 from headrace.model import labels
 from headrace.model.errors import HeadraceError
 from headrace.model.pool import NodePool
+from headrace.model.switching import unswitched
 from headrace.scaler.explaining import Explanation, FunctionStory, PoolStory, Shortfall, explanation
 from headrace.scaler.kubernetes.keeping import MANAGER, map_metadata
 from headrace.scaler.plan import Reason, ReasonCode
@@ -85,7 +86,7 @@ def _left_out(pool: NodePool) -> PoolStory:
         spec.min_nodes,
         spec.max_nodes,
         BootEstimate(spec.boot_seconds, spec.boot_seconds),
-        left_out=f"nobody can switch its nodes: driver {spec.driver} does not work on Kubernetes yet",
+        left_out=unswitched(pool),
     )
 
 
