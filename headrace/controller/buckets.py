@@ -1,6 +1,6 @@
 """A Bucket object: the store's bucket, what is in it, and its orderly end.
 
-The store's own bucket stays, empty: it may have been there before the object was.
+The store's own bucket goes too where the platform made it; one that was there before stays.
 """
 
 import logging
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from headrace.catalog.deployed import bucket_of
 from headrace.controller import statuses
-from headrace.controller.contents import NOTED, Contents, look, some_keys
+from headrace.controller.contents import NOTED, Contents, look, some_versions, told_contents
 from headrace.controller.platform import PlatformBucket
 from headrace.controller.seen import Seen
 from headrace.controller.statuses import Verdict, bucket_status
@@ -19,8 +19,10 @@ from headrace.kube.naming import Key, is_ending, key_of
 from headrace.kube.port import Manifest
 from headrace.model.bucket import Bucket, OnBucketDelete
 from headrace.model.errors import ConfigurationError, TransientError
+from headrace.model.keys import bucket_key
 from headrace.model.labels import FINALIZER
 from headrace.model.status import BucketStatus
+from headrace.storage.port import Version
 
 LOOK_SECONDS = 10.0  # between two looks into a bucket
 ENDING_SECONDS = 2.0  # into one that is to go
@@ -64,11 +66,11 @@ class Buckets:
             return None
         if not ending:
             await self._world.hands.hold(BUCKETS, found)
-        verdict, bucket = self._judged(found)
-        if bucket is None:  # none of the store's buckets is its own
+        bucket = self._judged(found)
+        if isinstance(bucket, Verdict):  # none of the store's buckets is its own
             if not ending:
-                return await self._tell(found, verdict, Contents(), "")
-            await self._release(found)
+                return await self._tell(found, bucket, Contents(), "")
+            await self._release(found, "none of the store's buckets was its own")
             return None
         if ending:
             return await self._end(found, bucket)
@@ -77,18 +79,22 @@ class Buckets:
         except ConfigurationError as error:
             return await self._tell(found, Verdict.no(statuses.REFUSED, str(error)), None, "")
         contents = await self._contents(found, bucket)
+        verdict = Verdict.yes(f"bucket {bucket.real_name} is there; {await self._fate(bucket)}")
         return await self._tell(found, verdict, contents, self._hindrance(found, bucket, contents))
 
-    def _judged(self, found: Manifest) -> tuple[Verdict, Bucket | None]:
-        """Whether the object is sound, and what it says when it is."""
+    def _judged(self, found: Manifest) -> Bucket | Verdict:
+        """What the object says, or why it can't be followed."""
         try:
             bucket = bucket_of(found)
         except ConfigurationError as error:
-            return Verdict.no(statuses.INVALID, str(error)), None
+            return Verdict.no(statuses.INVALID, str(error))
         rival = self._rival(found, bucket)
-        if rival:
-            return Verdict.no(statuses.NAME_TAKEN, rival), None
-        return Verdict.yes(f"bucket {bucket.real_name} is there"), bucket
+        return Verdict.no(statuses.NAME_TAKEN, rival) if rival else bucket
+
+    async def _fate(self, bucket: Bucket) -> str:
+        if await self._world.made.knows(bucket.real_name):
+            return "it goes with this object, once it is empty"
+        return "it was there before, and stays when this object goes"
 
     def _rival(self, found: Manifest, bucket: Bucket) -> str:
         """Who else has the store's name and was first, for people; empty: nobody."""
@@ -117,7 +123,7 @@ class Buckets:
         """Why it is not deleted now, for people; empty: nothing stands against it."""
         if self._platform.is_it(found):
             return self._platform.hindrance(bucket, contents)
-        if contents.objects and bucket.spec.on_delete is OnBucketDelete.REFUSE:
+        if contents and bucket.spec.on_delete is OnBucketDelete.REFUSE:
             return (
                 f"bucket {contents.told(bucket.real_name)} holds data, allowed none with onDelete: refuse; "
                 "empty it, or set spec.onDelete: delete"
@@ -129,7 +135,7 @@ class Buckets:
     ) -> float:
         """Write the status if that is due. `contents` None: what is in it is not known."""
         before = statuses.told(found, BucketStatus)
-        known = contents or Contents(before.objects, before.is_bound)
+        known = told_contents(before) if contents is None else contents
         status = bucket_status(
             found,
             verdict,
@@ -137,7 +143,7 @@ class Buckets:
             is_bound=known.is_bound,
             hindrance=hindrance,
             now=self._world.now(),
-        )
+        ).model_copy(update={"old_versions": known.old})
         wait = await self._teller.tell(BUCKETS, found, status)
         return wait or (ENDING_SECONDS if is_ending(found) or not verdict.ready else LOOK_SECONDS)
 
@@ -149,28 +155,62 @@ class Buckets:
         if waits:
             return await self._tell(found, Verdict.no(statuses.ENDING, waits), None, waits)
         contents = await self._contents(found, bucket)
-        if bucket.spec.on_delete is OnBucketDelete.DELETE:
-            if not await self._emptied(bucket.real_name):
-                return 0.0
-        elif contents.objects:
+        if contents and bucket.spec.on_delete is OnBucketDelete.REFUSE:
             hindrance = self._hindrance(found, bucket, contents)
             return await self._tell(found, Verdict.no(statuses.HOLDS_DATA, hindrance), contents, hindrance)
-        await self._release(found)
+        try:
+            stays = await self._why_it_stays(found, bucket)
+            if not await self._emptied(found, bucket, stays=bool(stays)):
+                return 0.0
+            if not stays:
+                await self._world.hands.remove_bucket(bucket.real_name)
+        except ConfigurationError as error:
+            return await self._tell(found, Verdict.no(statuses.REFUSED, str(error)), None, str(error))
+        await self._release(found, stays or "the store's bucket is deleted too")
         return None
 
-    async def _emptied(self, real: str) -> bool:
-        """Remove objects; whether none is left."""
+    async def _why_it_stays(self, found: Manifest, bucket: Bucket) -> str:
+        """What keeps the store's own bucket, for people; empty: it goes with the object."""
+        if not await self._world.made.knows(bucket.real_name):
+            return "the store's bucket stays: it was there before"
+        for other in self._seen.all_buckets():
+            named = key_of(other) != key_of(found) and _real_name(other) == bucket.real_name
+            if named and not is_ending(other):
+                return f"the store's bucket stays: {'/'.join(key_of(other))} names it too"
+        return ""
+
+    async def _emptied(self, found: Manifest, bucket: Bucket, *, stays: bool) -> bool:
+        """Remove what is to go along; whether nothing of it is left.
+
+        That is all data where it is asked for, and of the platform's bucket the services' own notes. That the
+        platform made it is noted there until the last moment.
+        """
+        goes_as_platform = self._platform.is_it(found) and not stays
+        is_lost = bucket.spec.on_delete is OnBucketDelete.DELETE
+        within = ("",) if is_lost else NOTED if goes_as_platform else ()
+        return not within or await self._swept(
+            bucket.real_name, within, bucket_key(bucket.real_name) if goes_as_platform else ""
+        )
+
+    async def _swept(self, real: str, within: Sequence[str], but: str) -> bool:
+        before: Sequence[Version] = ()
         for _ in range(CHUNKS):
-            keys: Sequence[str] = await some_keys(self._world.storage, real)
-            if not keys:
+            found = await some_versions(self._world.storage, real, within=within, but=but)
+            if not found:
                 return True
-            await self._world.hands.remove_objects(real, keys)
+            if found == before:
+                raise ConfigurationError(
+                    f"bucket {real}: found {found[0].key!r} in it although it was deleted, allowed nothing; "
+                    "see what keeps it, and delete it by hand"
+                )
+            await self._world.hands.remove_versions(real, found)
+            before = found
         return False
 
-    async def _release(self, found: Manifest) -> None:
+    async def _release(self, found: Manifest, what: str) -> None:
         await self._world.hands.release(BUCKETS, found)
         name = "/".join(key_of(found))
-        _log.info("deleted", extra={"action": "controller.bucket_deleted", "bucket": name})
+        _log.info("deleted; %s", what, extra={"action": "controller.bucket_deleted", "bucket": name})
 
 
 def _real_name(found: Manifest) -> str:

@@ -4,7 +4,7 @@ While anything stands against its deletion all else is left as it is; once it is
 functions and their buckets goes before it, as nobody would see to their end later.
 """
 
-from headrace.controller.contents import Contents
+from headrace.controller.contents import Contents, told_contents
 from headrace.controller.seen import Seen
 from headrace.controller.statuses import told
 from headrace.controller.world import World
@@ -40,13 +40,13 @@ class PlatformBucket:
         reasons = []
         if names := [name for _, name in sorted(self._seen.functions.items)]:
             reasons.append(f"functions are there: {', '.join(names)}")
-        holding = [own.told(bucket.real_name)] if own.objects else []
+        holding = [own.told(bucket.real_name)] if own else []
         for other in self._others():
             status, name = told(other, BucketStatus), other["metadata"]["name"]
             if not status.conditions:
                 holding.append(f"{name} (not looked at yet)")
-            elif status.objects:
-                holding.append(Contents(status.objects, status.is_bound).told(name))
+            elif contents := told_contents(status):
+                holding.append(contents.told(name))
         if holding:
             reasons.append(f"buckets hold data: {', '.join(holding)}")
         return f"the platform can't be deleted: {'; '.join(reasons)}; {_HELP}" if reasons else ""

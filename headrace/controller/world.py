@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from headrace.controller.made import Made
 from headrace.kube.kinds import Kind
 from headrace.kube.naming import is_ending, key_of, uid_of, version_of
 from headrace.kube.port import Kube, Manifest
@@ -15,7 +16,7 @@ from headrace.model.labels import FINALIZER
 from headrace.model.settings import KubernetesSettings, Settings
 from headrace.model.value import StoredValue
 from headrace.queue.port import Queue
-from headrace.storage.port import Storage
+from headrace.storage.port import Storage, Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,11 @@ class World:
     now: Callable[[], float]
     monotonic: Callable[[], float]
     leading: Callable[[], bool] = lambda: True
+
+    @property
+    def made(self) -> Made:
+        """Knows which of the store's buckets are the platform's to take away."""
+        return Made(self.storage, self.settings.platform_bucket)
 
     @property
     def hands(self) -> "Hands":
@@ -104,14 +110,19 @@ class Hands:
         await self.world.queue.drop(function)
 
     async def ensure_bucket(self, real: str) -> None:
-        """Create a bucket of the store."""
+        """Create a bucket of the store, and note that the platform did."""
         self._check()
-        await self.world.storage.ensure_bucket(real)
+        await self.world.made.ensure(real)
 
-    async def remove_objects(self, real: str, keys: Sequence[str]) -> None:
-        """Delete objects of a bucket."""
+    async def remove_bucket(self, real: str) -> None:
+        """Delete an empty bucket of the store. Raises ChangedError when anything is in it."""
         self._check()
-        await self.world.storage.delete(real, keys)
+        await self.world.made.remove(real)
+
+    async def remove_versions(self, real: str, versions: Sequence[Version]) -> None:
+        """Delete objects and old versions of a bucket."""
+        self._check()
+        await self.world.storage.delete_versions(real, versions)
 
     async def _change(self, kind: Kind, found: Manifest, change: dict[str, Any]) -> None:
         self._check()

@@ -134,6 +134,7 @@ def _command(program: str, options: SeaweedOptions, ports: dict[str, int]) -> li
         "s3.port.lance": 0,
         "s3.config": home / "s3.json",
         "s3.autoCreateBucket": "false",
+        "s3.allowDeleteBucketNotEmpty": "false",  # S3 refuses that too
     }
     logging = [f"-logdir={home / 'logs'}", "-alsologtostderr=false", "-stderrthreshold=ERROR"]
     logging += [f"-log_max_size_mb={LOG_MEBIBYTES}", "-log_max_files=1"]

@@ -21,7 +21,7 @@ BucketName = Annotated[
 
 
 class OnBucketDelete(StrEnum):
-    """What becomes of the objects in a bucket that is deleted."""
+    """What becomes of the objects in a bucket that is deleted, and of their old versions."""
 
     REFUSE = "refuse"  # it is not deleted while it holds any
     DELETE = "delete"  # they go with it
@@ -40,7 +40,7 @@ class BucketSpec(Value):
     name: BucketName | None = Field(default=None, description="the store's name; none: the logical one")
     on_delete: OnBucketDelete = Field(
         default=OnBucketDelete.REFUSE,
-        description="`refuse` to delete it while it holds data, or `delete` the data with it",
+        description="`refuse` to delete it while it holds data, old versions too, or `delete` them with it",
     )
     notification_arn: str | None = Field(
         default=None,

@@ -7,6 +7,7 @@ NOTES = "notes"
 LOGS = "logs"
 HISTORY = "history"
 FUNCTIONS = "functions"
+BUCKETS = "buckets"
 REPLAYS = "replays"
 RUNS = "runs"
 
@@ -64,3 +65,8 @@ def run_key(function: str, number: int) -> str:
 def mark_of(task_id: str, attempt: str) -> str:
     """The value of the MARK metadata."""
     return f"{task_id}/{attempt}"
+
+
+def bucket_key(real: str) -> str:
+    """The note that the platform made a bucket of the store, by the store's name."""
+    return f"{BUCKETS}/{real}"

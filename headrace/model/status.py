@@ -51,7 +51,8 @@ class BucketStatus(StoredValue):
 
     observed_generation: Count = Field(default=0, description="the generation that was last looked at")
     objects: Count = Field(default=0, description="objects in it, or the least number there are")
-    is_bound: bool = Field(default=False, description="whether `objects` is only the least number")
+    old_versions: Count = Field(default=0, description="older versions and marks of deletion, likewise")
+    is_bound: bool = Field(default=False, description="whether these two are only the least numbers")
     deletable: bool = Field(default=False, description="whether its deletion is let through now")
     message: str = Field(default="", description="why it is not deletable, for people")
     conditions: tuple[Condition, ...] = Field(default=(), description="whether it is there")

@@ -24,11 +24,23 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Old:
+    """An older version in a listing, or the mark that an object is deleted."""
+
+    key: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
-    """The newest versions on one page, and what to ask for the next page with; None: it was the last."""
+    """The newest versions on one page, and what to ask for the next page with; None: it was the last.
+
+    `old`: what else is on it.
+    """
 
     entries: tuple[Entry, ...]
     following: Mapping[str, str] | None
+    old: tuple[Old, ...] = ()
 
 
 def parse_page(body: bytes) -> Page:
@@ -42,17 +54,20 @@ def parse_page(body: bytes) -> Page:
 
 def _page(root: ET.Element) -> Page:
     head: dict[str, str] = {}
-    found: list[dict[str, str]] = []
+    newest: list[Fields] = []
+    old: list[Fields] = []
     for child in root:
         name = _name(child)
-        if name in {"Contents", "Version"}:
-            found.append({_name(field): field.text or "" for field in child})
-        elif name != "DeleteMarker":
+        if name in {"Contents", "Version", "DeleteMarker"}:
+            fields = {_name(field): field.text or "" for field in child}
+            is_old = name == "DeleteMarker" or fields.get("IsLatest") == "false"
+            (old if is_old else newest).append(fields)
+        else:
             head[name] = child.text or ""
     encoded = head.get("EncodingType") == "url"
-    entries = [_entry(fields, encoded=encoded) for fields in found if fields.get("IsLatest") != "false"]
+    entries = [_entry(fields, encoded=encoded) for fields in newest]
     following = _following(head, entries, encoded=encoded) if head["IsTruncated"] == "true" else None
-    return Page(tuple(entries), following)
+    return Page(tuple(entries), following, tuple(_old(fields, encoded=encoded) for fields in old))
 
 
 def _following(head: Fields, entries: list[Entry], *, encoded: bool) -> Fields:
@@ -74,6 +89,10 @@ def _entry(fields: Fields, *, encoded: bool) -> Entry:
         modified=datetime.fromisoformat(fields["LastModified"]).timestamp(),
         version=fields.get("VersionId"),
     )
+
+
+def _old(fields: Fields, *, encoded: bool) -> Old:
+    return Old(_decoded(fields["Key"], encoded=encoded), fields["VersionId"])
 
 
 def _decoded(text: str, *, encoded: bool) -> str:

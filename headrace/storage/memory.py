@@ -1,21 +1,24 @@
 """The port in this process's memory, for tests and for trying a function without a server."""
 
 import hashlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from headrace.model.errors import ChangedError, NotFoundError
 from headrace.storage.landing import landing
-from headrace.storage.port import ObjectInfo
+from headrace.storage.port import ObjectInfo, Version
+
+NO_ID = "null"  # of what was put before the bucket kept versions, as S3 spells it
 
 
 @dataclass(frozen=True, slots=True)
 class _Version:
-    """One version of an object; a delete marker has no info."""
+    """One version of an object; a delete marker has no info. `id` None: the bucket kept no versions then."""
 
     info: ObjectInfo | None
     body: bytes = b""
+    id: str | None = None
 
 
 @dataclass(slots=True)
@@ -89,7 +92,7 @@ class MemoryStorage:
         found = self._bucket(bucket)
         for key in keys:
             if found.versioned and key in found.objects:
-                found.objects[key].append(_Version(None))
+                found.objects[key].append(_Version(None, id=self._next_id()))
             else:
                 found.objects.pop(key, None)
 
@@ -101,9 +104,46 @@ class MemoryStorage:
             if info is not None:
                 yield ObjectInfo(bucket, info.key, info.etag, info.size, info.modified, info.version)
 
-    async def ensure_bucket(self, bucket: str) -> None:
-        """Create the bucket if it is not there."""
-        self._buckets.setdefault(bucket, _Bucket())
+    async def versions(self, bucket: str, prefix: str = "") -> AsyncIterator[Version]:
+        """All that is kept below a prefix, sorted by key, the oldest version first, as of the first step."""
+        found = self._bucket(bucket)
+        kept = [
+            Version(key, each.id or (NO_ID if found.versioned else None), is_object)
+            for key in sorted(found.objects)
+            if key.startswith(prefix)
+            for each, is_object in _told(found.objects[key])
+        ]
+        for version in kept:
+            yield version
+
+    async def delete_versions(self, bucket: str, versions: Sequence[Version]) -> None:
+        """Delete these very versions and marks for good."""
+        objects = self._bucket(bucket).objects
+        for version in versions:
+            had, gone = objects.pop(version.key, []), version.id or NO_ID
+            if stay := [each for each in had if (each.id or NO_ID) != gone]:
+                objects[version.key] = stay
+
+    async def has_bucket(self, bucket: str) -> bool:
+        """Whether it is there."""
+        return bucket in self._buckets
+
+    async def ensure_bucket(self, bucket: str) -> bool:
+        """Create the bucket if it is not there; whether that was done."""
+        if bucket in self._buckets:
+            return False
+        self._buckets[bucket] = _Bucket()
+        return True
+
+    async def remove_bucket(self, bucket: str) -> None:
+        """Delete the bucket if nothing is kept in it."""
+        found = self._buckets.get(bucket)
+        if found and found.objects:
+            raise ChangedError(
+                f"the bucket {bucket} is not deleted: found {min(found.objects)!r} in it, allowed nothing, "
+                "old versions included; empty it first"
+            )
+        self._buckets.pop(bucket, None)
 
     async def close(self) -> None:
         """Nothing to give back."""
@@ -125,10 +165,7 @@ class MemoryStorage:
 
     def _store(self, bucket: str, key: str, body: bytes, metadata: Mapping[str, str]) -> ObjectInfo:
         found = self._bucket(bucket)
-        version = None
-        if found.versioned:
-            self._versions += 1
-            version = f"v{self._versions}"
+        version = self._next_id() if found.versioned else None
         info = ObjectInfo(
             bucket=bucket,
             key=key,
@@ -139,8 +176,18 @@ class MemoryStorage:
             metadata={name.lower(): value for name, value in metadata.items()},
         )
         older = found.objects.get(key, []) if found.versioned else []
-        found.objects[key] = [*older, _Version(info, body)]
+        found.objects[key] = [*older, _Version(info, body, version)]
         return info
+
+    def _next_id(self) -> str:
+        self._versions += 1
+        return f"v{self._versions}"
+
+
+def _told(versions: Sequence[_Version]) -> Iterator[tuple[_Version, bool]]:
+    """Each version of an object, with whether a reader gets it."""
+    for each in versions:
+        yield each, each is versions[-1] and each.info is not None
 
 
 def _there(version: _Version | None, bucket: str, key: str) -> tuple[ObjectInfo, bytes]:

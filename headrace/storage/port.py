@@ -28,6 +28,18 @@ class ObjectInfo:
         return self.version or self.etag
 
 
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What a bucket keeps of an object: the newest version, an older one, or the mark that it is deleted.
+
+    `id` as the store spells it, None where the bucket keeps no versions; `is_object`: a reader gets it.
+    """
+
+    key: str
+    id: str | None
+    is_object: bool
+
+
 class Storage(Protocol):
     """An object store.
 
@@ -86,8 +98,31 @@ class Storage(Protocol):
         """Every object's newest version below a prefix, in no promised order."""
         ...
 
-    async def ensure_bucket(self, bucket: str) -> None:
-        """Create the bucket if it is not there."""
+    def versions(self, bucket: str, prefix: str = "") -> AsyncIterator[Version]:
+        """All that is kept below a prefix, old versions and marks of deletion too, in no promised order."""
+        ...
+
+    async def delete_versions(self, bucket: str, versions: Sequence[Version]) -> None:
+        """Delete these very versions and marks for good; quiet about those that are not there."""
+        ...
+
+    async def has_bucket(self, bucket: str) -> bool:
+        """Whether it is there."""
+        ...
+
+    async def ensure_bucket(self, bucket: str) -> bool:
+        """Create the bucket if it is not there; whether that was done.
+
+        It may also be told of one that was created by another in the instant before.
+        """
+        ...
+
+    async def remove_bucket(self, bucket: str) -> None:
+        """Delete the bucket if nothing is kept in it; quiet when it is not there. Raises ChangedError.
+
+        S3 refuses for itself to delete what is not empty. SeaweedFS does so if it is told to, and never of
+        old versions alone. It is looked into before, but what is put there within that instant may be lost.
+        """
         ...
 
     async def close(self) -> None:

@@ -11,7 +11,7 @@ from headrace.storage.client import Client
 from headrace.storage.endpoint import COPY_SECONDS
 from headrace.storage.fast import FastRoad, UnreadableMetadataError
 from headrace.storage.names import nameable
-from headrace.storage.port import ObjectInfo
+from headrace.storage.port import ObjectInfo, Version
 from headrace.storage.road import Road
 from headrace.storage.sure import SureRoad
 
@@ -89,9 +89,27 @@ class S3Storage:
             except NotFoundError:
                 continue
 
-    async def ensure_bucket(self, bucket: str) -> None:
-        """Create the bucket if it is not there."""
-        await self._buckets.ensure(bucket)
+    async def versions(self, bucket: str, prefix: str = "") -> AsyncIterator[Version]:
+        """All that is kept below a prefix, in the store's order."""
+        async for version in self._buckets.kept(bucket, prefix):
+            yield version
+
+    async def delete_versions(self, bucket: str, versions: Sequence[Version]) -> None:
+        """Delete these very versions and marks for good, each in a request of its own."""
+        await self.delete(bucket, [each.key for each in versions if each.id is None])
+        await self._buckets.delete(bucket, [each for each in versions if each.id is not None])
+
+    async def has_bucket(self, bucket: str) -> bool:
+        """Whether it is there."""
+        return await self._buckets.exists(bucket)
+
+    async def ensure_bucket(self, bucket: str) -> bool:
+        """Create the bucket if it is not there; whether that was done."""
+        return await self._buckets.ensure(bucket)
+
+    async def remove_bucket(self, bucket: str) -> None:
+        """Delete the bucket if nothing is kept in it."""
+        await self._buckets.remove(bucket)
 
     async def close(self) -> None:
         """Give connections back."""

@@ -142,6 +142,7 @@ def _arguments() -> list[str]:
         "s3.port.lance": 0,
         "s3.config": f"{CONFIGURATION}/s3.json",
         "s3.autoCreateBucket": "false",
+        "s3.allowDeleteBucketNotEmpty": "false",  # S3 refuses that too
     }
     return [
         "-logtostderr=true",

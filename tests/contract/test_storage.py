@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from headrace.model.errors import ChangedError, NotFoundError, RejectedError
 from headrace.storage.memory import MemoryStorage
-from headrace.storage.port import ObjectInfo, Storage
+from headrace.storage.port import ObjectInfo, Storage, Version
 from headrace.storage.race import race_check
 from headrace.storage.s3 import S3Storage
 
@@ -35,6 +35,11 @@ class Store:
             return
         wish = {"Bucket": self.bucket, "VersioningConfiguration": {"Status": "Enabled"}}
         await self.storage._client.call(self.bucket, lambda s3: s3.put_bucket_versioning(**wish))
+
+    async def kept(self, prefix: str = "") -> list[Version]:
+        """All that is kept, by key."""
+        found = [version async for version in self.storage.versions(self.bucket, prefix)]
+        return sorted(found, key=lambda each: each.key)
 
     async def listed(self, prefix: str = "") -> dict[str, ObjectInfo]:
         """What is listed, by key; each key once."""
@@ -217,6 +222,9 @@ async def test_a_missing_object_is_not_found(store: Store, call):
         lambda s, b: s.create(b, "k", b""),
         lambda s, b: s.delete(b, ["k"]),
         lambda s, b: anext(s.list(b)),
+        lambda s, b: anext(s.versions(b)),
+        lambda s, b: s.delete_versions(b, [Version("k", None, is_object=True)]),
+        lambda s, b: s.delete_versions(b, [Version("k", "0" * 32, is_object=False)]),
     ],
 )
 async def test_a_missing_bucket_is_not_found(store: Store, call):
@@ -291,6 +299,118 @@ async def test_ensure_bucket_keeps_what_is_in_it(store: Store):
     await store.storage.put(store.bucket, "k", b"one")
     await store.storage.ensure_bucket(store.bucket)
     assert await store.storage.read(store.bucket, "k") == b"one"
+
+
+async def test_ensure_bucket_tells_whether_it_made_it(store: Store):
+    name = f"{store.bucket}-new"
+    assert not await store.storage.has_bucket(name)
+    assert await store.storage.ensure_bucket(name)
+    assert await store.storage.has_bucket(name)
+    assert not await store.storage.ensure_bucket(name)
+
+
+async def test_an_empty_bucket_is_removed_and_may_be_made_again(store: Store):
+    for key in ("k", "a/b/c", "odd\nkey"):
+        await store.storage.put(store.bucket, key, b"one")
+        await store.storage.delete(store.bucket, [key])
+    await store.storage.remove_bucket(store.bucket)
+    assert not await store.storage.has_bucket(store.bucket)
+    with pytest.raises(NotFoundError):
+        await store.storage.put(store.bucket, "k", b"one")
+    assert await store.storage.ensure_bucket(store.bucket)
+    assert await store.listed() == {}
+    await store.storage.put(store.bucket, "k", b"two")
+    assert await store.storage.read(store.bucket, "k") == b"two"
+
+
+async def test_removing_a_bucket_is_quiet_when_it_is_not_there(store: Store):
+    await store.storage.remove_bucket(f"{store.bucket}-nowhere")
+
+
+@pytest.mark.parametrize("key", ["k", "a/b/c", "odd\nkey", ".hidden", "folder/"])
+async def test_a_bucket_that_holds_an_object_is_never_removed(store: Store, key: str):
+    await store.storage.put(store.bucket, key, b"")
+    with pytest.raises(ChangedError, match=rf"bucket {store.bucket} is not deleted: found .* empty it first"):
+        await store.storage.remove_bucket(store.bucket)
+    assert list(await store.listed()) == [key]
+
+
+@pytest.mark.parametrize("key", ["k", "a/b/c"])
+async def test_a_bucket_that_holds_only_old_versions_is_never_removed(store: Store, key: str):
+    await store.keep_versions()
+    await store.storage.put(store.bucket, key, b"one")
+    await store.storage.delete(store.bucket, [key])
+    assert await store.listed() == {}
+    with pytest.raises(ChangedError, match="old versions included"):
+        await store.storage.remove_bucket(store.bucket)
+    assert len(await store.kept()) == 2, "the version and the mark that it is deleted"
+
+
+async def test_what_is_kept_is_told_with_old_versions_and_marks_of_deletion(store: Store):
+    await store.storage.put(store.bucket, "before", b"1")
+    assert await store.kept() == [Version("before", None, is_object=True)]
+    await store.keep_versions()
+    for key in ("a/twice", "a/twice", "gone", "marked"):
+        await store.storage.put(store.bucket, key, b"1")
+    await store.storage.delete(store.bucket, ["gone"])
+    found = await store.kept()
+    assert sorted((each.key, each.is_object) for each in found) == [
+        ("a/twice", False), ("a/twice", True), ("before", True), ("gone", False), ("gone", False),
+        ("marked", True),
+    ]  # fmt: skip
+    assert len({(each.key, each.id) for each in found}) == len(found)
+    assert [each.key for each in await store.kept("a/")] == ["a/twice", "a/twice"]
+
+
+async def test_deleting_an_old_version_leaves_the_newest(store: Store):
+    await store.keep_versions()
+    await store.storage.put(store.bucket, "k", b"one")
+    await store.storage.put(store.bucket, "k", b"two")
+    old = [each for each in await store.kept() if not each.is_object]
+    await store.storage.delete_versions(store.bucket, old)
+    assert [each.is_object for each in await store.kept()] == [True]
+    assert await store.storage.read(store.bucket, "k") == b"two"
+
+
+async def test_deleting_a_mark_brings_the_object_back(store: Store):
+    await store.keep_versions()
+    await store.storage.put(store.bucket, "k", b"one")
+    version = (await store.storage.head(store.bucket, "k")).version
+    await store.storage.delete(store.bucket, ["k"])
+    mark = [each for each in await store.kept() if each.id != version]
+    await store.storage.delete_versions(store.bucket, mark)
+    assert await store.storage.read(store.bucket, "k") == b"one"
+
+
+async def test_once_all_that_is_kept_is_deleted_the_bucket_can_go(store: Store):
+    for key in ("before", "before and after", "a/b/c"):
+        await store.storage.put(store.bucket, key, b"0")
+    await store.keep_versions()
+    for key in ("before and after", "a/b/c", "a/b/d", "é/ +%2F", "x", "x/y"):
+        for body in (b"1", b"2"):
+            await store.storage.put(store.bucket, key, body)
+    await store.storage.delete(store.bucket, ["a/b/c", "é/ +%2F"])
+    kept = await store.kept()
+    assert len(kept) == 3 + 6 * 2 + 2
+    await store.storage.delete_versions(store.bucket, kept)
+    assert await store.kept() == []
+    await store.storage.delete_versions(store.bucket, kept)  # quiet: they are gone
+    assert await store.kept() == []
+    await store.storage.remove_bucket(store.bucket)
+    assert not await store.storage.has_bucket(store.bucket)
+
+
+async def test_what_is_kept_goes_beyond_one_page(store: Store):
+    await store.keep_versions()
+    keys = [f"r/{number:04}" for number in range(450)]
+    for start in range(0, len(keys), 50):
+        for _ in range(2):
+            puts = (store.storage.put(store.bucket, key, b"x") for key in keys[start : start + 50])
+            await asyncio.gather(*puts)
+    await store.storage.delete(store.bucket, keys[:200])
+    kept = await store.kept()
+    assert len({(each.key, each.id) for each in kept}) == len(kept) == 2 * 450 + 200
+    assert sum(each.is_object for each in kept) == 250
 
 
 async def test_a_bucket_with_versions_tells_them_and_keeps_each(store: Store, tmp_path: Path):

@@ -174,6 +174,32 @@ class Site:
 
         self._with_storage(put)
 
+    def make_bucket(self, bucket: str) -> None:
+        """As somebody else does."""
+        self._with_storage(lambda storage: storage.ensure_bucket(bucket))
+
+    def has_bucket(self, bucket: str) -> bool:
+        found: list[bool] = []
+
+        async def look(storage: S3Storage) -> None:
+            found.append(await storage.has_bucket(bucket))
+
+        self._with_storage(look)
+        return found[0]
+
+    def keep_versions(self, bucket: str) -> None:
+        wish = {"Bucket": bucket, "VersioningConfiguration": {"Status": "Enabled"}}
+        self._with_storage(
+            lambda storage: storage._client.call(bucket, lambda s3: s3.put_bucket_versioning(**wish))
+        )
+
+    def remove_objects(self, bucket: str, *keys: str) -> None:
+        self._with_storage(lambda storage: storage.delete(bucket, keys))
+
+    def let_data_go(self, bucket: str) -> None:
+        change = '{"spec":{"onDelete":"delete"}}'
+        self.box.kubectl("patch", "bucket", bucket, "-n", self.space, "--type=merge", "-p", change)
+
     def keys(self, bucket: str) -> list[str]:
         found: list[str] = []
 
@@ -340,11 +366,42 @@ def test_a_bucket_with_data_is_refused_by_name_and_obeys_the_flag(site: Site):
         site.delete("bucket", "full-in")
     site.delete("function", "full")
     site.gone("function", "full")
-    change = '{"spec":{"onDelete":"delete"}}'
-    site.box.kubectl("patch", "bucket", "full-in", "-n", site.space, "--type=merge", "-p", change)
+    site.let_data_go("full-in")
     site.delete("bucket", "full-in")
     site.gone("bucket", "full-in")
-    assert site.keys("full-in") == []
+    assert not site.has_bucket("full-in")
+
+
+def test_only_a_bucket_that_the_platform_made_goes_with_its_object(site: Site):
+    site.make_bucket("maker-in")
+    site.made_ready("maker")
+    told = {name: str(site.get("bucket", name)["status"]) for name in ("maker-in", "maker-out")}
+    assert "was there before, and stays" in told["maker-in"]
+    assert "goes with this object" in told["maker-out"]
+    site.delete("function", "maker")
+    site.gone("function", "maker")
+    for each in told:
+        site.delete("bucket", each)
+        site.gone("bucket", each)
+    assert (site.has_bucket("maker-in"), site.has_bucket("maker-out")) == (True, False)
+
+
+def test_old_versions_are_refused_by_name_and_go_with_the_flag(site: Site):
+    site.made_ready("aged")
+    site.keep_versions("aged-in")
+    site.upload("aged-in", "folder/a", "b")
+    site.upload("aged-in", "folder/a")
+    site.remove_objects("aged-in", "folder/a", "b")
+    assert site.keys("aged-in") == []
+    wait_for("they are counted", lambda: site.get("bucket", "aged-in")["status"].get("oldVersions") == 5)
+    with pytest.raises(ToolchainError, match=r"aged-in \(5 old versions\) holds data"):
+        site.delete("bucket", "aged-in")
+    site.delete("function", "aged")
+    site.gone("function", "aged")
+    site.let_data_go("aged-in")
+    site.delete("bucket", "aged-in")
+    site.gone("bucket", "aged-in")
+    assert not site.has_bucket("aged-in")
 
 
 def test_an_invalid_change_is_told_and_the_function_can_still_go(site: Site):
@@ -440,4 +497,5 @@ def test_the_platforms_bucket_goes_last_and_names_what_is_there(site: Site):
     site.delete("bucket", "headrace-platform", site.platform)
     site.gone("bucket", "headrace-platform", site.platform)
     assert site.box.get("functions,buckets", "-n", site.space)["items"] == []
-    assert site.keys("last-in") == []
+    assert not site.has_bucket("last-in")
+    assert not site.has_bucket(real)

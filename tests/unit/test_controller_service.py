@@ -20,10 +20,10 @@ class AwayStorage(MemoryStorage):
 
     away = False
 
-    async def ensure_bucket(self, bucket: str) -> None:
+    async def has_bucket(self, bucket: str) -> bool:
         if self.away:
             raise TransientError("the store does not answer; try again later")
-        await super().ensure_bucket(bucket)
+        return await super().has_bucket(bucket)
 
 
 async def test_who_does_not_lead_changes_nothing():

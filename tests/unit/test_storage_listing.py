@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.storage.listing import Entry, Page, parse_page
+from headrace.storage.listing import Entry, Old, Page, parse_page
 
 NAMESPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 KEYS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
@@ -62,7 +62,7 @@ def test_an_empty_page_that_is_not_the_last_goes_on_at_the_stores_token():
     assert parse_page(_objects(rest=rest)) == Page((), {"ContinuationToken": "token"})
 
 
-def test_of_versions_only_the_newest_counts_and_a_deleted_object_has_none():
+def test_of_versions_only_the_newest_counts_all_else_is_old_and_a_deleted_object_has_no_newest():
     body = (
         f"<ListVersionsResult {NAMESPACE}><IsTruncated>false</IsTruncated>"
         + _version("a", version="v2", latest="true")
@@ -71,7 +71,8 @@ def test_of_versions_only_the_newest_counts_and_a_deleted_object_has_none():
         + _version("b", version="v3", latest="false")
         + "</ListVersionsResult>"
     )
-    assert parse_page(body.encode()) == Page((Entry("a", '"abc"', 12, 1795415566.0, "v2"),), None)
+    newest = (Entry("a", '"abc"', 12, 1795415566.0, "v2"),)
+    assert parse_page(body.encode()) == Page(newest, None, (Old("a", "v1"), Old("b", "v4"), Old("b", "v3")))
 
 
 @pytest.mark.parametrize(
@@ -87,9 +88,9 @@ def test_of_versions_only_the_newest_counts_and_a_deleted_object_has_none():
 def test_a_listing_of_versions_goes_on_at_its_markers(markers: str, following: dict[str, str]):
     body = (
         f"<ListVersionsResult {NAMESPACE}><IsTruncated>true</IsTruncated><EncodingType>url</EncodingType>"
-        f"{markers}{_version('a', version='v1', latest='false')}</ListVersionsResult>"
+        f"{markers}{_version('a+b', version='v1', latest='false')}</ListVersionsResult>"
     )
-    assert parse_page(body.encode()) == Page((), following)
+    assert parse_page(body.encode()) == Page((), following, (Old("a b", "v1"),))
 
 
 @pytest.mark.parametrize(
@@ -101,6 +102,7 @@ def test_a_listing_of_versions_goes_on_at_its_markers(markers: str, following: d
         _objects("a").replace(b"<Size>12", b"<Size>many"),
         _objects("a").replace(b"2026-11", b"2026-99"),
         _objects("a").replace(b"Key>", b"Name>"),
+        _objects(rest="<IsTruncated>true</IsTruncated><DeleteMarker><Key>a</Key></DeleteMarker>"),
         _objects(rest="<IsTruncated>true</IsTruncated>"),
     ],
 )
