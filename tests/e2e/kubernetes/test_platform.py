@@ -13,7 +13,9 @@ import pydicom.data
 import pytest
 
 from headrace.local.samples import REAL_CLIP
+from headrace.model.labels import short_digest
 from tests.e2e.evidence import plain_client
+from tests.e2e.kubernetes import upgrade
 from tests.e2e.kubernetes.site import FUNCTIONS, PLATFORM, Commands, Site, site_on, wait_until
 from tests.toolchain.cluster.box import Box
 from tests.toolchain.images.store import Images
@@ -110,6 +112,25 @@ def test_a_function_that_is_applied_alone_works(site: Site, commands: Commands) 
     assert "of sizes/a.bin" in commands.run("logs", "sizes", "s3://incoming/sizes/a.bin")
 
 
+def test_an_upgrade_under_work_loses_and_mixes_nothing_and_touches_nothing_else(
+    site: Site, commands: Commands, tmp_path: Path
+) -> None:
+    course = upgrade.run(site, client(commands))
+    found = upgrade.gather(client(commands), site.settings("operator").platform_bucket, tmp_path / "none")
+    print(f"upgrade: files by digest and version: {dict(found.versions)}")
+    files = upgrade.FILES
+    assert (found.done, found.not_done, found.results, found.foreign) == (files, 0, files, [])
+    told = [set(found.versions[digest]) for digest in course.digests]
+    assert (len(found.versions), told) == (2, [{version} for version in upgrade.VERSIONS])
+    assert found.versions[course.digests[1]].total() > upgrade.LAST, "none waited as the second version came"
+    assert upgrade.told_changed(course.told) == {("Function", upgrade.NAME)}, course.told
+    assert upgrade.told_counts(course.told) == ["1 updated"], course.told
+    copies = {("ConfigMap", f"{upgrade.NAME}-{short_digest(digest)}") for digest in course.digests}
+    changed = upgrade.changed(course.before, upgrade.objects(site))
+    assert changed == {("Function", upgrade.NAME), *copies}
+    wait_until(lambda: not site.workers(upgrade.NAME), "no worker is left")
+
+
 def held(site: Site) -> str:
     """What the platform's bucket says of all data; each bucket is looked at every some seconds."""
     found = site.get("buckets", "headrace-platform", PLATFORM) or {}
@@ -128,7 +149,9 @@ def test_a_platform_that_holds_data_is_not_destroyed_and_names_the_buckets(site:
 
 def test_with_the_flag_everything_goes(site: Site) -> None:
     site.functions.configure(
-        buckets={name: {"onDelete": "delete"} for name in ("uploads", "results")}, functions=["echo"]
+        buckets={name: {"onDelete": "delete"} for name in ("uploads", "results")},
+        functions=["echo"],
+        images={"echo": site.images["echo"]},
     )
     site.functions.up()
     site.functions.destroy()
