@@ -45,6 +45,7 @@ class Size:
     seconds: float
     nodes: int
     boot_seconds: int
+    lease_seconds: float  # of a task; the one process that plays all workers must not stand still for longer
 
     @property
     def workers(self) -> int:
@@ -94,7 +95,7 @@ class ScaledSystem(System):
         options = Options(
             seed=seed,
             functions={FUNCTION: Shape.SINGLE},
-            lease_seconds=10.0,
+            lease_seconds=size.lease_seconds,
             listing_seconds=max(5.0, size.files / 200),
         )
         super().__init__(folder, options)

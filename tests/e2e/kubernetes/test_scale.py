@@ -27,8 +27,8 @@ from tests.e2e.uploads import Uploader, plan_files
 from tests.toolchain.cluster.box import Box
 
 RESULTS_FOLDER = ROOT / "build" / "scale"  # ignored by git
-SMALL = Size(files=600, seconds=8.0, nodes=30, boot_seconds=2)
-WHOLE = Size(files=10_000, seconds=30.0, nodes=300, boot_seconds=30)
+SMALL = Size(files=600, seconds=8.0, nodes=30, boot_seconds=2, lease_seconds=10.0)
+WHOLE = Size(files=10_000, seconds=30.0, nodes=300, boot_seconds=30, lease_seconds=30.0)
 FIRST_PART = 0.8  # of the files waits before there may be nodes; the rest comes while harm is done
 REMOVED = 3  # nodes, under work
 LEASE_SECONDS = 15.0  # of a scaler; who stood still for longer is followed by another
