@@ -9,22 +9,23 @@ HERE = Path(__file__).parent
 REGISTRY = "headrace.test"  # a name that never resolves: what is not on the node can't be pulled
 PYTHON, PLAIN = "python", "plain"
 INCLUDED = {PYTHON: ("python3", "ca-certificates"), PLAIN: ()}
-STAND_INS = ("debian", "nats", "seaweedfs")
+PREFIX = "headrace-test-"
+STAND_INS = {"debian": PLAIN, "nats": PLAIN, "oscar": PYTHON, "seaweedfs": PLAIN}  # with their bases
+OSCAR_LOCK = CHECKOUT / "tests" / "bench" / "oscar.txt"  # the same supervisor as without a container
 
 
 def recipes() -> dict[str, Recipe]:
     """By name."""
-    return recipes_in(CHECKOUT) | {f"headrace-test-{name}": _stand_in(name) for name in STAND_INS}
+    return recipes_in(CHECKOUT) | {f"{PREFIX}{name}": _stand_in(name) for name in STAND_INS}
 
 
 def base_of(name: str) -> str:
-    """The services and functions are Python; the others get by without."""
-    return PLAIN if name.startswith("headrace-test-") else PYTHON
+    """The services and functions are Python; most others get by without."""
+    return STAND_INS[name.removeprefix(PREFIX)] if name.startswith(PREFIX) else PYTHON
 
 
 def _stand_in(name: str) -> Recipe:
-    folder, lock = HERE / name, HERE / name / "requirements.txt"
+    folder = HERE / name
+    lock = OSCAR_LOCK if name == "oscar" else folder / "requirements.txt"
     containerfile = (folder / "Containerfile").read_text()
-    return Recipe(
-        f"headrace-test-{name}", "test", containerfile, lock=lock.read_text() if lock.exists() else None
-    )
+    return Recipe(f"{PREFIX}{name}", "test", containerfile, lock=lock.read_text() if lock.exists() else None)
