@@ -127,7 +127,9 @@ def _arguments() -> list[str]:
     flags: dict[str, object] = {
         "dir": DATA,
         "ip": "127.0.0.1",
-        "ip.bind": "127.0.0.1",
+        # By name: what it opens itself, as a notification's call, is bound to an address that stands here.
+        # https://github.com/seaweedfs/seaweedfs/blob/master/weed/util/outbound_dial.go
+        "ip.bind": "localhost",
         "disableHttp": "true",  # of master and filer: those pages ask for no key
         "master.peers": "none",
         "master.telemetry": "false",

@@ -93,6 +93,12 @@ def test_clips_that_are_uploaded_are_classified_by_pods_that_come_and_go(
     wait_until(lambda: counts(site, "echo") == rest, "the status says so")
 
 
+def test_the_store_tells_of_uploads_so_that_none_waits_for_the_listing(site: Site) -> None:
+    told = site.box.kubectl("logs", "seaweedfs-0", f"--namespace={PLATFORM}")
+    assert "webhook" in told  # it says in these words what it could not deliver
+    assert "failed to send message to webhook /buckets/uploads/echo" not in told
+
+
 def test_a_files_story_is_told(commands: Commands) -> None:
     story = commands.json("explain", "s3://uploads/echo/0.dcm")
     assert [task["stage"] for task in story["tasks"]] == ["done"]
