@@ -1,7 +1,7 @@
 """OSCAR's Jobs: one for each file, of the form that its service makes on a notification, and its function.
 
-In OSCAR's favour its service is left out (a read of the function for each event, a client that holds itself
-back), so are the volume with its programs, which the image has, and the question to a registry at each start.
+In OSCAR's favour its service is left out, which reads the function anew for each event; so are the volume
+with its programs, which the image has, and the question to a registry at each start.
 https://github.com/grycap/oscar/blob/master/pkg/handlers/job.go
 https://github.com/grycap/oscar/blob/master/pkg/types/service.go
 """
