@@ -116,6 +116,21 @@ def worker_pod(
     }
 
 
+# The first process of a container gets no TERM before it has said what to do with it, which takes Python a
+# second or more: a pod that was deleted so early would stay for its whole grace. A shell says so at once.
+LAUNCH = """\
+trap 'told=1; kill -TERM "$child" 2>/dev/null' TERM INT
+python -m headrace.worker "$@" &
+child=$!
+[ -z "$told" ] || kill -TERM "$child"
+while :; do
+  wait "$child"
+  status=$?
+  kill -0 "$child" 2>/dev/null || exit "$status"
+done
+"""
+
+
 def _checked(function: Function, settings: KubernetesSettings) -> SidecarSettings:
     spec, faults = function.spec, []
     if spec.run.http is not None:
@@ -180,7 +195,7 @@ def _supervisor(function: Function, sidecar: SidecarSettings) -> Manifest:
         "name": SUPERVISOR,
         "image": sidecar.image,
         "restartPolicy": "Always",
-        "command": ["python", "-m", "headrace.worker"],
+        "command": ["/bin/sh", "-c", LAUNCH, "supervisor"],
         "args": ["--settings", f"{SETTINGS}/{SETTINGS_KEY}", "--function", function.name],
         "env": [
             {"name": "HEADRACE_WORKER", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
