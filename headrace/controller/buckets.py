@@ -136,14 +136,7 @@ class Buckets:
         """Write the status if that is due. `contents` None: what is in it is not known."""
         before = statuses.told(found, BucketStatus)
         known = told_contents(before) if contents is None else contents
-        status = bucket_status(
-            found,
-            verdict,
-            objects=known.objects,
-            is_bound=known.is_bound,
-            hindrance=hindrance,
-            now=self._world.now(),
-        ).model_copy(update={"old_versions": known.old})
+        status = bucket_status(found, verdict, known, hindrance=hindrance, now=self._world.now())
         wait = await self._teller.tell(BUCKETS, found, status)
         return wait or (ENDING_SECONDS if is_ending(found) or not verdict.ready else LOOK_SECONDS)
 

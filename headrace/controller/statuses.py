@@ -9,6 +9,7 @@ import orjson
 from pydantic import ValidationError
 
 from headrace.controller.census import Counts
+from headrace.controller.contents import Contents
 from headrace.controller.tally import Figures
 from headrace.controller.troubles import worst
 from headrace.kube.port import Manifest
@@ -131,14 +132,15 @@ def _queued(before: FunctionStatus, backlog: Backlog | None, workers: int, now: 
 
 
 def bucket_status(
-    found: Manifest, verdict: Verdict, *, objects: int, is_bound: bool, hindrance: str, now: float
+    found: Manifest, verdict: Verdict, contents: Contents, *, hindrance: str, now: float
 ) -> BucketStatus:
     """Of a bucket's object; `hindrance`: why it is not deleted now, empty when it may be."""
     before = told(found, BucketStatus)
     return BucketStatus(
         observed_generation=found["metadata"].get("generation", 0),
-        objects=objects,
-        is_bound=is_bound,
+        objects=contents.objects,
+        old_versions=contents.old,
+        is_bound=contents.is_bound,
         deletable=not hindrance,
         message=hindrance[:MOST_MESSAGE],
         conditions=(verdict.condition(before.conditions, now),),

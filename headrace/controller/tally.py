@@ -1,6 +1,5 @@
-"""How many nodes each pool has, kept up event by event: a heartbeat costs one comparison and wakes nobody."""
+"""How many nodes each pool has: a heartbeat costs one comparison and wakes nobody."""
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -26,14 +25,13 @@ class Tally:
 
     def __init__(self, mirror: Mirror) -> None:
         self._places: dict[str, Place] = {}  # by node
-        self._counts: Counter[Place] = Counter()
         self._listeners: list[Callable[[str], None]] = []
         mirror.listen(self._hear)
 
     def figures(self, pool: str) -> Figures:
         """As of the last event."""
-        ready = self._counts[pool, True]
-        return Figures(nodes=ready + self._counts[pool, False], ready=ready)
+        those = [ready for of, ready in self._places.values() if of == pool]
+        return Figures(nodes=len(those), ready=sum(those))
 
     def listen(self, listener: Callable[[str], None]) -> None:
         """Call this with the name of each pool whose figures change; it must not wait or raise."""
@@ -45,14 +43,8 @@ class Tally:
         before = self._places.pop(name, None)
         if now is not None:
             self._places[name] = now
-        if now != before:
-            self._move(before, now)
-
-    def _move(self, before: Place | None, now: Place | None) -> None:
-        if before is not None:
-            self._counts[before] -= 1
-        if now is not None:
-            self._counts[now] += 1
+        if now == before:
+            return
         for pool in {place[0] for place in (before, now) if place is not None}:
             for listener in self._listeners:
                 listener(pool)

@@ -40,6 +40,20 @@ SUPERVISOR, USER = "supervisor", "function"  # the containers' names
 SETTLING_SECONDS = 30  # beyond the file in hand: to commit it, and to hand back the rest
 MOST_LEAVING_SECONDS = 3600 - SETTLING_SECONDS  # a node that must go waits no longer for a file
 
+# The first process of a container gets no TERM before it has said what to do with it, which takes Python a
+# second or more: a pod that was deleted so early would stay for its whole grace. A shell says so at once.
+LAUNCH = """\
+trap 'told=1; kill -TERM "$child" 2>/dev/null' TERM INT
+python -m headrace.worker "$@" &
+child=$!
+[ -z "$told" ] || kill -TERM "$child"
+while :; do
+  wait "$child"
+  status=$?
+  kill -0 "$child" 2>/dev/null || exit "$status"
+done
+"""
+
 
 def worker_settings(*, prefetch_seconds: float = 2.0) -> WorkerSettings:
     """The part of a worker's settings that these pods prescribe."""
@@ -114,21 +128,6 @@ def worker_pod(
             "volumes": _volumes(function, digest, sidecar),
         },
     }
-
-
-# The first process of a container gets no TERM before it has said what to do with it, which takes Python a
-# second or more: a pod that was deleted so early would stay for its whole grace. A shell says so at once.
-LAUNCH = """\
-trap 'told=1; kill -TERM "$child" 2>/dev/null' TERM INT
-python -m headrace.worker "$@" &
-child=$!
-[ -z "$told" ] || kill -TERM "$child"
-while :; do
-  wait "$child"
-  status=$?
-  kill -0 "$child" 2>/dev/null || exit "$status"
-done
-"""
 
 
 def _checked(function: Function, settings: KubernetesSettings) -> SidecarSettings:

@@ -6,15 +6,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from headrace.model.errors import (
-    ChangedError,
-    ConfigurationError,
-    NotFoundError,
-    RejectedError,
-    TransientError,
-)
+from headrace.model.errors import ConfigurationError, NotFoundError, RejectedError, TransientError
 from headrace.model.event import normalised_etag
 from headrace.storage.client import PAGE, Client
+from headrace.storage.faults import not_empty
 from headrace.storage.listing import Page
 from headrace.storage.port import ObjectInfo, Version
 from headrace.storage.road import identified
@@ -60,7 +55,7 @@ class Buckets:
         try:
             found = await anext(self.kept(bucket, ""), None)
             if found is not None:
-                raise _not_empty(bucket, f"found {found.key!r} in it")
+                raise not_empty(bucket, f"found {found.key!r} in it")
             await self._client.call(bucket, lambda s3: _delete(s3, bucket))
         except NotFoundError:
             return
@@ -140,10 +135,4 @@ def _delete(s3: Any, bucket: str) -> None:  # noqa: ANN401  (as above)
     except ClientError as error:
         if error.response["Error"]["Code"] != _NOT_EMPTY:
             raise
-        raise _not_empty(bucket, str(error)) from error
-
-
-def _not_empty(bucket: str, found: str) -> ChangedError:
-    return ChangedError(
-        f"the bucket {bucket} is not deleted: {found}, allowed nothing, old versions included; empty it first"
-    )
+        raise not_empty(bucket, str(error)) from error

@@ -16,6 +16,13 @@ _PASSING = frozenset({"OperationAborted", "ConditionalRequestConflict", "Request
 DETAIL_LENGTH = 300
 
 
+def not_empty(bucket: str, found: str) -> ChangedError:
+    """The error for a bucket that is not deleted; `found` says what is in it."""
+    return ChangedError(
+        f"the bucket {bucket} is not deleted: {found}, allowed nothing, old versions included; empty it first"
+    )
+
+
 def fault(what: str, *, status: int | None, code: str, detail: str) -> HeadraceError:
     """The error for an answer's status; None: there was no answer. `what` names the object."""
     said = detail.strip().partition("\n")[0][:DETAIL_LENGTH]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from headrace.model.errors import ChangedError, NotFoundError
+from headrace.storage.faults import not_empty
 from headrace.storage.landing import landing
 from headrace.storage.port import ObjectInfo, Version
 
@@ -139,10 +140,7 @@ class MemoryStorage:
         """Delete the bucket if nothing is kept in it."""
         found = self._buckets.get(bucket)
         if found and found.objects:
-            raise ChangedError(
-                f"the bucket {bucket} is not deleted: found {min(found.objects)!r} in it, allowed nothing, "
-                "old versions included; empty it first"
-            )
+            raise not_empty(bucket, f"found {min(found.objects)!r} in it")
         self._buckets.pop(bucket, None)
 
     async def close(self) -> None:

@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from headrace.kube.lightkube import LightKube
-from headrace.model.settings import KubernetesSettings
 from tests.bench import one_job_a_file_oscar as oscar
 from tests.bench.figures import Spread, table
 from tests.bench.one_job_a_file_ground import FILE_SECONDS, SAID_CORES, Ground, declare, ground
 from tests.bench.one_job_a_file_rounds import Load, Sample, headrace, jobs
-from tests.e2e.kubernetes.site import FUNCTIONS, PLATFORM
+from tests.fixtures.kube import settings_of
 
 ROUNDS = 2
 SETTLING_SECONDS, IDLE_SECONDS = 10.0, 30.0
@@ -89,20 +88,13 @@ async def measure(base: Path) -> Found:
             declare(on.site, plan.slots)
         await asyncio.sleep(SETTLING_SECONDS)
         found = Found(on.idle_calls(IDLE_SECONDS))
-        kube = _kube(on)
+        kube = LightKube.of(settings_of(on.site.box.kubeconfig))
         try:
             for number, plan in itertools.product(range(ROUNDS), PLANS):
                 await _round(on, kube, plan, number, found)
         finally:
             await kube.close()
     return found
-
-
-def _kube(on: Ground) -> LightKube:
-    config = str(on.site.box.kubeconfig)
-    return LightKube.of(
-        KubernetesSettings(namespace=FUNCTIONS, platform_namespace=PLATFORM, kubeconfig=config)
-    )
 
 
 async def _round(on: Ground, kube: LightKube, plan: Plan, number: int, found: Found) -> None:

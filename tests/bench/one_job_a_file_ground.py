@@ -6,7 +6,6 @@ what binds. What runs there shares the machine's own cores all the same.
 
 import json
 import os
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from botocore.config import Config
 
 from headrace.model.labels import API_VERSION
 from headrace.model.settings import StorageSettings
+from tests.bench.api_server import calls
 from tests.e2e.evidence import list_keys
 from tests.e2e.kubernetes.site import FUNCTIONS, LOCAL_POOL, PLATFORM, SERVERS, Site, site_on, wait_until
 from tests.fixtures.cluster import die_with_test
@@ -57,16 +57,11 @@ class Ground:
         """How many there are; asks the store and not the API server."""
         return len(list_keys(self.client, BUCKETS[1], prefix))
 
-    def calls(self) -> int:
-        """Requests that the API server has answered so far, those of Kubernetes' own parts included."""
-        metrics = self.site.box.kubectl("get", "--raw", "/metrics")
-        return sum(int(float(n)) for n in re.findall(r"^apiserver_request_total\{.*\} (\S+)$", metrics, re.M))
-
     def idle_calls(self, seconds: float) -> float:
         """Calls a second while nothing is worked."""
-        before = self.calls()
+        before = calls(self.site.box)
         time.sleep(seconds)
-        return (self.calls() - before) / seconds
+        return (calls(self.site.box) - before) / seconds
 
 
 @contextmanager

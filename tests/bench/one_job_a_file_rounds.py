@@ -3,18 +3,19 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import psutil
 
 from headrace.kube.kinds import JOBS, PODS, Kind
 from headrace.kube.mirror import Mirror
 from headrace.kube.port import Kube, Selection
+from headrace.operations.concurrently import concurrently
 from tests.bench import one_job_a_file_oscar as oscar
+from tests.bench.api_server import calls, until
 from tests.bench.one_job_a_file_ground import Ground, folder_of
 from tests.e2e.kubernetes.site import FUNCTIONS
 
@@ -66,7 +67,7 @@ class Load:
         return [f"{folder}/{self.name}-{number}.bin" for number in range(self.files)]
 
     async def upload(self, keys: Iterable[str]) -> None:
-        await _each(partial(asyncio.to_thread, self.on.upload, key) for key in keys)
+        await concurrently(partial(asyncio.to_thread, self.on.upload), keys, most=AT_ONCE)
 
     async def results(self, folder: str, check: Callable[[], object]) -> None:
         """Wait for all. Raises TimeoutError, and what `check` raises."""
@@ -87,7 +88,7 @@ async def headrace(load: Load) -> Sample:
         await load.upload(load.keys(folder))
         await load.results(folder, lambda: None)
         meter.mark()
-        await _until(pods, lambda: not pods.items, "workers are left")
+        await until(pods, lambda: not pods.items, "workers are left", seconds=LIMIT_SECONDS)
         return meter.sample()
 
 
@@ -101,15 +102,15 @@ async def jobs(load: Load, *, supervised: bool) -> Sample:
 
     async with _watched(load, oscar.NAMESPACE, PODS, JOBS) as (pods, made):
         meter = _Meter(load)
-        await _each(partial(arrive, key) for key in load.keys(oscar.FOLDER))
+        await concurrently(arrive, load.keys(oscar.FOLDER), most=AT_ONCE)
         if supervised:
             await load.results(oscar.FOLDER, lambda: _succeeded(load, pods))
-        await _until(pods, lambda: _succeeded(load, pods), "pods have not succeeded")
+        await until(pods, lambda: _succeeded(load, pods), "pods have not succeeded", seconds=LIMIT_SECONDS)
         meter.mark()
-        await _until(made, lambda: _complete(load, made), "Jobs are not complete")
+        await until(made, lambda: _complete(load, made), "Jobs are not complete", seconds=LIMIT_SECONDS)
         sample = meter.sample()
         await asyncio.to_thread(oscar.clear, load.on.site)
-        await _until(pods, lambda: not pods.items, "pods are left")
+        await until(pods, lambda: not pods.items, "pods are left", seconds=LIMIT_SECONDS)
     return sample
 
 
@@ -118,7 +119,7 @@ class _Meter:
 
     def __init__(self, load: Load) -> None:
         self._load = load
-        self._calls = load.on.calls()
+        self._calls = calls(load.on.site.box)
         self._began, self._busy = time.monotonic(), _busy_seconds()
         self._seconds = self._cores = 0.0
 
@@ -128,8 +129,8 @@ class _Meter:
 
     def sample(self) -> Sample:
         whole = time.monotonic() - self._began
-        calls = self._load.on.calls() - self._calls
-        return Sample(self._load.files, self._seconds, self._cores, whole, calls)
+        made = calls(self._load.on.site.box) - self._calls
+        return Sample(self._load.files, self._seconds, self._cores, whole, made)
 
 
 def _busy_seconds() -> float:
@@ -148,24 +149,6 @@ async def _watched(load: Load, namespace: str, *kinds: Kind) -> AsyncIterator[li
         if not all([await mirror.sync(30) for mirror in mirrors]):
             raise TimeoutError(f"the API server lists nothing of {namespace}")
         yield mirrors
-
-
-async def _each(steps: Iterable[Callable[[], Awaitable[Any]]]) -> None:
-    room = asyncio.Semaphore(AT_ONCE)
-
-    async def one(step: Callable[[], Awaitable[Any]]) -> None:
-        async with room:
-            await step()
-
-    await asyncio.gather(*(one(step) for step in steps))
-
-
-async def _until(mirror: Mirror, holds: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + LIMIT_SECONDS
-    while not holds():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{what} after {LIMIT_SECONDS:g} s; there are {len(mirror.items)} objects")
-        await mirror.changed(1.0)
 
 
 def _succeeded(load: Load, pods: Mirror) -> bool:

@@ -3,12 +3,11 @@
 A real control plane, and nodes whose pods kwok plays: what is measured is Kubernetes' part alone.
 """
 
-import asyncio
 import os
-import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,8 @@ from headrace.kube.port import Kube, Selection
 from headrace.manifests.worker_pod import worker_pod
 from headrace.model.function import Function
 from headrace.model.settings import KubernetesSettings, SidecarSettings
+from headrace.operations.concurrently import concurrently
+from tests.bench.api_server import calls, until
 from tests.bench.figures import Spread, table
 from tests.toolchain.cluster import commands
 from tests.toolchain.cluster.box import Box
@@ -29,6 +30,7 @@ from tests.toolchain.places import Places
 ROUNDS = 3
 NODES = 30
 WORKERS = 300
+LIMIT_SECONDS = 300.0  # for each wait
 AT_ONCE = 20  # creations under way, as the scaler's
 NAMESPACE = "bench"
 SETTINGS = KubernetesSettings(
@@ -115,41 +117,17 @@ async def _round(
 ) -> None:
     async with Mirror(kube, PODS, Selection(NAMESPACE)) as pods:
         await pods.sync(30)
-        calls, began = _calls(box), time.monotonic()
-        await _each([lambda each=each: kube.create(kind, each) for each in manifests])
-        await _until(pods, lambda: _running(pods) == WORKERS)
+        before, began = calls(box), time.monotonic()
+        await concurrently(partial(kube.create, kind), manifests, most=AT_ONCE)
+        await until(pods, lambda: _running(pods) == WORKERS, "not all run", seconds=LIMIT_SECONDS)
         running = time.monotonic()
         names = [each["metadata"]["name"] for each in manifests]
-        await _each([lambda name=name: kube.delete(kind, name, namespace=NAMESPACE) for name in names])
-        await _until(pods, lambda: not pods.items)
+        await concurrently(partial(kube.delete, kind, namespace=NAMESPACE), names, most=AT_ONCE)
+        await until(pods, lambda: not pods.items, "some are left", seconds=LIMIT_SECONDS)
         figures.started.append(running - began)
         figures.ended.append(time.monotonic() - running)
-        figures.calls.append(_calls(box) - calls)
-
-
-async def _each(steps: Sequence[Callable[[], Any]]) -> None:
-    room = asyncio.Semaphore(AT_ONCE)
-
-    async def one(step: Callable[[], Any]) -> None:
-        async with room:
-            await step()
-
-    await asyncio.gather(*(one(step) for step in steps))
+        figures.calls.append(calls(box) - before)
 
 
 def _running(pods: Mirror) -> int:
     return sum(each.get("status", {}).get("phase") == "Running" for each in pods.items.values())
-
-
-async def _until(pods: Mirror, there: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 300
-    while not there():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{len(pods.items)} pods, {_running(pods)} of them run")
-        await pods.changed(1.0)
-
-
-def _calls(box: Box) -> int:
-    """Requests that the API server has answered so far, those of Kubernetes' own parts included."""
-    metrics = box.kubectl("get", "--raw", "/metrics")
-    return sum(int(float(n)) for n in re.findall(r"^apiserver_request_total\{.*\} (\S+)$", metrics, re.M))

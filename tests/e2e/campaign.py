@@ -1,22 +1,19 @@
 """One chaos run: upload in bursts while processes are killed, wait until all has ended, count."""
 
-import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from headrace.model.task import task_id
 from tests.e2e.evidence import list_keys
-from tests.e2e.harness import PLATFORM, ROOT, System, wait_until
+from tests.e2e.harness import PLATFORM, System, wait_until
 from tests.e2e.oracle import Upload, Verdict
 from tests.e2e.supervisor import Harm, Harmer
 from tests.e2e.uploads import File, Uploader
 
-RESULTS_FOLDER = ROOT / "build" / "chaos"  # ignored by git
 BURSTS = 10
 STALLED_SECONDS = 60.0  # without any new ending: something is stuck
 RECEIVER_SECONDS = 30.0  # a burst waits for it, else most notifications would be given up by the store
@@ -42,13 +39,6 @@ class Report:
     exits: list[str]  # ends of services that nobody asked for
     seconds: float
     files_per_second: float
-
-    def write(self) -> Path:
-        """Keep the figures as JSON."""
-        RESULTS_FOLDER.mkdir(parents=True, exist_ok=True)
-        path = RESULTS_FOLDER / f"{self.files}-{self.seed}.json"
-        path.write_text(json.dumps(asdict(self), indent=2) + "\n")
-        return path
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.campaign import LEAST, Report, harms, run_campaign, wait_for_endings
+from tests.e2e.campaign import LEAST, harms, run_campaign, wait_for_endings
+from tests.e2e.figures import keep
 from tests.e2e.harness import ROOT, Options, System
 from tests.e2e.oracle import Expected, Upload, judge
 from tests.e2e.uploads import plan_files
@@ -34,12 +35,6 @@ def replay(system: System) -> None:
         )  # fmt: skip
 
 
-def show(report: Report, capsys: pytest.CaptureFixture) -> None:
-    path = report.write()
-    with capsys.disabled():
-        print(f"\n{path.relative_to(ROOT)}: {path.read_text()}", end="")
-
-
 def survive(system: System, count: int, capsys: pytest.CaptureFixture, *, rounds: int = 1) -> None:
     files = plan_files(count, system.options.seed)
     outcome = run_campaign(system, files, harms(system.options.lease_seconds, rounds=rounds))
@@ -50,7 +45,7 @@ def survive(system: System, count: int, capsys: pytest.CaptureFixture, *, rounds
     wait_for_endings(system, uploads)
     after = judge(system.evidence(uploads))
     report = outcome.report(system, before=before, after=after)
-    show(report, capsys)
+    keep(report, "chaos", f"{report.files}-{report.seed}", capsys)
     assert after.clean, f"after the replay: {after}"
     assert (after.failed, before.failed) == (0, sum(file.fails for file in files))
     assert min(outcome.kills.values()) >= LEAST, f"too few kills: {outcome.kills}"

@@ -358,18 +358,24 @@ def test_files_that_came_just_before_a_deletion_hold_it(site: Site):
     site.gone("function", "late")
 
 
+def is_refused_and_obeys_the_flag(site: Site, function: str, told: str) -> None:
+    """The end of a function's input bucket, which holds data."""
+    bucket = f"{function}-in"
+    with pytest.raises(ToolchainError, match=told):
+        site.delete("bucket", bucket)
+    site.delete("function", function)
+    site.gone("function", function)
+    site.let_data_go(bucket)
+    site.delete("bucket", bucket)
+    site.gone("bucket", bucket)
+    assert not site.has_bucket(bucket)
+
+
 def test_a_bucket_with_data_is_refused_by_name_and_obeys_the_flag(site: Site):
     site.made_ready("full")
     site.upload("full-in", "a", "b")
     wait_for("it is counted", lambda: site.get("bucket", "full-in")["status"]["objects"] == 2)
-    with pytest.raises(ToolchainError, match=r"full-in \(2 objects\) holds data"):
-        site.delete("bucket", "full-in")
-    site.delete("function", "full")
-    site.gone("function", "full")
-    site.let_data_go("full-in")
-    site.delete("bucket", "full-in")
-    site.gone("bucket", "full-in")
-    assert not site.has_bucket("full-in")
+    is_refused_and_obeys_the_flag(site, "full", r"full-in \(2 objects\) holds data")
 
 
 def test_only_a_bucket_that_the_platform_made_goes_with_its_object(site: Site):
@@ -394,14 +400,7 @@ def test_old_versions_are_refused_by_name_and_go_with_the_flag(site: Site):
     site.remove_objects("aged-in", "folder/a", "b")
     assert site.keys("aged-in") == []
     wait_for("they are counted", lambda: site.get("bucket", "aged-in")["status"].get("oldVersions") == 5)
-    with pytest.raises(ToolchainError, match=r"aged-in \(5 old versions\) holds data"):
-        site.delete("bucket", "aged-in")
-    site.delete("function", "aged")
-    site.gone("function", "aged")
-    site.let_data_go("aged-in")
-    site.delete("bucket", "aged-in")
-    site.gone("bucket", "aged-in")
-    assert not site.has_bucket("aged-in")
+    is_refused_and_obeys_the_flag(site, "aged", r"aged-in \(5 old versions\) holds data")
 
 
 def test_an_invalid_change_is_told_and_the_function_can_still_go(site: Site):

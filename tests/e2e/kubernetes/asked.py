@@ -13,7 +13,6 @@ from typing import Any
 
 import orjson
 
-ACCOUNT = "system:serviceaccount:"
 DECIDED = b'"scaler.workers"'
 
 
@@ -69,7 +68,7 @@ def _lines(audit: Path) -> Iterator[Mapping[str, Any]]:
 
 
 def _caller(line: Mapping[str, Any]) -> str:
-    """A service account's or a user's short name; kwok's nodes and their leases are kwok's."""
+    """A service account's or a user's short name."""
     name: str = line["user"]["username"]
     return name.rpartition(":")[2]
 

@@ -3,9 +3,9 @@
 SIMULATED, in this much: the pods have no containers. What is real: for each pod of the function that is said
 to run, this one process has a worker of Headrace that pulls from the real queue, stages from the real store,
 commits and publishes; only the handler is a sleep that writes an output and two lines of journal, or fails on
-a file that is meant to fail (see tests.e2e.functions). A pod that
-is told to go ends as a kubelet ends it: the worker finishes what it has in hand, then the pod is deleted. One
-that vanishes takes its worker along without a word.
+a file that is meant to fail (see tests.e2e.functions). A pod that is told to go ends as a kubelet ends it:
+its worker finishes what it has in hand, then the pod is deleted. One that vanishes takes its worker along
+without a word.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from headrace.catalog.folder import Installed
 from headrace.kube.kinds import PODS
 from headrace.kube.lightkube import LightKube
 from headrace.kube.mirror import Mirror
-from headrace.kube.naming import Key
+from headrace.kube.naming import Key, is_ending, key_of, uid_of
 from headrace.kube.port import Manifest, Selection
 from headrace.logs.json_lines import configure_logging
 from headrace.model import labels
@@ -139,13 +139,13 @@ class Player:
             await pods.changed(1.0)
 
     def _take(self, pods: dict[Key, Manifest]) -> None:
-        there = {each["metadata"]["uid"]: each for each in pods.values()}
+        there = {uid_of(each): each for each in pods.values()}
         for uid, played in list(self.playing.items()):
             if uid not in there:
                 played.task.cancel()  # killed with its pod
                 del self.playing[uid]
         for uid, pod in there.items():
-            gone = "deletionTimestamp" in pod["metadata"]
+            gone = is_ending(pod)
             runs = pod.get("status", {}).get("phase") == "Running"
             if uid not in self.playing and (gone or runs):
                 self.playing[uid] = self._begin(pod)
@@ -175,12 +175,10 @@ class Player:
             await worker.run()
         except Exception:  # noqa: BLE001  (one pod's end is not the others')
             _log.exception("worker %s", pod["metadata"]["name"])
-        meta = pod["metadata"]
+        namespace, name = key_of(pod)
         while True:
             try:
-                await self.kube.delete(
-                    PODS, meta["name"], namespace=meta["namespace"], uid=meta["uid"], grace_seconds=0
-                )
+                await self.kube.delete(PODS, name, namespace=namespace, uid=uid_of(pod), grace_seconds=0)
             except HeadraceError:
                 await asyncio.sleep(0.5)
             else:

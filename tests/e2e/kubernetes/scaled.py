@@ -21,7 +21,7 @@ from headrace.model import labels
 from headrace.model.pool import Driver
 from headrace.model.settings import KubernetesSettings, Settings, SidecarSettings
 from infra.access import of_service
-from infra.manifests.services import account, roles
+from infra.manifests.services import MODULES, account, roles
 from tests.e2e.functions import RESULTS, UPLOADS, Shape
 from tests.e2e.harness import Options, System
 from tests.e2e.kubernetes.player import FUNCTION
@@ -29,7 +29,6 @@ from tests.e2e.supervisor import Keeper
 from tests.toolchain.cluster.box import Box
 
 PLATFORM_SPACE, SPACE, POOL = "headrace", "headrace-functions", "simulated"
-SERVICES = ("receiver", "controller", "scaler")
 WORKERS_A_NODE = 4
 MILLICORES = 900  # of a worker; its sidecar has 100
 
@@ -135,7 +134,7 @@ class ScaledSystem(System):
         for space in (PLATFORM_SPACE, SPACE):
             self.box.kubectl("create", "namespace", space)
         self.box.apply(*(dict(each) for each in (*definitions(), *admission())))
-        for service in SERVICES:
+        for service in MODULES:
             access = of_service(service, [Driver.KWOK])
             self.box.apply(
                 account(service, PLATFORM_SPACE),
@@ -167,11 +166,10 @@ class ScaledSystem(System):
 
     def _start_service(self, service: str, port: int) -> Process:
         """Returns when it listens."""
-        module = {"receiver": "headrace.events"}.get(service, f"headrace.{service}")
         arguments = ["--settings", str(self._settings_of(service, port))]
         if service != "receiver":
             arguments += ["--port", str(port)]
-        process = self._start_module(f"{service}-{port}", module, *arguments, settings=False)
+        process = self._start_module(f"{service}-{port}", MODULES[service], *arguments, settings=False)
         process.wait_until(lambda: answers(port), seconds=60)
         return process
 

@@ -3,21 +3,22 @@
 SIMULATED: kwok plays the nodes, one process plays the containers of the worker pods (see player).
 """
 
-import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from headrace.kube.election import Terms
 from headrace.model.labels import LISTING_LEASE, SCALER_LEASE
 from tests.bench.figures import percentile
 from tests.e2e.campaign import wait_for_endings
-from tests.e2e.harness import ROOT, wait_until
+from tests.e2e.figures import keep
+from tests.e2e.harness import wait_until
 from tests.e2e.kubernetes.asked import Asked, read_asked
 from tests.e2e.kubernetes.player import FUNCTION
 from tests.e2e.kubernetes.scaled import POOL, ScaledSystem, Size
@@ -26,12 +27,11 @@ from tests.e2e.oracle import Verdict, judge
 from tests.e2e.uploads import Uploader, plan_files
 from tests.toolchain.cluster.box import Box
 
-RESULTS_FOLDER = ROOT / "build" / "scale"  # ignored by git
 SMALL = Size(files=600, seconds=8.0, nodes=30, boot_seconds=2, lease_seconds=10.0)
 WHOLE = Size(files=10_000, seconds=30.0, nodes=300, boot_seconds=30, lease_seconds=30.0)
 FIRST_PART = 0.8  # of the files waits before there may be nodes; the rest comes while harm is done
 REMOVED = 3  # nodes, under work
-LEASE_SECONDS = 15.0  # of a scaler; who stood still for longer is followed by another
+STILL_SECONDS = 1.5 * Terms().duration_seconds  # of a leader: another follows it
 PATIENCE_SECONDS = 300.0
 
 
@@ -59,13 +59,6 @@ class Report:
     extra_starts: int
     exits: list[str]
 
-    def write(self) -> Path:
-        """Keep the figures as JSON."""
-        RESULTS_FOLDER.mkdir(parents=True, exist_ok=True)
-        path = RESULTS_FOLDER / f"{self.files}.json"
-        path.write_text(json.dumps(asdict(self), indent=2) + "\n")
-        return path
-
 
 @dataclass(frozen=True, slots=True)
 class Times:
@@ -87,7 +80,7 @@ def harms(
         later()
 
     def stand_still() -> None:
-        assert system.leader("scaler", SCALER_LEASE).stand_still(1.5 * LEASE_SECONDS)
+        assert system.leader("scaler", SCALER_LEASE).stand_still(STILL_SECONDS)
 
     def kill(service: str, lease: str) -> None:
         assert system.leader(service, lease).kill()
@@ -185,9 +178,7 @@ def grow_and_shrink(system: ScaledSystem, capsys: pytest.CaptureFixture[str]) ->
     shutil.copy2(system.box.place.audit, system.folder / "audit.jsonl")  # the box's folder goes with it
     verdict = judge(system.evidence(uploader.uploads))
     found = report(system, times, watcher.seen, asked, verdict, len(uploader.uploads))
-    path = found.write()
-    with capsys.disabled():
-        print(f"\n{path.relative_to(ROOT)}: {path.read_text()}", end="")
+    keep(found, "scale", f"{found.files}", capsys)
     assert verdict.clean, f"{verdict}\n{system.stuck()}"
     assert (found.most_nodes, found.most_workers) == (system.size.nodes, system.size.workers)
     assert watcher.seen.surplus == []
