@@ -165,6 +165,8 @@ class Buckets:
     async def _why_it_stays(self, found: Manifest, bucket: Bucket) -> str:
         """What keeps the store's own bucket, for people; empty: it goes with the object."""
         if not await self._world.made.knows(bucket.real_name):
+            if not await self._world.storage.has_bucket(bucket.real_name):
+                return "the store's bucket is gone already"  # or an earlier turn took it away
             return "the store's bucket stays: it was there before"
         for other in self._seen.all_buckets():
             named = key_of(other) != key_of(found) and _real_name(other) == bucket.real_name

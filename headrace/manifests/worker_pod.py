@@ -32,6 +32,7 @@ SHARED = "/headrace"  # the shared volume, as the supervisor sees it
 WORK = f"{SHARED}/work"  # tasks and pipes; all that the user's container sees beside RUNNER
 RUNNER = f"{SHARED}/runner"  # read-only there
 STARTED = f"{SHARED}/started"  # a file: the user's container may start
+LEAVING = f"{SHARED}/leaving"  # a file: the pod has to go
 SETTINGS = "/etc/headrace/settings"  # settings.json, ca.crt
 FUNCTIONS = "/etc/headrace/functions"  # <function>/function.yaml
 SECRETS = "/etc/headrace/secrets"  # <secret>/<key>
@@ -39,20 +40,6 @@ SECRETS = "/etc/headrace/secrets"  # <secret>/<key>
 SUPERVISOR, USER = "supervisor", "function"  # the containers' names
 SETTLING_SECONDS = 30  # beyond the file in hand: to commit it, and to hand back the rest
 MOST_LEAVING_SECONDS = 3600 - SETTLING_SECONDS  # a node that must go waits no longer for a file
-
-# The first process of a container gets no TERM before it has said what to do with it, which takes Python a
-# second or more: a pod that was deleted so early would stay for its whole grace. A shell says so at once.
-LAUNCH = """\
-trap 'told=1; kill -TERM "$child" 2>/dev/null' TERM INT
-python -m headrace.worker "$@" &
-child=$!
-[ -z "$told" ] || kill -TERM "$child"
-while :; do
-  wait "$child"
-  status=$?
-  kill -0 "$child" 2>/dev/null || exit "$status"
-done
-"""
 
 
 def worker_settings(*, prefetch_seconds: float = 2.0) -> WorkerSettings:
@@ -194,7 +181,7 @@ def _supervisor(function: Function, sidecar: SidecarSettings) -> Manifest:
         "name": SUPERVISOR,
         "image": sidecar.image,
         "restartPolicy": "Always",
-        "command": ["/bin/sh", "-c", LAUNCH, "supervisor"],
+        "command": ["python", "-m", "headrace.worker"],
         "args": ["--settings", f"{SETTINGS}/{SETTINGS_KEY}", "--function", function.name],
         "env": [
             {"name": "HEADRACE_WORKER", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
@@ -212,6 +199,9 @@ def _supervisor(function: Function, sidecar: SidecarSettings) -> Manifest:
             "periodSeconds": 1,
             "failureThreshold": 120,
         },
+        # Run as soon as the pod has to go. TERM alone is lost on a first process that still starts: it gets
+        # no signal before it has said what to do with it, and the pod would stay for its whole grace.
+        "lifecycle": {"preStop": {"exec": {"command": ["touch", LEAVING]}}},
         "volumeMounts": [
             {"name": "shared", "mountPath": SHARED},
             {"name": "function", "mountPath": f"{FUNCTIONS}/{function.name}", "readOnly": True},

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from headrace.manifests.worker_pod import RUNNER, worker_pod
+from headrace.manifests.worker_pod import LEAVING, RUNNER, worker_pod
 from headrace.model.function import Function, digest_of
 from headrace.model.record import Record
 from headrace.model.settings import KubernetesSettings, SidecarSettings
@@ -20,6 +20,7 @@ from tests.toolchain.cluster.box import Box
 from tests.toolchain.running import ToolchainError
 
 SECURITY = "pod-security.kubernetes.io"
+SUPERVISOR_PROCESS = "headrace.worker"
 
 
 def function(**spec: object) -> Function:
@@ -192,6 +193,22 @@ async def test_a_worker_told_to_leave_finishes_its_file_and_hands_back_the_rest(
         )
 
 
+async def test_a_worker_deleted_while_it_starts_is_gone_at_once(cluster, loaded, servers):
+    async with site(cluster, loaded, servers, worker(loaded, **script("exit 0"))) as at:
+        name = at.start()
+        await at.process(name, SUPERVISOR_PROCESS)  # which imports for a second before it hears a TERM
+        at.delete(name)
+        await until(lambda: name not in at.pods(), "the pod is gone, long before its grace ends")
+
+
+async def test_a_users_container_that_missed_its_term_ends_all_the_same(cluster, loaded, servers):
+    async with site(cluster, loaded, servers, worker(loaded, **script("exit 0"))) as at:
+        name = at.start()
+        await at.first_process(name)
+        cluster.kubectl("exec", name, "-n", at.namespace, "-c", "supervisor", "--", "touch", LEAVING)
+        await until(lambda: at.pods()[name]["status"]["phase"] == "Succeeded", "the pod has ended")
+
+
 async def test_a_container_that_is_killed_counts_for_its_file_and_for_no_other(cluster, loaded, servers):
     spec = {**script("sleep 1000"), "delivery": {"attempts": 1}}
     async with site(cluster, loaded, servers, worker(loaded, **spec)) as at:
@@ -212,7 +229,7 @@ async def test_a_supervisor_that_dies_takes_its_pod_with_it(cluster, loaded, ser
         await at.upload("a")
         await _leases(at, 1)
         first = await at.first_process(name)
-        await at.kill(name, "headrace.worker")
+        await at.kill(name, SUPERVISOR_PROCESS)
         await until(lambda: at.pods()[name]["status"]["phase"] == "Failed", "the pod has failed")
         assert at.status(name)["terminated"]["exitCode"] == 70
         assert not Path(f"/proc/{first}").exists()

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from headrace.controller.contents import CHUNK, MOST, Contents
+from headrace.controller.made import Made
 from headrace.kube.kinds import BUCKETS, FUNCTIONS
 from headrace.model.errors import ConfigurationError, NotFoundError, TransientError
 from headrace.model.keys import bucket_key, function_key, record_key
@@ -85,6 +86,17 @@ async def test_a_bucket_that_was_there_before_stays_and_its_end_says_so(caplog: 
         assert await bench.get(BUCKETS, "uploads") is None
         assert await objects(bench, "uploads") == 0, "the data was to go, the bucket was not"
         assert "deleted; the store's bucket stays: it was there before" in caplog.messages
+
+
+async def test_a_turn_that_is_repeated_after_the_stores_bucket_went_says_that_it_is_gone(
+    caplog: pytest.LogCaptureFixture,
+):
+    caplog.set_level("INFO")
+    async with running() as bench:
+        await made(bench, "uploads")
+        await Made(bench.storage, PLATFORM_BUCKET).remove("uploads")
+        await deleted(bench, "uploads")
+        assert "deleted; the store's bucket is gone already" in caplog.text
 
 
 async def test_a_bucket_that_another_makes_in_the_last_instant_is_not_the_platforms():

@@ -5,6 +5,7 @@ import asyncio
 import json
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -202,17 +203,71 @@ def test_what_an_earlier_start_left_is_gone_and_the_mounted_folders_stay(tmp_pat
     assert files == {path.name: path.read_bytes() for path in FILES} | {"script": b"exit 0"}
 
 
-async def test_a_function_that_serves_http_is_refused_for_now(tmp_path):
-    installed = Installed(function(http={"port": 80}), tmp_path, "digest")
+def pod_of(folder: Path, **run: object) -> Pod:
     settings = Settings(
         storage=StorageSettings(endpoint="e", access_key="a", secret_key="s"),
         queue=QueueSettings(url="u"),
         receiver=ReceiverSettings(port=1, token=""),
-        worker=worker_settings(),
+        worker=worker_settings().model_copy(update={"work_directory": str(folder)}),
     )
-    pod = Pod("w", installed, settings, MemoryStorage(now=lambda: 0.0), MemoryQueue(lambda: 0.0), {})
+    installed = Installed(function(**run), folder, "digest")
+    return Pod("w", installed, settings, MemoryStorage(now=lambda: 0.0), MemoryQueue(lambda: 0.0), {})
+
+
+async def test_a_function_that_serves_http_is_refused_for_now(tmp_path):
     with pytest.raises(ConfigurationError, match=r"'echo' has run\.http"):
-        await pod.serve(asyncio.Event())
+        await pod_of(tmp_path, http={"port": 80}).serve(asyncio.Event())
+
+
+# The order to leave
+
+
+@pytest.fixture
+def umask():
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+ANSWERS = {"start": b'{"ready": 0}\n', "kill": b'{"killed": true}\n'}
+
+
+async def users_container(folder: Path) -> None:
+    """Process 1 of a container that has nothing to work, from its hello until it is told to end."""
+    while not (folder / "started").exists():
+        await asyncio.sleep(0)
+    requests = os.open(folder / "work" / "pipes" / "requests", os.O_RDONLY | os.O_NONBLOCK)
+    replies = os.open(folder / "work" / "pipes" / "replies", os.O_WRONLY)
+    os.write(replies, b'{"hello": "me"}\n')
+    said: list[str] = []
+    while "end" not in said:
+        await asyncio.sleep(0)
+        with suppress(BlockingIOError):
+            said = [line.split()[1] for line in os.read(requests, 1000).decode().splitlines()]
+            os.write(replies, b"".join(ANSWERS.get(word, b"") for word in said))
+    os.close(replies)
+    os.close(requests)
+
+
+@pytest.mark.usefixtures("umask")
+async def test_who_was_told_to_leave_before_it_listened_ends_and_lets_no_container_start(tmp_path):
+    (tmp_path / "leaving").touch()
+    await pod_of(tmp_path, script="s", source="exit 0").serve(asyncio.Event())
+    assert not (tmp_path / "started").exists()
+
+
+@pytest.mark.usefixtures("umask")
+async def test_a_users_container_that_missed_its_term_is_told_to_end(tmp_path, monkeypatch):
+    monkeypatch.setattr("headrace.worker.container.pod.LOOK_SECONDS", 0.0)
+    ended = asyncio.Event()
+    serving = asyncio.create_task(pod_of(tmp_path, script="s", source="exit 0").serve(ended))
+    container = asyncio.create_task(users_container(tmp_path))
+    while not (tmp_path / "started").exists():
+        await asyncio.sleep(0)
+    (tmp_path / "leaving").touch()
+    await container
+    ended.set()
+    await serving
 
 
 # What a worker makes of it

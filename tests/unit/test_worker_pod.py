@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from headrace.manifests.worker_pod import LAUNCH, leaving_seconds, pod_name, worker_pod, worker_settings
+from headrace.manifests.worker_pod import leaving_seconds, pod_name, worker_pod, worker_settings
 from headrace.model.errors import ConfigurationError
 from headrace.model.function import Function
 from headrace.model.pool import NodePool
@@ -54,7 +54,7 @@ SUPERVISOR = {
     "name": "supervisor",
     "image": "registry.example/headrace@sha256:1",
     "restartPolicy": "Always",
-    "command": ["/bin/sh", "-c", LAUNCH, "supervisor"],
+    "command": ["python", "-m", "headrace.worker"],
     "args": ["--settings", "/etc/headrace/settings/settings.json", "--function", "echo"],
     "env": [{"name": "HEADRACE_WORKER", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
     "resources": {
@@ -67,6 +67,7 @@ SUPERVISOR = {
         "periodSeconds": 1,
         "failureThreshold": 120,
     },
+    "lifecycle": {"preStop": {"exec": {"command": ["touch", "/headrace/leaving"]}}},
     "volumeMounts": [
         {"name": "shared", "mountPath": "/headrace"},
         {"name": "function", "mountPath": "/etc/headrace/functions/echo", "readOnly": True},

@@ -28,6 +28,7 @@ from headrace.worker.runner_port import RunnerGoneError
 log = logging.getLogger(__name__)
 
 HERE = Path(__file__).parent
+LOOK_SECONDS = 1.0  # between two looks whether the pod has to go
 FILES = (HERE / "init.py", HERE / "init.sh", HERE.parent / "runner.py")
 
 
@@ -58,6 +59,11 @@ class Volume:
         if installed.function.spec.run.source is not None:
             (runner / "script").write_text(installed.function.spec.run.source)
 
+    @property
+    def leaves(self) -> bool:
+        """Whether the pod has to go: the kubelet notes it here before this container gets its TERM."""
+        return (self.folder / "leaving").exists()
+
     def allow_start(self) -> None:
         """Let the kubelet see that the user's container may start."""
         (self.folder / "started").touch()
@@ -85,7 +91,10 @@ class Pod:
     secrets: Mapping[str, str]
 
     async def serve(self, ended: asyncio.Event) -> None:
-        """Work whenever the user's container is there, until `ended`, which TERM sets."""
+        """Work whenever the user's container is there, until `ended`, which TERM sets.
+
+        TERM must be listened to by now.
+        """
         run = self.installed.function.spec.run
         if run.http is not None:
             raise ConfigurationError(
@@ -94,6 +103,8 @@ class Pod:
             )
         volume = Volume(Path(self.settings.worker.work_directory))
         volume.prepare(self.installed)
+        if volume.leaves:
+            return  # TERM may have come before anybody listened
         while not ended.is_set():
             container = Container(volume.pipes)
             await container.open()
@@ -114,7 +125,7 @@ class Pod:
             )  # fmt: skip
 
             async def leave() -> None:
-                await _first(container.departed, ended)
+                await _ordered(volume, container.departed, ended)
                 worker.stop()
 
             leaving = asyncio.create_task(leave())
@@ -123,6 +134,16 @@ class Pod:
                     await worker.run()
             finally:
                 leaving.cancel()
+
+
+async def _ordered(volume: Volume, *events: asyncio.Event) -> None:
+    """Until one of the events is set or the pod has to go: the user's process 1 may have missed its TERM."""
+    told = asyncio.ensure_future(_first(*events))
+    try:
+        while not (told.done() or volume.leaves):
+            await asyncio.wait({told}, timeout=LOOK_SECONDS)
+    finally:
+        told.cancel()
 
 
 async def _first(*events: asyncio.Event) -> None:
