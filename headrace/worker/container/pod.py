@@ -125,7 +125,9 @@ class Pod:
             )  # fmt: skip
 
             async def leave() -> None:
-                await _ordered(volume, container.departed, ended)
+                # The user's process 1 may have missed its TERM, and then tells of no departure.
+                while not (container.departed.is_set() or ended.is_set() or volume.leaves):
+                    await _first(container.departed, ended, seconds=LOOK_SECONDS)
                 worker.stop()
 
             leaving = asyncio.create_task(leave())
@@ -136,21 +138,11 @@ class Pod:
                 leaving.cancel()
 
 
-async def _ordered(volume: Volume, *events: asyncio.Event) -> None:
-    """Until one of the events is set or the pod has to go: the user's process 1 may have missed its TERM."""
-    told = asyncio.ensure_future(_first(*events))
-    try:
-        while not (told.done() or volume.leaves):
-            await asyncio.wait({told}, timeout=LOOK_SECONDS)
-    finally:
-        told.cancel()
-
-
-async def _first(*events: asyncio.Event) -> None:
-    """Until one of them is set."""
+async def _first(*events: asyncio.Event, seconds: float | None = None) -> None:
+    """Until one of them is set, and no longer than so many seconds."""
     waits = [asyncio.ensure_future(event.wait()) for event in events]
     try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for wait in waits:
             wait.cancel()
