@@ -7,8 +7,11 @@ from typing import Protocol
 
 from headrace.model.function import Function
 from headrace.model.resources import ResourceList, total
-from headrace.model.suiting import request_of
 from headrace.nodes.local import NAME
+from headrace.placement.inventory import Inventory
+from headrace.placement.packing import RemoteRoom
+from headrace.placement.suiting import request_of
+from headrace.placement.ways import Choice, Way, choose_way
 from headrace.scaler.backoff import Backoff
 from headrace.scaler.ports import Present, Wanted
 
@@ -73,9 +76,17 @@ class WorkerPool:
         """See the port. A function whose image serves HTTP needs a container: here its files wait."""
         return function.spec.run.http is None
 
-    def request(self, function: Function) -> ResourceList:
+    def gpu(self, function: Function) -> Choice:
+        """See the port. On this machine nobody shares GPUs out."""
+        return choose_way(function, Inventory())
+
+    def request(self, function: Function, way: Way) -> ResourceList:
         """See the port. Here no supervisor stands beside a worker."""
-        return request_of(function)
+        return request_of(function, way)
+
+    def remote(self) -> Sequence[RemoteRoom]:
+        """See the port: none."""
+        return ()
 
     async def present(self) -> Sequence[Present]:
         """See the port."""

@@ -8,7 +8,8 @@ https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resou
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from headrace.model.function import Scale
+from headrace.model.function import Access, Scale
+from headrace.model.gpu_sharing import GIGABYTE, MOST_SLICES, VENDOR
 from headrace.model.pool import HUGE_PAGES, UNSAID, Driver, NodePoolSpec, Provides
 from headrace.model.quantity import MAX_QUANTITY
 from headrace.model.resources import CPU, EPHEMERAL_STORAGE, MEMORY, PODS
@@ -28,6 +29,9 @@ class Rule:
 
 
 _WAYS = " + ".join(f"(has(self.{name}) ? 1 : 0)" for name in ("handler", "script", "http"))
+_SHARINGS = " + ".join(f"(has(self.{name}) ? 1 : 0)" for name in ("timeslice", "mps", "mig"))
+_SLICES = "self.mig.map(p, int(p.substring(0, 1)) * self.mig[p]).sum()"
+_GIGABYTES = "self.sharing.mig.map(p, int(p.substring(3, p.size() - 2)) * self.sharing.mig[p]).sum()"
 _DEFAULT_SCALE = Scale()
 _PROVIDES = NodePoolSpec.model_fields["provides"].default.value
 
@@ -117,7 +121,36 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
             "other",
         ),
     ),
+    "Gpu": (
+        Rule(
+            f"!has(self.profile) || (has(self.access) && {text(Access.MIG.value)} in self.access)",
+            "found profile without mig in access, allowed with it only; add mig to access or drop the "
+            "profile",
+        ),
+    ),
+    "Sharing": (
+        Rule(
+            f"{_SHARINGS} == 1",
+            "found none or several, allowed exactly one of timeslice, mps, mig, as the device plugin does "
+            "not combine them; write one of them",
+        ),
+        Rule(
+            f"!has(self.mig) || {_SLICES} <= {MOST_SLICES}",
+            f"found more compute slices in mig, allowed {MOST_SLICES} of one GPU; take fewer instances",
+        ),
+    ),
+    "PoolGpus": (
+        Rule(
+            "!has(self.sharing) || !has(self.sharing.mig) "
+            f"|| quantity(self.memory).asApproximateFloat() >= double({_GIGABYTES} * {GIGABYTE})",
+            "found more gigabytes in sharing.mig, allowed what is in memory; take fewer or smaller instances",
+        ),
+    ),
     "NodePoolSpec": (
+        Rule(
+            f"!has(self.gpu) || self.capacity.all(n, !n.startsWith({text(VENDOR)}))",
+            f"found {VENDOR} in capacity beside gpu, allowed one of them; drop it from capacity",
+        ),
         *(
             Rule(
                 f"self.?{name}.orValue(0) <= self.maxNodes",

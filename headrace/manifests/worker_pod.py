@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from math import ceil
 from typing import Any
 
+from headrace.manifests.gpu_claims import CLAIM, claim_template_name
 from headrace.model.errors import ConfigurationError
 from headrace.model.function import Function, Profile, Toleration
 from headrace.model.labels import (
     COMPONENT,
     DIGEST,
     FUNCTION,
+    GPU_WAY,
     HEADRACE,
     MANAGED_BY,
     PART_OF,
@@ -22,9 +24,9 @@ from headrace.model.labels import (
     SETTINGS_KEY,
     short_digest,
 )
-from headrace.model.resources import GPU
 from headrace.model.settings import KubernetesSettings, RunnerKind, SidecarSettings, WorkerSettings
-from headrace.model.suiting import request_of, tolerations_of
+from headrace.placement.suiting import tolerations_of
+from headrace.placement.ways import NO_GPU, Way
 
 Manifest = dict[str, Any]
 
@@ -77,8 +79,9 @@ def worker_pod(
     node: str,
     settings: KubernetesSettings,
     pool: str = "",
+    way: Way = NO_GPU,
 ) -> Manifest:
-    """The pod of the function's worker `ordinal` on a node.
+    """The pod of the function's worker `ordinal` on a node, which comes to its GPUs by `way`.
 
     The scheduler still binds it: it alone knows what else is on its way to the node. Raises
     ConfigurationError for a function that can't run in a pod, and for settings without a sidecar.
@@ -91,6 +94,7 @@ def worker_pod(
         FUNCTION: function.name,
         DIGEST: short_digest(digest),
         **({POOL: pool} if pool else {}),
+        **({GPU_WAY: way.mark} if way.mark else {}),
     }
     return {
         "apiVersion": "v1",
@@ -107,11 +111,12 @@ def worker_pod(
             "enableServiceLinks": False,
             "terminationGracePeriodSeconds": ceil(leaving_seconds(function)) + SETTLING_SECONDS,
             "securityContext": _pod_security(function, sidecar),
-            **_placement(function, node),
+            **_placement(function, node, way),
+            **_claims(function, digest, way),
             **({"priorityClassName": sidecar.priority_class} if sidecar.priority_class else {}),
             **_pull_secrets(function, sidecar),
             "initContainers": [_supervisor(function, sidecar)],
-            "containers": [_user(function)],
+            "containers": [_user(function, way)],
             "volumes": _volumes(function, digest, sidecar),
         },
     }
@@ -140,13 +145,21 @@ def _checked(function: Function, settings: KubernetesSettings) -> SidecarSetting
     return settings.sidecar
 
 
-def _placement(function: Function, node: str) -> Manifest:
+def _claims(function: Function, digest: str, way: Way) -> Manifest:
+    """GPUs of servers, which Kubernetes allocates before the pod is bound."""
+    if way.claim is None:
+        return {}
+    template = claim_template_name(function.name, digest)
+    return {"resourceClaims": [{"name": CLAIM, "resourceClaimTemplateName": template}]}
+
+
+def _placement(function: Function, node: str, way: Way) -> Manifest:
     field = {"key": "metadata.name", "operator": "In", "values": [node]}
     required = {"nodeSelectorTerms": [{"matchFields": [field]}]}
     return {
         "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}},
         **({"nodeSelector": dict(function.spec.node_selector)} if function.spec.node_selector else {}),
-        "tolerations": [_toleration(each) for each in tolerations_of(function)],
+        "tolerations": [_toleration(each) for each in tolerations_of(function, way)],
     }
 
 
@@ -211,15 +224,17 @@ def _supervisor(function: Function, sidecar: SidecarSettings) -> Manifest:
     }
 
 
-def _user(function: Function) -> Manifest:
+def _user(function: Function, way: Way) -> Manifest:
     spec = function.spec
     return {
         "name": USER,
         "image": spec.image,
         "command": _command(function),
-        "env": [{"name": name, "value": _literal(value)} for name, value in _variables(function).items()],
+        "env": [
+            {"name": name, "value": _literal(value)} for name, value in _variables(function, way).items()
+        ],
         **({"envFrom": [{"secretRef": {"name": name}} for name in spec.secrets]} if spec.secrets else {}),
-        "resources": _user_resources(function),
+        "resources": _user_resources(function, way),
         "securityContext": _user_security(function),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": _user_mounts(function),
@@ -235,9 +250,9 @@ def _command(function: Function) -> list[str]:
     return ["/bin/sh", f"{RUNNER}/init.sh", *pipes, f"{RUNNER}/script"]
 
 
-def _variables(function: Function) -> Mapping[str, str]:
+def _variables(function: Function, way: Way) -> Mapping[str, str]:
     threads = max(1, function.spec.resources.cpu_millicores // 1000)
-    return {"OMP_NUM_THREADS": str(threads), **function.spec.environment}
+    return {"OMP_NUM_THREADS": str(threads), **function.spec.environment, **way.environment}
 
 
 def _literal(value: str) -> str:
@@ -248,16 +263,16 @@ def _literal(value: str) -> str:
     return value.replace("$", "$$")
 
 
-def _user_resources(function: Function) -> Manifest:
+def _user_resources(function: Function, way: Way) -> Manifest:
     needs = function.spec.resources
-    gpus = request_of(function)[GPU]
     amounts = {
         "cpu": needs.cpu,
         "memory": needs.memory,
         "ephemeral-storage": needs.ephemeral_storage,
-        **({GPU: str(gpus)} if gpus else {}),
+        **{name: str(number) for name, number in way.request},
     }
-    return {"requests": amounts, "limits": dict(amounts)}
+    claims = {"claims": [{"name": CLAIM}]} if way.claim is not None else {}
+    return {"requests": amounts, "limits": dict(amounts), **claims}
 
 
 def _user_security(function: Function) -> Manifest:

@@ -42,6 +42,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,37}[a-z0-9])?$")]
 Bucket = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 NamePart = Annotated[str, Field(pattern=r"^[^/]+$")]  # of a file's name, which has no folders
+MIG_PROFILE = r"^[1-7]g\.[1-9][0-9]{0,2}gb$"  # compute slices and gigabytes, as NVIDIA names them
 MAX_SCRIPT_BYTES = 256 * 1024  # a script is inlined where the function is rendered
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -190,6 +191,20 @@ class Gpu(Value):
     isolation: Isolation = Field(
         default=Isolation.NONE, description="what must be kept apart from others on the same GPU"
     )
+    profile: str | None = Field(
+        default=None,
+        pattern=MIG_PROFILE,
+        description="the MIG profile that `mig` takes, like 1g.5gb; none: the smallest with the memory",
+    )
+
+    @model_validator(mode="after")
+    def _profile_of_mig(self) -> Self:
+        if self.profile is not None and Access.MIG not in self.access:
+            raise ValueError(
+                f"found profile {self.profile} without mig in access, allowed with it only; add mig to "
+                "access or drop the profile"
+            )
+        return self
 
 
 class Batch(Value):

@@ -7,7 +7,12 @@ API_VERSION = f"{GROUP}/{VERSION}"
 # Labels
 FUNCTION = f"{GROUP}/function"  # the function's name: on worker pods and all that the controller makes for it
 DIGEST = f"{GROUP}/digest"  # `short_digest` of the function that a worker pod belongs to
+GPU_WAY = (
+    f"{GROUP}/gpu"  # by which way a worker pod comes to its GPUs: `remote`, `mig.mig-1g.5gb`; none: no GPU
+)
 POOL = f"{GROUP}/pool"  # the pool's name: on nodes, and on the pods that run there
+# By which NVIDIA's device plugin finds the part of its configuration that a node follows.
+DEVICE_PLUGIN_CONFIG = "nvidia.com/device-plugin.config"
 PART_OF = "app.kubernetes.io/part-of"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 COMPONENT = "app.kubernetes.io/component"  # worker, receiver, scaler, controller, queue, store
@@ -15,6 +20,11 @@ COMPONENT = "app.kubernetes.io/component"  # worker, receiver, scaler, controlle
 # Annotations
 ENABLED = f"{GROUP}/enabled"  # on a node: "false" once a person has disabled it, "true" once enabled again
 STARTED = f"{GROUP}/ordered-at"  # on a node: seconds since the epoch at which its start was ordered
+
+# Remote GPUs, as Kubernetes' dynamic resource allocation names them
+GPU_DRIVER = f"gpu.{GROUP}"  # the driver, the device class, and the domain of its attributes
+SERVER_GPU = f"{GPU_DRIVER}/gpu"  # in a container's limits: a whole GPU of some server
+SILENT = f"{GPU_DRIVER}/silent"  # the taint of devices whose server does not answer
 
 FINALIZER = f"{GROUP}/controller"  # the controller has something to do before the object may go
 
@@ -24,6 +34,7 @@ HEADRACE = "headrace"  # the value of PART_OF; the prefix of the managers' names
 LISTING_LEASE = f"{HEADRACE}-listing"  # whose holder is the receiver that lists
 SCALER_LEASE = f"{HEADRACE}-scaler"
 CONTROLLER_LEASE = f"{HEADRACE}-controller"
+PUBLISHER_LEASE = f"{HEADRACE}-publisher"  # whose holder publishes the servers' GPUs
 SCALER_MEMORY = f"{HEADRACE}-scaler-memory"  # a config map: what the scaler has learned
 PLAN = f"{HEADRACE}-plan"  # a config map: what the scaler has decided, for people
 PLAN_KEY = "plan.json"

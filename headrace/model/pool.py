@@ -8,6 +8,8 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from headrace.model.function import MAX_QUANTITY_LENGTH, MOST, MOST_ENTRIES, Name, Quantity, Seconds
+from headrace.model.gpu_sharing import VENDOR, PoolGpus
+from headrace.model.labels import DEVICE_PLUGIN_CONFIG
 from headrace.model.metadata import ObjectMetadata
 from headrace.model.quantity import QUANTITY_PATTERN, parse_bytes, parse_millicores, parse_nanos
 from headrace.model.resources import CPU, EPHEMERAL_STORAGE, MEMORY, PODS, ResourceList
@@ -152,6 +154,10 @@ class NodePoolSpec(Value):
     reserved: Amounts = Field(
         default_factory=dict, description="what the system and daemon sets take of each node, by resource"
     )
+    gpu: PoolGpus | None = Field(
+        default=None,
+        description="the GPUs of one node and how they are shared out, instead of naming them in `capacity`",
+    )
     labels: Mapping[str, str] = Field(
         default_factory=dict, max_length=MOST_ENTRIES, description="labels of each node"
     )
@@ -199,6 +205,9 @@ class NodePoolSpec(Value):
         for name in (CPU, MEMORY):
             if self.provides is Provides.NODES and name not in self.capacity:
                 yield f"found no {name} in capacity, allowed nodes that have it; write what one node has"
+        for name in self.capacity if self.gpu is not None else ():
+            if name.startswith(VENDOR):
+                yield f"found {name} in capacity beside gpu, allowed one of them; drop it from capacity"
         full = {**UNSAID, **self.capacity}
         for name, amount in self.reserved.items():
             if parse_nanos(amount) > parse_nanos(full.get(name, "0")):
@@ -222,5 +231,14 @@ class NodePool(Value):
 
     @property
     def allocatable(self) -> ResourceList:
-        """What workers may use of one node: its capacity without what is reserved."""
-        return _listed({**UNSAID, **self.spec.capacity}).minus(_listed(self.spec.reserved))
+        """What workers may use of one node: its capacity and GPUs without what is reserved."""
+        gpus = self.spec.gpu.offers if self.spec.gpu else ()
+        offered = ResourceList.of({offer.resource: offer.count for offer in gpus})
+        return _listed({**UNSAID, **self.spec.capacity}).minus(_listed(self.spec.reserved)).plus(offered)
+
+    @property
+    def node_labels(self) -> Mapping[str, str]:
+        """The labels of each node: its author's, and the one by which the device plugin shares its GPUs."""
+        gpu = self.spec.gpu
+        chosen = {DEVICE_PLUGIN_CONFIG: self.name} if gpu is not None and gpu.sharing is not None else {}
+        return {**chosen, **self.spec.labels}

@@ -202,7 +202,7 @@ def _node_of(pool: NodePool, name: str, now: float) -> Manifest:
     marks = {
         "kubernetes.io/hostname": name,
         "kubernetes.io/os": "linux",
-        **pool.spec.labels,
+        **pool.node_labels,
         labels.POOL: pool.name,
     }
     taints = [each.model_dump(mode="json", by_alias=True) for each in pool.spec.taints]

@@ -17,6 +17,7 @@ from headrace.scaler.deciding.consolidating import replacement
 from headrace.scaler.deciding.holding import Moment, held
 from headrace.scaler.deciding.need import fewest, need
 from headrace.scaler.deciding.ordering import Order, order_now, orderable
+from headrace.scaler.deciding.remote import Remote
 from headrace.scaler.deciding.rooms import Rooms, Slots
 from headrace.scaler.deciding.stopping import Loads, Stopping, nodes_on, on_or_coming
 from headrace.scaler.deciding.supply import Choice, Supplies, choose
@@ -38,6 +39,7 @@ def decide(snapshot: Snapshot, settings: ScalerSettings, now: float) -> Plan:
         Supplies.of(snapshot, max_booting=settings.max_booting_nodes),
         Loads(found, now),
         on_or_coming(snapshot),
+        Remote(snapshot),
     )
     for each in found:
         if each.files:
@@ -70,6 +72,7 @@ class _Decision:
     supplies: Supplies
     loads: Loads
     there: Mapping[str, int]  # nodes by pool that are on or on their way
+    remote: Remote
     starts: list[StartNode] = field(default_factory=list)
     unmet: list[Unmet] = field(default_factory=list)
     taken: dict[str, int] = field(default_factory=dict)  # workers by class, of those that are served already
@@ -88,7 +91,7 @@ class _Decision:
         if not order.workers:
             self._promise(each, slots, order)
             return
-        self.taken[each.name] = len(slots.times) + order.workers
+        self._take(each, len(slots.times) + order.workers)
         self.rooms.promise(slots, each.request)
         if order.limited:
             self._cannot(each, limit)
@@ -104,8 +107,13 @@ class _Decision:
         """No node is missing: take only so much as the promise needs, as others share the nodes."""
         shared = len(self.found) > 1 or any(home.spare_nodes for home in each.homes)
         enough = fewest(order.jobs, order.times) if shared else len(order.times)
-        self.taken[each.name] = enough
+        self._take(each, enough)
         self.rooms.promise(slots.first(enough), each.request)
+
+    def _take(self, each: WorkClass, workers: int) -> None:
+        """The class has so many; GPUs of servers that they need are no others'."""
+        self.taken[each.name] = workers
+        self.remote.by(each.way).take(workers - each.running)
 
     def _held(self, each: WorkClass, order: Order) -> bool:
         period = self.settings.period_seconds
@@ -139,6 +147,11 @@ class _Decision:
                 if within < most:
                     text = f"the quota of tenant {each.tenant} allows no further worker"
                     most, reason = within, Reason(ReasonCode.QUOTA, text)
+        more = max(0, most - each.running)
+        on_servers = self.remote.by(each.way).allowed(more)
+        if on_servers < more:
+            text = f"the GPUs of {', '.join(each.way.servers)} have no room for a further worker"
+            most, reason = each.running + on_servers, Reason(ReasonCode.NO_GPU_ROOM, text)
         return most, reason
 
     def _start(self, choice: Choice, reason: Reason) -> None:
@@ -236,7 +249,7 @@ def _drained(snapshot: Snapshot) -> tuple[StopNode, ...]:
 def _unfit(homeless: Sequence[FunctionView]) -> tuple[Unmet, ...]:
     text = "no pool has nodes that hold a worker and that its node selector and tolerations allow"
     return tuple(
-        Unmet(function.name, files, Reason(ReasonCode.NO_POOL_FITS, text))
+        Unmet(function.name, files, Reason(ReasonCode.NO_POOL_FITS, function.way.reason or text))
         for function in homeless
         if (files := function.files_waiting)
     )

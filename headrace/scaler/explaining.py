@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from headrace.model.node import NodeState
 from headrace.model.resources import CPU, EPHEMERAL_STORAGE, MEMORY, ResourceList
 from headrace.model.value import StoredValue
+from headrace.placement.ways import NO_GPU
 from headrace.scaler.plan import Plan, Reason, ReasonCode, Unmet, Workers
 from headrace.scaler.snapshot import (
     BootEstimate,
@@ -38,7 +39,7 @@ class FunctionStory:
     """One function: `workers` that are there, `working` of them have a file; `wanted` by node.
 
     `oldest` is when its oldest waiting file arrived, in seconds since the epoch; `request` is what one
-    worker needs, in the units of ResourceList.
+    worker needs, in the units of ResourceList; `gpu` tells its way to a GPU and why, empty: it needs none.
     """
 
     name: str
@@ -51,6 +52,7 @@ class FunctionStory:
     service: ServiceEstimate
     oldest: float | None = None
     unmet: tuple[Shortfall, ...] = ()
+    gpu: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,8 @@ def misfit(function: FunctionView, pools: Sequence[PoolView]) -> Reason | None:
     suited = [pool for pool in pools if pool.name in function.pools]
     if function.paused or any(function.request.fits(pool.capacity) for pool in suited):
         return None
+    if function.way.reason:
+        return Reason(ReasonCode.NO_POOL_FITS, function.way.reason)
     if not suited:
         return Reason(ReasonCode.NO_POOL_FITS, "no pool suits its nodeSelector and tolerations")
     lacks = "; ".join(f"pool {pool.name}: {_lacking(function.request, pool.capacity)}" for pool in suited)
@@ -161,6 +165,7 @@ def _function(
         unmet=tuple(
             Shortfall(each.reason, each.files, each.until) for each in unmet if each.function == function.name
         ),
+        gpu="" if function.way == NO_GPU else function.gpu.told,
     )
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from headrace.model.function import Function
 from headrace.model.pool import NodePool
 from headrace.model.resources import ResourceList
-from headrace.model.suiting import suits
+from headrace.placement.suiting import suits
+from headrace.placement.ways import Choice
 from headrace.queue.port import Backlog
 from headrace.scaler.learning import RECENT_WINDOWS, ArrivalHistory
 from headrace.scaler.memory import FunctionMemory
@@ -101,7 +102,8 @@ def worker_views(
         else:
             busy = number < backlog.leased
             since = (course.working_since if busy else course.empty_since) or now
-        views.append(WorkerView(worker.name, worker.function, worker.node, max(since, worker.started), busy))
+        since = max(since, worker.started)
+        views.append(WorkerView(worker.name, worker.function, worker.node, since, busy, places=worker.places))
     return views
 
 
@@ -114,6 +116,7 @@ class Sight:
     backlog: Backlog
     workers: Sequence[WorkerView]
     takes: bool  # whether its workers can run here
+    gpu: Choice  # how they come to GPUs
     request: ResourceList  # what one of them needs of its node
 
     def view(self, pools: Sequence[NodePool], *, boot_seconds: float, now: float) -> FunctionView:
@@ -124,7 +127,7 @@ class Sight:
         return FunctionView(
             name=self.function.name,
             request=self.request,
-            pools=tuple(pool.name for pool in pools if suits(self.function, pool)),
+            pools=tuple(pool.name for pool in pools if suits(self.function, pool, self.gpu.way)),
             waiting=waiting_files(self.backlog, len(self.workers), arrivals.groups),
             running=tuple(Running(each.since, each.node, size) for each in self.workers if each.busy),
             recent=arrivals.recent(now - back),
@@ -138,6 +141,7 @@ class Sight:
             priority=spec.priority,
             tenant=self.function.metadata.namespace or "",
             paused=self.backlog.paused or spec.suspend or not self.takes,
+            gpu=self.gpu,
         )
 
     def forgetting(self, boot_seconds: float, now: float) -> FunctionMemory:

@@ -31,6 +31,7 @@ class ReasonCode(StrEnum):
     QUOTA = "quota"
     NO_POOL_FITS = "no-pool-fits"
     NO_ROOM = "no-room"  # on the nodes that are on
+    NO_GPU_ROOM = "no-gpu-room"  # on the GPU servers
     WORKERS_FAILING = "workers-failing"  # they can't start, or end before their time
     POLICY = "policy"  # another policy's own rule, for comparison
 

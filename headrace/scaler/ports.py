@@ -7,6 +7,8 @@ from typing import Protocol
 from headrace.model.function import Function
 from headrace.model.observation import Standing
 from headrace.model.resources import ResourceList
+from headrace.placement.packing import Place, RemoteRoom
+from headrace.placement.ways import NO_GPU, Choice, Way
 from headrace.scaler.memory import Remembered
 
 
@@ -15,7 +17,7 @@ class Present:
     """One worker; `started` in seconds since the epoch. One that is leaving was told to end, and works on.
 
     `standing` is what it told last of what it holds; None where workers can't be told apart by name, and who
-    holds what is inferred.
+    holds what is inferred. `places` are the GPUs of servers that it has.
     """
 
     name: str
@@ -24,14 +26,16 @@ class Present:
     started: float
     leaving: bool = False
     standing: Standing | None = None
+    places: tuple[Place, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """How many workers a function shall have on each node, and what each of them needs there."""
+    """How many workers a function shall have on each node, what each needs there, its way to a GPU."""
 
     on: Mapping[str, int]
     request: ResourceList
+    way: Way = NO_GPU
 
 
 class WorkerHost(Protocol):
@@ -41,12 +45,23 @@ class WorkerHost(Protocol):
         """Whether workers of the function can run here at all."""
         ...
 
-    def request(self, function: Function) -> ResourceList:
-        """What one worker of the function needs of its node, the platform's part included."""
+    def gpu(self, function: Function) -> Choice:
+        """How its workers come to GPUs, as things are now."""
+        ...
+
+    def request(self, function: Function, way: Way) -> ResourceList:
+        """What one worker of the function needs of its node by this way, the platform's part included."""
         ...
 
     async def present(self) -> Sequence[Present]:
         """Every worker, the oldest first."""
+        ...
+
+    def remote(self) -> Sequence[RemoteRoom]:
+        """GPUs of servers that answer, without what others hold of them than the workers that are present.
+
+        Of the same moment as the last call of `present`.
+        """
         ...
 
     async def reconcile(self, wanted: Mapping[str, Wanted]) -> None:

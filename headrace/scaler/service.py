@@ -138,7 +138,9 @@ class Scaler:
         )
         workers = worker_views(_of(function, present), backlog, course, now)
         host = self._world.workers
-        sight = Sight(function, memory, backlog, workers, host.takes(function), host.request(function))
+        gpu = host.gpu(function)
+        request = host.request(function, gpu.way)
+        sight = Sight(function, memory, backlog, workers, host.takes(function), gpu, request)
         self._courses[name] = course
         self._functions[name] = sight.forgetting(self._fleet.boot_seconds, now)
         return sight
@@ -151,14 +153,18 @@ class Scaler:
             nodes=self._fleet.views,
             workers=tuple(worker for each in sights for worker in each.workers),
             quotas=self._quotas,
+            remote=tuple(self._world.workers.remote()),
         )
 
     # Act
 
     async def _act(self, decision: Decision, functions: Sequence[Function]) -> None:
         """Nodes to start and workers together, then nodes to stop that nobody works on by then."""
-        plan, requests = decision.plan, {each.name: each.request for each in decision.snapshot.functions}
-        wanted = {each.function: Wanted(each.on, requests[each.function]) for each in plan.workers}
+        plan, known = decision.plan, {each.name: each for each in decision.snapshot.functions}
+        wanted = {
+            each.function: Wanted(each.on, known[each.function].request, known[each.function].way)
+            for each in plan.workers
+        }
         starts = asyncio.gather(
             *(self._fleet.start(each.node, each.pool, decision.moment) for each in plan.start)
         )

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from headrace.model.node import NodeState
 from headrace.model.resources import ResourceList
+from headrace.placement.packing import Place, RemoteRoom
+from headrace.placement.ways import NEEDS_NONE, Choice, Way
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class FunctionView:
     files in work. `recent` has what arrived lately, worked or not, oldest first, at least as far back as
     the longest wait and boot. `silences` are the last 32 gaps between arrivals that were longer than a
     period. `pools` are those whose labels and taints suit it, whether a worker fits into their nodes or not.
+    `gpu` is how its workers come to GPUs, and why so.
     """
 
     name: str
@@ -75,6 +78,12 @@ class FunctionView:
     priority: int = 0
     tenant: str = ""
     paused: bool = False
+    gpu: Choice = NEEDS_NONE
+
+    @property
+    def way(self) -> Way:
+        """How its workers come to GPUs."""
+        return self.gpu.way
 
     @property
     def files_waiting(self) -> int:
@@ -98,13 +107,17 @@ class NodeView:
 
 @dataclass(frozen=True, slots=True)
 class WorkerView:
-    """One worker: its function and node, whether it has a file, and since when that is so."""
+    """One worker: its function and node, whether it has a file, and since when that is so.
+
+    `places` are the GPUs of servers that it holds.
+    """
 
     name: str
     function: str
     node: str
     since: float
     busy: bool
+    places: tuple[Place, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +144,14 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All of it, at one moment. Names are unique; nodes that are off are listed where they have a name."""
+    """All of it, at one moment. Names are unique; nodes that are off are listed where they have a name.
+
+    `remote` are GPUs of servers, without what others than these workers hold of them.
+    """
 
     functions: tuple[FunctionView, ...]
     pools: tuple[PoolView, ...]
     nodes: tuple[NodeView, ...] = ()
     workers: tuple[WorkerView, ...] = ()
     quotas: tuple[Quota, ...] = field(default=())
+    remote: tuple[RemoteRoom, ...] = ()

@@ -14,11 +14,13 @@ from math import inf
 
 from headrace.model.node import NodeState
 from headrace.model.resources import ResourceList, total
+from headrace.scaler.deciding.remote import Remote
 from headrace.scaler.deciding.rooms import ON
 from headrace.scaler.deciding.workers import share_out
 from headrace.scaler.plan import ReasonCode
 from headrace.scaler.snapshot import FunctionView, Snapshot, WorkerView
 
+_STARVED = (ReasonCode.NO_ROOM, ReasonCode.NO_GPU_ROOM)
 TURN_SECONDS = 5.0  # a single worker stays so long at least: each change costs a start
 FINISH_SECONDS = 20.0  # a worker that is told to end gives its files so long, and hands back what is left
 
@@ -27,7 +29,7 @@ def with_room(snapshot: Snapshot, now: float) -> Snapshot:
     """The same snapshot with workers told as free that shall make room."""
     leaving = _on_closed_nodes(snapshot)
     told = zip(snapshot.functions, share_out(_freed(snapshot, leaving), now), strict=True)
-    starved = [f for f, each in told if not each.count and each.reason.code is ReasonCode.NO_ROOM]
+    starved = [f for f, each in told if not each.count and each.reason.code in _STARVED]
     for function in sorted(starved, key=lambda f: (-f.priority, due(f))):
         leaving.update(worker.name for worker in _givers(snapshot, function, leaving, now))
     return _freed(snapshot, leaving)
@@ -52,6 +54,8 @@ def _givers(
     """The fewest workers of one node that make room for one of the function; none where that can't be."""
     working = [worker for worker in snapshot.workers if worker.busy and worker.name not in leaving]
     givers = _giving(snapshot, function, working, now)
+    if not _finds_gpu(snapshot, function, leaving):
+        return _remote_givers(snapshot, function, givers, leaving)
     capacity = {pool.name: pool.capacity for pool in snapshot.pools if pool.name in function.pools}
     requests = {each.name: each.request for each in snapshot.functions}
     found: list[Sequence[WorkerView]] = []
@@ -61,6 +65,23 @@ def _givers(
             offered = [worker for worker in givers if worker.node == node.name]
             found += _fewest(function, capacity[node.pool], (held, offered), requests)
     return min(found, key=len, default=())
+
+
+def _finds_gpu(snapshot: Snapshot, function: FunctionView, leaving: Collection[str]) -> bool:
+    """Whether a server has room for a worker once these have left."""
+    return Remote(_freed(snapshot, leaving)).of(function).allowed(1) > 0
+
+
+def _remote_givers(
+    snapshot: Snapshot, function: FunctionView, givers: Sequence[WorkerView], leaving: Collection[str]
+) -> Sequence[WorkerView]:
+    """The fewest of these, in their order, that make room on a GPU server; none where all do not."""
+    holding = [worker for worker in givers if worker.places]
+    for number in range(1, len(holding) + 1):
+        gone = {*leaving, *(worker.name for worker in holding[:number])}
+        if _finds_gpu(snapshot, function, gone):
+            return holding[:number]
+    return ()
 
 
 def _fewest(

@@ -13,7 +13,9 @@ from headrace.model.errors import ConfigurationError
 from headrace.model.function import Function, Toleration
 from headrace.model.pool import Driver, Hook, NodePool, Provides, Taint, TaintEffect
 from headrace.model.resources import CPU, EPHEMERAL_STORAGE, GPU, MEMORY, PODS, ResourceList
-from headrace.model.suiting import request_of, suits, tolerates
+from headrace.placement.inventory import inventory_of
+from headrace.placement.suiting import request_of, suits, tolerates
+from headrace.placement.ways import NO_GPU, choose_way
 
 DESIGN = {
     "apiVersion": "headrace.dev/v1alpha1",
@@ -199,7 +201,7 @@ BOTH = [{"key": "a", "operator": "Exists"}, {"key": "b", "value": "x"}]
     ],
 )
 def test_a_pool_suits_by_labels_and_taints(spec, pool_spec, suiting):
-    assert suits(function(**spec), pool(**pool_spec)) is suiting
+    assert suits(function(**spec), pool(**pool_spec), NO_GPU) is suiting
 
 
 @pytest.mark.parametrize(
@@ -208,20 +210,22 @@ def test_a_pool_suits_by_labels_and_taints(spec, pool_spec, suiting):
         (None, 0),
         ({}, 1),
         ({"count": 4}, 4),
-        ({"access": ["remote", "mig"]}, 1),
+        ({"access": ["mig", "passthrough"]}, 1),
         ({"count": 2, "access": ["remote"]}, 0),
     ],
 )
 def test_a_worker_needs_a_pod_and_what_its_function_says(gpu, count):
     resources = {"cpu": "1500m", "memory": "2Gi", "ephemeralStorage": "3Gi"}
     made = function(resources=resources, **({} if gpu is None else {"gpu": gpu}))
-    assert request_of(made) == ResourceList.of(
+    way = choose_way(made, inventory_of([pool(capacity={**SMALLEST["capacity"], GPU: 8})], ())).way
+    assert request_of(made, way) == ResourceList.of(
         {CPU: 1500, MEMORY: 2 * 2**30, EPHEMERAL_STORAGE: 3 * 2**30, PODS: 1, GPU: count}
     )
 
 
 def test_a_worker_of_the_smallest_function_fits_into_a_node_that_says_only_the_needful():
-    assert request_of(function()).count_in(pool(capacity={"cpu": "4", "memory": "4Gi"}).allocatable) == 4
+    room = pool(capacity={"cpu": "4", "memory": "4Gi"}).allocatable
+    assert request_of(function(), NO_GPU).count_in(room) == 4
 
 
 # Files of pools
@@ -276,8 +280,8 @@ def test_every_fault_of_every_pool_is_told_with_its_line(tmp_path):
         ),
         (
             "pools.yaml:17 (spec.minnodes): found an unknown key, allowed bootSeconds, capacity, driver, "
-            "hooks, labels, maxBooting, maxNodes, minNodes, pricePerHour, provides, reserved, spareNodes, "
-            "taints; did you mean minNodes?"
+            "gpu, hooks, labels, maxBooting, maxNodes, minNodes, pricePerHour, provides, reserved, "
+            "spareNodes, taints; did you mean minNodes?"
         ),
         (
             "pools.yaml:18 (spec.taints[0].effect): is missing; write it: what it does to pods that do not "

@@ -11,6 +11,7 @@ from headrace.model.errors import TransientError
 from headrace.model.function import Function, digest_of
 from headrace.model.labels import short_digest
 from headrace.model.resources import CPU
+from headrace.placement.ways import NO_GPU
 from headrace.scaler.kubernetes.hearing import ALL_HEARD_SECONDS
 from headrace.scaler.kubernetes.watching import Watching
 from headrace.scaler.kubernetes.workers import PodHost
@@ -55,7 +56,7 @@ class Scene:
 
     async def reconcile(self, on: Mapping[str, int], function: str = "echo") -> None:
         await self.settle()
-        request = self.host.request(self.watching.functions.by_name[function].function)
+        request = self.host.request(self.watching.functions.by_name[function].function, NO_GPU)
         await self.host.reconcile({function: Wanted(on, request)})
         await self.settle()
 
@@ -75,7 +76,7 @@ def name_of(function: Function, ordinal: int) -> str:
 
 async def test_a_worker_needs_what_its_function_and_its_supervisor_take(scene: Scene) -> None:
     function = await scene.deploy()
-    assert scene.host.request(function)[CPU] == 1000
+    assert scene.host.request(function, NO_GPU)[CPU] == 1000
 
 
 async def test_functions_are_taken_once_the_controller_has_made_this_very_digest_ready(scene: Scene) -> None:
@@ -163,7 +164,7 @@ async def test_a_pod_on_a_node_that_the_mirror_has_not_seen_yet_is_left_alone(
     name = await scene.cluster.add_worker(function, 0, "n1")
     await scene.settle()
     monkeypatch.delitem(scene.watching.nodes._items, ("", "n1"))
-    request = scene.host.request(function)
+    request = scene.host.request(function, NO_GPU)
     await scene.host.reconcile({"echo": Wanted({"n1": 1}, request)})
     assert await scene.cluster.places() == [(name, "n1")]
 
@@ -209,7 +210,7 @@ async def test_an_api_server_that_is_away_is_told_once_all_calls_have_ended(scen
     await scene.settle()
     scene.cluster.kube.unreachable = True
     with pytest.raises(TransientError):
-        await scene.host.reconcile({"echo": Wanted({"n1": 2}, scene.host.request(function))})
+        await scene.host.reconcile({"echo": Wanted({"n1": 2}, scene.host.request(function, NO_GPU))})
 
 
 # What workers hold

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from headrace.local.machine import this_machine
 from headrace.model.function import Function
 from headrace.model.resources import CPU, ResourceList
+from headrace.placement.ways import NEEDS_NONE
 from headrace.queue.port import Backlog
 from headrace.scaler.learning import ArrivalHistory
 from headrace.scaler.memory import FunctionMemory
@@ -164,7 +165,7 @@ def test_a_function_is_seen_with_what_its_file_says_and_what_was_learned() -> No
     memory = FunctionMemory(arrivals=arrivals)
     seen = backlog(5, 2, size=10)
     workers = worker_views(PRESENT[:1], seen, Course(5, working_since=980.0), NOW)
-    sight = Sight(a_function(), replace(memory), seen, workers, takes=True, request=REQUEST)
+    sight = Sight(a_function(), replace(memory), seen, workers, takes=True, gpu=NEEDS_NONE, request=REQUEST)
     view = sight.view((this_machine(1),), boot_seconds=0.0, now=NOW)
     assert (view.pools, view.tenant, view.priority, view.paused) == (("local",), "lab", 3, False)
     assert view.waiting == (Files(950.0, 3, 30),)
@@ -186,5 +187,5 @@ def test_a_function_is_seen_with_what_its_file_says_and_what_was_learned() -> No
 def test_a_function_is_paused_by_a_person_its_file_or_who_can_not_run_it(
     spec: dict[str, object], takes: bool, seen: Backlog, paused: bool
 ) -> None:
-    sight = Sight(a_function(**spec), FunctionMemory(), seen, [], takes, REQUEST)
+    sight = Sight(a_function(**spec), FunctionMemory(), seen, [], takes, NEEDS_NONE, REQUEST)
     assert sight.view((), boot_seconds=0.0, now=NOW).paused is paused

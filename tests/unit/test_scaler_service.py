@@ -13,10 +13,12 @@ from headrace.model.node import NodeState
 from headrace.model.observation import Finished
 from headrace.model.pool import NodePool
 from headrace.model.resources import ResourceList
-from headrace.model.suiting import request_of
 from headrace.model.task import Task
 from headrace.nodes.memory import Course, MemoryNodes
 from headrace.nodes.port import Sighting
+from headrace.placement.packing import RemoteRoom
+from headrace.placement.suiting import request_of
+from headrace.placement.ways import NEEDS_NONE, Choice, Way
 from headrace.queue.memory import MemoryQueue
 from headrace.queue.port import Backlog
 from headrace.scaler import fleet
@@ -69,8 +71,14 @@ class Pods:
         self._clock = now
         self.there: list[Present] = []
 
-    def request(self, function: Function) -> ResourceList:
-        return request_of(function)
+    def gpu(self, function: Function) -> Choice:
+        return NEEDS_NONE
+
+    def request(self, function: Function, way: Way) -> ResourceList:
+        return request_of(function, way)
+
+    def remote(self) -> Sequence[RemoteRoom]:
+        return ()
 
     def takes(self, function: Function) -> bool:
         return True

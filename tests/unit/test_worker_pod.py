@@ -8,10 +8,12 @@ import pytest
 
 from headrace.manifests.worker_pod import leaving_seconds, pod_name, worker_pod, worker_settings
 from headrace.model.errors import ConfigurationError
-from headrace.model.function import Function
+from headrace.model.function import Access, Function, Isolation
 from headrace.model.pool import NodePool
 from headrace.model.settings import KubernetesSettings, RunnerKind, SidecarSettings, WorkerSettings
-from headrace.model.suiting import suits, tolerations_of
+from headrace.placement.inventory import inventory_of
+from headrace.placement.suiting import suits, tolerations_of
+from headrace.placement.ways import NO_GPU, GpuClaim, Way, choose_way
 
 DIGEST = "0123456789abcdef"
 SIDECAR = SidecarSettings(image="registry.example/headrace@sha256:1")
@@ -35,12 +37,14 @@ def function(**spec: object) -> Function:
     return Function.from_json(json.dumps(document))
 
 
-def pod(settings: KubernetesSettings = SETTINGS, pool: str = "cpu", **spec: object) -> dict[str, Any]:
-    return worker_pod(function(**spec), DIGEST, ordinal=3, node="n7", settings=settings, pool=pool)
+def pod(
+    settings: KubernetesSettings = SETTINGS, pool: str = "cpu", way: Way = NO_GPU, **spec: object
+) -> dict[str, Any]:
+    return worker_pod(function(**spec), DIGEST, ordinal=3, node="n7", settings=settings, pool=pool, way=way)
 
 
-def spec_of(**spec: object) -> dict[str, Any]:
-    return pod(**spec)["spec"]
+def spec_of(**parts: Any) -> dict[str, Any]:
+    return pod(**parts)["spec"]
 
 
 def user(**spec: object) -> dict[str, Any]:
@@ -199,15 +203,28 @@ def test_threads_are_as_many_as_whole_cores():
 
 
 def test_gpus_are_limited_and_their_taint_is_tolerated():
-    found = spec_of(gpu={"count": 2})
+    found = spec_of(way=Way(Access.PASSTHROUGH, ("gpu",), "nvidia.com/gpu", 2))
     amounts = {**AMOUNTS, "nvidia.com/gpu": "2"}
     assert found["containers"] == [USER | {"resources": {"requests": amounts, "limits": amounts}}]
     assert found["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists"}]
 
 
-def test_a_function_that_takes_remote_gpus_only_asks_its_node_for_none():
-    found = spec_of(gpu={"access": ["remote"]})
-    assert (found["containers"], found["tolerations"]) == ([USER], [])
+def test_a_share_is_limited_by_its_own_name_and_both_taints_are_tolerated():
+    found = spec_of(way=Way(Access.MIG, ("gpu",), "nvidia.com/mig-1g.5gb", 1))
+    amounts = {**AMOUNTS, "nvidia.com/mig-1g.5gb": "1"}
+    assert found["containers"] == [USER | {"resources": {"requests": amounts, "limits": amounts}}]
+    assert [each["key"] for each in found["tolerations"]] == ["nvidia.com/mig-1g.5gb", "nvidia.com/gpu"]
+
+
+def test_a_remote_gpu_is_claimed_for_the_users_container_and_its_nodes_own_are_hidden():
+    claim = GpuClaim(1, 4 * 2**30, Isolation.NONE)
+    found = spec_of(way=Way(Access.REMOTE, ("cpu",), claim=claim, servers=("gpu1",)))
+    resources = {"requests": AMOUNTS, "limits": AMOUNTS, "claims": [{"name": "gpu"}]}
+    hidden = {"name": "NVIDIA_VISIBLE_DEVICES", "value": "void"}
+    assert found["resourceClaims"] == [{"name": "gpu", "resourceClaimTemplateName": "echo-0123456789"}]
+    assert found["containers"] == [USER | {"resources": resources, "env": [*USER["env"], hidden]}]
+    assert found["initContainers"][0]["resources"] == SUPERVISOR["resources"], "the supervisor has no GPU"
+    assert found["tolerations"] == []
 
 
 def test_own_tolerations_and_node_labels_are_kept():
@@ -239,15 +256,22 @@ GPU_POOL = NodePool.from_json(
 )
 
 
+def way_of(made: Function) -> Way:
+    return choose_way(made, inventory_of([GPU_POOL], ())).way
+
+
 def test_a_pool_tainted_by_a_device_suits_exactly_who_requests_it():
     wants, wants_not = function(gpu={"count": 1}), function()
-    assert (suits(wants, GPU_POOL), suits(wants_not, GPU_POOL)) == (True, False)
-    assert suits(function(gpu={"access": ["remote"]}), GPU_POOL) is False
+    assert suits(wants, GPU_POOL, way_of(wants)) is True
+    assert suits(wants_not, GPU_POOL, way_of(wants_not)) is False
+    remote = function(gpu={"access": ["remote"]})
+    assert suits(remote, GPU_POOL, way_of(remote)) is False
 
 
 def test_an_implied_toleration_that_is_written_too_is_there_once():
     written = {"key": "nvidia.com/gpu", "operator": "Exists"}
-    assert len(tolerations_of(function(gpu={"count": 1}, tolerations=[written]))) == 1
+    made = function(gpu={"count": 1}, tolerations=[written])
+    assert len(tolerations_of(made, way_of(made))) == 1
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from headrace.model.resources import ResourceList
+from headrace.placement.ways import NO_GPU, Way
 from headrace.scaler.deciding.need import Job, Jobs, Times
 from headrace.scaler.snapshot import FunctionView, PoolView, Snapshot
 
@@ -15,7 +16,8 @@ from headrace.scaler.snapshot import FunctionView, PoolView, Snapshot
 class WorkClass:
     """Functions whose workers are interchangeable for a node: what they need, and where they may run.
 
-    `homes` are the pools into whose nodes a worker fits, the cheapest a worker first.
+    `homes` are the pools into whose nodes a worker fits, the cheapest a worker first; `way` is the same to
+    GPUs.
     """
 
     request: ResourceList
@@ -23,6 +25,7 @@ class WorkClass:
     tenant: str
     priority: int
     functions: tuple[FunctionView, ...]
+    way: Way = NO_GPU
 
     @property
     def home(self) -> PoolView:
@@ -120,12 +123,14 @@ def classes(snapshot: Snapshot) -> tuple[tuple[WorkClass, ...], tuple[FunctionVi
         if function.paused:
             continue
         tenant = function.tenant if function.tenant in bound else ""
-        key = (function.request, function.pools, tenant, function.priority)
+        key = (function.request, function.pools, tenant, function.priority, function.way)
         if key not in homes:
             homes[key] = _homes(function, pools)
         (groups.setdefault(key, []) if homes[key] else homeless).append(function)
     found = [
-        WorkClass(members[0].request, homes[key], str(key[2]), members[0].priority, tuple(members))
+        WorkClass(
+            members[0].request, homes[key], str(key[2]), members[0].priority, tuple(members), members[0].way
+        )
         for key, members in groups.items()
     ]
     return tuple(sorted(found, key=_turn)), tuple(homeless)

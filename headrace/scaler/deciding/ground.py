@@ -9,6 +9,7 @@ from operator import attrgetter
 
 from headrace.model.resources import ResourceList
 from headrace.scaler.deciding.classes import price_a_worker
+from headrace.scaler.deciding.remote import Remote, Share
 from headrace.scaler.deciding.rooms import ON
 from headrace.scaler.snapshot import FunctionView, Snapshot
 
@@ -41,6 +42,7 @@ class Ground:
         capacity = {name: self._vector(pool.capacity) for name, pool in pools.items()}
         self.free = [list(capacity[node.pool]) for node in on]
         self._quotas = {quota.tenant: self._vector(quota.most) for quota in snapshot.quotas}
+        self._remote = Remote(snapshot)
         self._trails: dict[tuple[ResourceList, tuple[str, ...]], Trail] = {}
 
     def claim(self, function: FunctionView) -> "Claim":
@@ -52,7 +54,8 @@ class Ground:
         places = {name: place for place, name in enumerate(self._axis)}
         known = all(name in places for name, _ in function.request)
         wish = tuple((places[name], amount) for name, amount in function.request) if known else None
-        return Claim(self, wish, frozenset(function.pools), self._quotas.get(function.tenant), trail)
+        quota, remote = self._quotas.get(function.tenant), self._remote.of(function)
+        return Claim(self, wish, frozenset(function.pools), quota, trail, remote)
 
     def _order(self, function: FunctionView) -> Sequence[int]:
         """Where a worker is cheapest first, so that dear nodes run dry; of these the oldest."""
@@ -70,13 +73,17 @@ class Ground:
 
 @dataclass(slots=True)
 class Claim:
-    """One function's: `wish` is None where it asks for what no pool has, `quota` what its tenant has left."""
+    """One function's: `wish` is None where it asks for what no pool has, `quota` what its tenant has left.
+
+    `remote` is its share of the servers' GPUs, of which whoever gives a new worker takes by itself.
+    """
 
     ground: Ground
     wish: Wish | None
     pools: frozenset[str]
     quota: list[int] | None
     trail: Trail
+    remote: Share
 
     def take(self, node: str, workers: int = 1) -> None:
         """Less is free from now on; of the quota only, where the node is not on."""
@@ -107,11 +114,11 @@ class Claim:
         return 0 if number is None else self._room(number)
 
     def allowed(self, workers: int) -> int:
-        """How many of so many more the quota leaves."""
-        if self.quota is None:
-            return workers
-        within = min((self.quota[place] // amount for place, amount in self.wish or ()), default=workers)
-        return max(0, min(workers, within))
+        """How many of so many more the quota and the servers' GPUs leave."""
+        if self.quota is not None:
+            within = min((self.quota[place] // amount for place, amount in self.wish or ()), default=workers)
+            workers = max(0, min(workers, within))
+        return self.remote.allowed(workers)
 
     def _room(self, number: int) -> int:
         if self.wish is None or self.ground.pools[number] not in self.pools:

@@ -105,7 +105,14 @@ class _Member:
         workers = min(workers, self.claim.room(node))
         if workers > 0:
             self.put(node, workers)
+            self.claim.remote.take(workers)
         return max(0, workers)
+
+    def refusal(self) -> ReasonCode:
+        """What it lacks for one worker more."""
+        if not self.claim.remote.allowed(1):
+            return ReasonCode.NO_GPU_ROOM
+        return ReasonCode.NO_ROOM if self.claim.allowed(1) else ReasonCode.QUOTA
 
     def told(self) -> Workers:
         """The result, and why."""
@@ -117,6 +124,9 @@ class _Member:
             return Reason(ReasonCode.PAUSED, "the function is paused", figures)
         if self.refused is ReasonCode.QUOTA:
             return Reason(ReasonCode.QUOTA, f"the quota of tenant {function.tenant} is used up", figures)
+        if self.refused is ReasonCode.NO_GPU_ROOM:
+            servers = ", ".join(function.way.servers)
+            return Reason(ReasonCode.NO_GPU_ROOM, f"the GPUs of {servers} have no room for more", figures)
         if self.refused:
             return Reason(ReasonCode.NO_ROOM, "the nodes that are on have no room for more", figures)
         if self.waiting and self.count >= function.max_workers:
@@ -144,6 +154,6 @@ def _give(members: Sequence[_Member], *, wish: Callable[[_Member], int]) -> None
         share = min(wish(member), max(1, member.count // 8))
         if member.place(share) < share:
             if member.waiting:
-                member.refused = ReasonCode.NO_ROOM if member.claim.allowed(1) else ReasonCode.QUOTA
+                member.refused = member.refusal()
         elif wish(member) > 0:
             heappush(asking, (member.turn(), index))

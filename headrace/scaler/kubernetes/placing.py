@@ -11,6 +11,7 @@ from itertools import count
 
 from headrace.model.labels import short_digest
 from headrace.model.resources import ResourceList
+from headrace.placement.ways import NO_GPU, Way
 from headrace.scaler.kubernetes.pods import WorkerPod
 
 Free = Callable[[str], ResourceList]  # node -> what pods may still take of it
@@ -48,13 +49,15 @@ class Actions:
 class Wish:
     """Workers of one function: the digest that they are to have, how many on each node, what each needs.
 
-    `held_up`: none is started now, as those before could not start.
+    `way` is how they come to GPUs; those that go another end as those of another digest do. `held_up`: none
+    is started now, as those before could not start.
     """
 
     digest: str
     on: Mapping[str, int]
     request: ResourceList
     held_up: bool = False
+    way: Way = NO_GPU
 
 
 def actions(
@@ -112,7 +115,12 @@ def _leaving(
 
 
 def _is_of(pod: WorkerPod, wish: Wish | None) -> bool:
-    return wish is not None and pod.digest == short_digest(wish.digest)
+    return wish is not None and is_current(pod, wish.digest, wish.way)
+
+
+def is_current(pod: WorkerPod, digest: str, way: Way) -> bool:
+    """Whether a pod is as one would be made now."""
+    return (pod.digest, pod.way) == (short_digest(digest), way.mark)
 
 
 def _surplus(pods: Iterable[WorkerPod], wish: Wish, held: Held) -> Iterator[WorkerPod]:
@@ -130,9 +138,9 @@ def _births(
     function: str, wish: Wish, own: Sequence[WorkerPod], leaving: Collection[str], rooms: _Rooms
 ) -> Iterator[Birth]:
     """An ordinal is free once its pod is gone: till then nobody else can bear the name."""
-    of_digest = [pod for pod in own if _is_of(pod, wish)]
-    staying = Counter(pod.node for pod in of_digest if not (pod.leaving or pod.ended or pod.uid in leaving))
-    taken = {pod.ordinal for pod in of_digest}
+    current = [pod for pod in own if _is_of(pod, wish)]
+    staying = Counter(pod.node for pod in current if not (pod.leaving or pod.ended or pod.uid in leaving))
+    taken = {pod.ordinal for pod in own if pod.digest == short_digest(wish.digest)}
     free = (number for number in count() if number not in taken)
     for node in sorted(wish.on):
         for _ in range(wish.on[node] - staying[node]):

@@ -30,9 +30,9 @@ STUCK = frozenset(
 class WorkerPod:
     """One pod of a worker. `started`: when it was created, in seconds since the epoch.
 
-    `node` is where it runs, or is to run once the scheduler has bound it; `running`: its containers are.
-    `stuck`: one of them can't start. `trouble` is why, or why it ended or nobody binds it, in Kubernetes'
-    words; empty: nothing is known to hinder it.
+    `node` is where it runs, or is to run once the scheduler has bound it; `way` is how it comes to GPUs.
+    `running`: its containers are; `stuck`: one of them can't start. `trouble` is why, or why it ended or
+    nobody binds it, in Kubernetes' words; empty: nothing is known to hinder it.
     """
 
     name: str
@@ -42,6 +42,7 @@ class WorkerPod:
     node: str
     started: float
     request: ResourceList
+    way: str = ""
     leaving: bool = False
     running: bool = False
     ended: bool = False
@@ -73,6 +74,7 @@ def worker_pod_of(pod: Manifest) -> WorkerPod | None:
         node=_node_of(pod),
         started=datetime.fromisoformat(metadata["creationTimestamp"]).timestamp(),
         request=request_of_pod(pod),
+        way=marks.get(labels.GPU_WAY, ""),
         leaving=is_ending(pod),
         running=pod.get("status", {}).get("phase") == "Running" and not stuck,
         ended=is_over(pod),

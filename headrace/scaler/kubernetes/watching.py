@@ -10,6 +10,7 @@ from headrace.kube.mirror import Mirror
 from headrace.kube.port import EVERYTHING, Kube, Selection
 from headrace.model.errors import TransientError
 from headrace.model.settings import KubernetesSettings
+from headrace.scaler.kubernetes.gpus import Gpus, Servers
 from headrace.scaler.kubernetes.objects import Functions, pools_in, workers_in
 from headrace.scaler.kubernetes.workers import Seen
 
@@ -24,9 +25,12 @@ class Watching:
         self.nodes = Mirror(kube, NODES, EVERYTHING)
         functions = Mirror(kube, FUNCTIONS, Selection(place.namespace))
         pools = Mirror(kube, NODE_POOLS, EVERYTHING)
+        servers = Servers.of(kube) if place.remote_gpus else None
         self.functions, self.pools = Functions(functions), pools_in(pools)
-        self.seen = Seen(self.nodes, self.pods, workers_in(self.pods, place.namespace), self.functions)
-        self._all = (self.pods, self.nodes, functions, pools)
+        gpus = Gpus(self.pools, servers, place.namespace)
+        workers = workers_in(self.pods, place.namespace)
+        self.seen = Seen(self.nodes, self.pods, workers, self.functions, gpus)
+        self._all = (self.pods, self.nodes, functions, pools, *(servers.mirrors if servers else ()))
 
     @property
     def silent_seconds(self) -> float:
@@ -48,7 +52,8 @@ class Watching:
                 if not await mirror.sync(SYNC_SECONDS):
                     raise TransientError(
                         f"the API server has not listed everything within {SYNC_SECONDS:g} s; is it up, and "
-                        "may this account list functions, node pools, nodes and pods?"
+                        "may this account list functions, node pools, nodes, pods and, with remote GPUs, GPU "
+                        "servers, resource slices and resource claims?"
                     )
             yield self
 

@@ -15,12 +15,15 @@ from headrace.model.function import Function
 from headrace.model.labels import POOL, short_digest
 from headrace.model.resources import ResourceList
 from headrace.model.settings import KubernetesSettings
-from headrace.model.suiting import listed, request_of
+from headrace.placement.packing import RemoteRoom
+from headrace.placement.suiting import listed, request_of
+from headrace.placement.ways import Choice, Way
 from headrace.queue.port import Queue
 from headrace.scaler.kubernetes.failing import Failing
+from headrace.scaler.kubernetes.gpus import Gpus
 from headrace.scaler.kubernetes.hearing import Hearing
 from headrace.scaler.kubernetes.objects import Deployed, Functions, Parsed
-from headrace.scaler.kubernetes.placing import Actions, Birth, Farewell, Wish, actions
+from headrace.scaler.kubernetes.placing import Actions, Birth, Farewell, Wish, actions, is_current
 from headrace.scaler.kubernetes.pods import WorkerPod
 from headrace.scaler.kubernetes.rooms import free_rooms
 from headrace.scaler.ports import Present, Wanted
@@ -32,12 +35,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the host looks at: mirrors of all nodes and pods, the workers among these, and the functions."""
+    """What the host looks at: mirrors of all nodes and pods, workers among these, functions, and GPUs."""
 
     nodes: Mirror
     pods: Mirror
     workers: Parsed[WorkerPod]
     functions: Functions
+    gpus: Gpus
 
 
 class PodHost:
@@ -62,6 +66,7 @@ class PodHost:
         self._failing = Failing(now)
         self._ordered: frozenset[str] = frozenset()  # uids whose deletion was ordered; the mirror may lag
         self._room = asyncio.Semaphore(AT_ONCE)
+        self._present: Sequence[Present] = ()
 
     @property
     def troubles(self) -> Mapping[str, str]:
@@ -77,26 +82,40 @@ class PodHost:
         found = self._seen.functions.by_name.get(function.name)
         return found is not None and found.ready
 
-    def request(self, function: Function) -> ResourceList:
+    def gpu(self, function: Function) -> Choice:
+        """See the port."""
+        return self._seen.gpus.choice(function)
+
+    def request(self, function: Function, way: Way) -> ResourceList:
         """See the port: the function's own, and the supervisor's."""
-        return request_of(function).plus(self._sidecar)
+        return request_of(function, way).plus(self._sidecar)
+
+    def remote(self) -> Sequence[RemoteRoom]:
+        """See the port."""
+        return self._seen.gpus.rooms({each.name for each in self._present if not each.leaving})
 
     async def present(self) -> Sequence[Present]:
         """See the port. Pods that have ended are not there, and those of another digest leave."""
         await self._hearing.listen()
-        functions = self._seen.functions.by_name
-        return [
+        functions, places = self._seen.functions.by_name, self._seen.gpus.places()
+        self._present = [
             Present(
                 pod.name,
                 pod.function,
                 pod.node,
                 pod.started,
-                leaving=pod.leaving or not _is_current(pod, functions),
+                leaving=pod.leaving or not self._is_current(pod, functions),
                 standing=self._hearing.standing(pod),
+                places=places.get(pod.name, ()),
             )
             for pod in sorted(self._pods(), key=lambda each: (each.started, each.name))
             if not pod.ended
         ]
+        return self._present
+
+    def _is_current(self, pod: WorkerPod, functions: Mapping[str, Deployed]) -> bool:
+        found = functions.get(pod.function)
+        return found is not None and is_current(pod, found.digest, self.gpu(found.function).way)
 
     def _pods(self) -> list[WorkerPod]:
         pods = self._seen.workers.values
@@ -114,19 +133,23 @@ class PodHost:
             held=lambda pod: self._hearing.standing(pod).held,
             free=free_rooms(self._seen.nodes, self._seen.pods, pods),
         )
-        await self._carry_out(todo, functions)
+        await self._carry_out(todo, functions, wanted)
 
     def _wish(self, deployed: Deployed, wanted: Wanted) -> Wish:
         kind = deployed.function.name, short_digest(deployed.digest)
         held_up = not deployed.ready or self._failing.is_held_up(kind)
-        return Wish(deployed.digest, wanted.on, wanted.request, held_up=held_up)
+        return Wish(deployed.digest, wanted.on, wanted.request, held_up=held_up, way=wanted.way)
 
     # Calls
 
-    async def _carry_out(self, todo: Actions, functions: Mapping[str, Deployed]) -> None:
+    async def _carry_out(
+        self, todo: Actions, functions: Mapping[str, Deployed], wanted: Mapping[str, Wanted]
+    ) -> None:
         _tell(todo, functions)
         await self._each(self._end(each) for each in todo.farewells)
-        await self._each(self._begin(each, functions[each.function]) for each in todo.births)
+        await self._each(
+            self._begin(each, functions[each.function], wanted[each.function].way) for each in todo.births
+        )
 
     async def _each(self, steps: Iterable[Awaitable[None]]) -> None:
         """All, some at a time; the first fault is raised once all have ended."""
@@ -164,7 +187,7 @@ class PodHost:
             return False
         return True
 
-    async def _begin(self, birth: Birth, deployed: Deployed) -> None:
+    async def _begin(self, birth: Birth, deployed: Deployed, way: Way) -> None:
         node = self._seen.nodes.get(birth.node)
         if node is None or not self._leading():
             return
@@ -176,6 +199,7 @@ class PodHost:
                 node=birth.node,
                 settings=self._settings,
                 pool=labels_of(node).get(POOL, ""),
+                way=way,
             )
             await self._kube.create(PODS, pod)
         except ExistsError:
@@ -203,8 +227,3 @@ def _sidecar_request(settings: KubernetesSettings) -> ResourceList:
             "settings: kubernetes.sidecar is missing, which the scaler needs to start workers; add it"
         )
     return listed(settings.sidecar.resources)
-
-
-def _is_current(pod: WorkerPod, functions: Mapping[str, Deployed]) -> bool:
-    found = functions.get(pod.function)
-    return found is not None and short_digest(found.digest) == pod.digest

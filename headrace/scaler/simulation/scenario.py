@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from headrace.model.errors import ConfigurationError
 from headrace.model.function import Function
 from headrace.model.pool import Driver, NodePool
-from headrace.model.suiting import request_of, suits
+from headrace.placement.inventory import inventory_of
+from headrace.placement.suiting import request_of, suits
+from headrace.placement.ways import Way, choose_way
 from headrace.scaler.simulation.setting import Setting, SimFunction, SimPool
 from headrace.scaler.simulation.trace import Trace
 from headrace.scaler.snapshot import BootEstimate, PoolView
@@ -46,11 +48,12 @@ def setting_of(
     if not named:
         raise ConfigurationError("the trace holds no file; give it one line a file below its header")
     _refuse_unknown([name for name in named if name not in there], there)
-    homes = {name: _homes(there[name], pools) for name in named}
+    chosen = {name: choose_way(there[name], inventory_of(pools, ())).way for name in named}
+    homes = {name: _homes(there[name], pools, way) for name, way in chosen.items()}
     _refuse_homeless([name for name, found in homes.items() if not found], pools)
     used = {name for found in homes.values() for name in found}
     return Setting(
-        tuple(_function(there[name], homes[name], faults) for name in named),
+        tuple(_function(there[name], homes[name], chosen[name], faults) for name in named),
         tuple(_pool(pool, faults) for pool in pools if pool.name in used),
         seed=seed,
     )
@@ -66,15 +69,15 @@ def given_to(trace: Trace, functions: Iterable[Function]) -> Trace:
     return Trace(tuple(replace(each, function=takers[each.function]) for each in trace.arrivals))
 
 
-def _homes(function: Function, pools: Iterable[NodePool]) -> tuple[str, ...]:
-    request = request_of(function)
-    return tuple(p.name for p in pools if suits(function, p) and request.fits(p.allocatable))
+def _homes(function: Function, pools: Iterable[NodePool], way: Way) -> tuple[str, ...]:
+    request = request_of(function, way)
+    return tuple(p.name for p in pools if suits(function, p, way) and request.fits(p.allocatable))
 
 
-def _function(function: Function, homes: tuple[str, ...], faults: Faults) -> SimFunction:
+def _function(function: Function, homes: tuple[str, ...], way: Way, faults: Faults) -> SimFunction:
     return SimFunction(
         function.name,
-        request_of(function),
+        request_of(function, way),
         homes,
         max_wait_seconds=function.spec.scale.max_wait_seconds,
         max_workers=function.spec.scale.max_workers,

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
-from headrace.model.function import Access, Function, Resources, Toleration
+from headrace.model.function import Function, Resources, Toleration
 from headrace.model.pool import NodePool, Provides, Taint, TaintEffect
-from headrace.model.resources import CPU, EPHEMERAL_STORAGE, GPU, MEMORY, PODS, ResourceList
+from headrace.model.resources import CPU, EPHEMERAL_STORAGE, MEMORY, PODS, ResourceList
+from headrace.placement.ways import Way
 
 
 def tolerates(tolerations: Iterable[Toleration], taint: Taint) -> bool:
@@ -23,28 +24,27 @@ def _matches(toleration: Toleration, taint: Taint) -> bool:
     )
 
 
-def tolerations_of(function: Function) -> tuple[Toleration, ...]:
-    """The function's own, and one of each taint that is keyed by a device which its workers request.
+def tolerations_of(function: Function, way: Way) -> tuple[Toleration, ...]:
+    """The function's own, and those of the taints that are keyed by the device which its workers request.
 
     As Kubernetes' admission plugin ExtendedResourceToleration adds them, which not every cluster runs.
     https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#extendedresourcetoleration
     """
     own = function.spec.tolerations
-    devices = (name for name, _ in request_of(function) if "/" in name)
-    implied = (Toleration(key=name, operator="Exists") for name in devices)
-    return (*own, *(each for each in implied if each not in own))
+    return (*own, *(each for each in way.tolerations if each not in own))
 
 
-def suits(function: Function, pool: NodePool) -> bool:
-    """Whether workers of the function may run on the pool's nodes, by labels and taints, as Kubernetes does.
+def suits(function: Function, pool: NodePool, way: Way) -> bool:
+    """Whether workers that go this way may run on the pool's nodes, by labels and taints, as Kubernetes does.
 
     Whether there is room for one is not asked. GPU servers take no workers.
     """
-    spec, tolerations = function.spec, tolerations_of(function)
+    spec, tolerations = function.spec, tolerations_of(function, way)
     barring = [taint for taint in pool.spec.taints if taint.effect is not TaintEffect.PREFER_NO_SCHEDULE]
     return (
         pool.spec.provides is Provides.NODES
-        and spec.node_selector.items() <= pool.spec.labels.items()
+        and (way.pools is None or pool.name in way.pools)
+        and spec.node_selector.items() <= pool.node_labels.items()
         and all(tolerates(tolerations, taint) for taint in barring)
     )
 
@@ -60,12 +60,6 @@ def listed(needs: Resources) -> ResourceList:
     )
 
 
-def request_of(function: Function) -> ResourceList:
-    """What one worker needs of its node, without the platform's sidecar.
-
-    A GPU counts unless the function takes remote ones only: those are another node's.
-    """
-    gpu = function.spec.gpu
-    local = gpu is not None and any(way is not Access.REMOTE for way in gpu.access)
-    devices = {PODS: 1, GPU: gpu.count if gpu is not None and local else 0}
-    return listed(function.spec.resources).plus(ResourceList.of(devices))
+def request_of(function: Function, way: Way) -> ResourceList:
+    """What one worker needs of its node by this way, without the platform's sidecar."""
+    return listed(function.spec.resources).plus(ResourceList.of({PODS: 1})).plus(way.request)

@@ -1,0 +1,115 @@
+"""The cluster's GPUs as the scaler sees them: pools, servers, and who holds what of these."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from headrace.catalog.deployed import gpu_server_of
+from headrace.kube.kinds import GPU_SERVERS, RESOURCE_CLAIMS, RESOURCE_SLICES
+from headrace.kube.mirror import Mirror
+from headrace.kube.naming import is_ending
+from headrace.kube.port import EVERYTHING, Kube, Manifest
+from headrace.manifests.gpu_slices import Held, Published, held_by, published_in
+from headrace.model.function import Function
+from headrace.model.gpu_server import GpuServer
+from headrace.model.pool import NodePool
+from headrace.placement.inventory import Inventory, inventory_of
+from headrace.placement.packing import Place, RemoteRoom
+from headrace.placement.ways import Choice, choose_way
+from headrace.scaler.kubernetes.objects import Parsed
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """What the API server tells of GPU servers; None of it where the stack has no remote GPUs."""
+
+    servers: Mirror
+    slices: Mirror
+    claims: Mirror
+
+    @classmethod
+    def of(cls, kube: Kube) -> "Servers":
+        """Not listed yet."""
+        kinds = (GPU_SERVERS, RESOURCE_SLICES, RESOURCE_CLAIMS)
+        return cls(*(Mirror(kube, kind, EVERYTHING) for kind in kinds))
+
+    @property
+    def mirrors(self) -> tuple[Mirror, ...]:
+        """All of them."""
+        return self.servers, self.slices, self.claims
+
+
+class Gpus:
+    """Choices and rooms, as things are when they are asked for."""
+
+    def __init__(self, pools: Parsed[NodePool], servers: Servers | None, namespace: str) -> None:
+        self._pools = pools
+        self._servers = servers
+        self._namespace = namespace
+        self._parsed = Parsed(servers.servers, _server_of) if servers else None
+        self._held = Parsed(servers.claims, held_by) if servers else None
+        self._choices: dict[str, tuple[Function, Choice]] = {}
+        self._seen: tuple[object, ...] = ()
+        self._inventory = Inventory()
+        self._published: Sequence[Published] = ()
+
+    def choice(self, function: Function) -> Choice:
+        """How workers of a function come to GPUs."""
+        self._look()
+        known = self._choices.get(function.name)
+        if known is None or known[0] is not function:
+            known = self._choices[function.name] = function, choose_way(function, self._inventory)
+        return known[1]
+
+    def places(self) -> Mapping[str, tuple[Place, ...]]:
+        """By pod of the functions' namespace: the GPUs of servers that it holds."""
+        found: dict[str, tuple[Place, ...]] = defaultdict(tuple)
+        for held in self._holdings():
+            for pod in held.pods if held.namespace == self._namespace else ():
+                found[pod] += tuple((grant.server, grant.number) for grant in held.grants)
+        return found
+
+    def rooms(self, workers: Collection[str]) -> Sequence[RemoteRoom]:
+        """GPUs of servers that answer, without what others hold of them than these pods."""
+        self._look()
+        taken: dict[Place, list[int]] = defaultdict(lambda: [0, 0])
+        for held in self._holdings():
+            if held.namespace == self._namespace and held.pods and set(held.pods) <= set(workers):
+                continue
+            for grant in held.grants:
+                amounts = taken[grant.server, grant.number]
+                amounts[0] += grant.memory_bytes
+                amounts[1] += 1
+        return [_room(gpu, *taken[gpu.server, gpu.number]) for gpu in self._published if not gpu.silent]
+
+    def _holdings(self) -> Sequence[Held]:
+        return self._held.values if self._held is not None else ()
+
+    def _look(self) -> None:
+        """Anew where pools, servers or slices are other than before."""
+        servers, slices = self._parts()
+        seen = (self._pools.values, servers, self._servers.slices.revision if self._servers else 0)
+        if seen == self._seen:
+            return
+        self._seen = seen
+        self._published = published_in(slices)
+        answering = {gpu.server for gpu in self._published if not gpu.silent}
+        silent = {server.name for server in servers} - answering
+        inventory = inventory_of(self._pools.values, servers, silent)
+        if inventory != self._inventory:
+            self._inventory, self._choices = inventory, {}
+
+    def _parts(self) -> tuple[Sequence[GpuServer], Sequence[Manifest]]:
+        if self._servers is None or self._parsed is None:
+            return (), ()
+        return self._parsed.values, list(self._servers.slices.items.values())
+
+
+def _room(gpu: Published, taken_bytes: int, taken_sessions: int) -> RemoteRoom:
+    free_bytes = max(0, gpu.memory_bytes - taken_bytes)
+    free_sessions = max(0, gpu.sessions - taken_sessions)
+    return RemoteRoom(gpu.server, gpu.number, gpu.memory_bytes, free_bytes, free_sessions)
+
+
+def _server_of(manifest: Manifest) -> GpuServer | None:
+    return None if is_ending(manifest) else gpu_server_of(manifest)
