@@ -1,0 +1,1 @@
+"""GPU servers, and how workers elsewhere reach them."""
