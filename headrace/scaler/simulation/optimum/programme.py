@@ -1,4 +1,8 @@
-"""Linear and mixed-integer programmes, least cost, solved by HiGHS: the only place that knows the library."""
+"""Linear programmes, least cost, solved by HiGHS: the only place that knows the library.
+
+None with whole numbers: of those HiGHS 1.15.1 cuts optima off, with presolve and without
+(https://github.com/ERGO-Code/HiGHS/issues/3273).
+"""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -26,18 +30,16 @@ class Programme:
     costs: list[float] = field(default_factory=list)
     lower: list[float] = field(default_factory=list)
     upper: list[float] = field(default_factory=list)
-    whole: set[int] = field(default_factory=set)
     starts: list[int] = field(default_factory=lambda: [0])
     indices: list[int] = field(default_factory=list)
     factors: list[float] = field(default_factory=list)
 
-    def columns(self, count: int, *, cost: float = 0.0, whole: bool = False) -> range:
-        """New columns of 0 or more, integers where `whole`; returns their numbers."""
+    def columns(self, count: int, *, cost: float) -> range:
+        """New columns of 0 or more; returns their numbers."""
         added = self._added(count)
         self.costs.extend([cost] * count)
         self.lower.extend([0.0] * count)
         self.upper.extend([highspy.kHighsInf] * count)
-        self.whole.update(added if whole else ())
         return added
 
     def bounded(self, lower: Floats, upper: Floats) -> range:
@@ -56,16 +58,8 @@ class Programme:
         self.starts.append(len(self.indices))
 
     def least(self) -> float:
-        """The least cost, where no column need be whole. Raises FatalError where HiGHS finds none."""
-        return _solved(self._model(), presolve="choose").objective_function_value
-
-    def least_whole(self, *, most_branches: int | None = None) -> float:
-        """The least cost, or a figure that it is not below where so many branches do not settle it.
-
-        Presolve is off: with it, HiGHS 1.15.1 has called 570 the least cost where 330 is possible.
-        Raises FatalError where HiGHS finds none.
-        """
-        return _solved(self._model(), presolve="off", most_branches=most_branches).mip_dual_bound
+        """The least cost. Raises FatalError where HiGHS finds none."""
+        return _solved(self._model()).objective_function_value
 
     def _added(self, count: int) -> range:
         return range(len(self.costs), len(self.costs) + count)
@@ -82,29 +76,19 @@ class Programme:
         model.a_matrix_.start_ = np.array(self.starts, dtype=np.int32)
         model.a_matrix_.index_ = np.array(self.indices, dtype=np.int32)
         model.a_matrix_.value_ = np.array(self.factors)
-        if self.whole:
-            kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
-            model.integrality_ = [kinds[column in self.whole] for column in range(model.num_col_)]
         return model
 
 
-def _solved(model: highspy.HighsLp, *, presolve: str, most_branches: int | None = None) -> highspy.HighsInfo:
+def _solved(model: highspy.HighsLp) -> highspy.HighsInfo:
     options = highspy.HighsOptions()
     options.output_flag = False
     options.threads = 1  # the same programme gives the same figure
-    options.presolve = presolve
-    options.mip_rel_gap = 0
-    if most_branches is not None:
-        options.mip_max_nodes = most_branches
     solver = highspy.Highs()  # type: ignore[no-untyped-call]  # highspy's only untyped one
     solver.passOptions(options)
     solver.passModel(model)
     solver.run()
     status = solver.getModelStatus()
-    allowed = {highspy.HighsModelStatus.kOptimal}
-    if most_branches is not None:
-        allowed.add(highspy.HighsModelStatus.kSolutionLimit)
-    if status not in allowed:
+    if status != highspy.HighsModelStatus.kOptimal:
         raise FatalError(
             f"optimum of {model.num_col_} columns and {model.num_row_} rows: HiGHS ended with "
             f"{solver.modelStatusToString(status)}, expected Optimal; report it with the trace"

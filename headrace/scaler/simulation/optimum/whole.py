@@ -1,8 +1,9 @@
 """The cheapest schedule of whole nodes, for files of equal service and equal wait, one worker a node.
 
 The trace is cut where it is silent for so long that no cheapest schedule keeps a node on. Each part is then
-solved exactly where it can be: one or two bursts in closed form, files that one node could serve alone by a
-dynamic programme. Elsewhere the figure is a lower bound, beside the cost of a schedule that exists.
+solved exactly where it can be: one or two bursts in closed form, files that one node could serve alone and
+few files by dynamic programmes. Elsewhere the figure is a lower bound, beside the cost of a schedule that
+exists.
 """
 
 import math
@@ -13,11 +14,9 @@ from itertools import product
 
 from headrace.scaler.simulation.optimum.cost import DueFile, Optimum, total
 from headrace.scaler.simulation.optimum.fluid import fluid_optimum
-from headrace.scaler.simulation.optimum.milp import whole_node_bound
 
 ROUNDING_SECONDS = 1e-6  # a file is not called late for less
-MILP_FILES = 8  # in a part; with more the branches are too many
-MILP_BRANCHES = 500
+FEW_FILES = 10  # in a part; one more takes three times as long
 SOLVER_SHARE = 1e-6  # by which the solver's figures may be wrong
 
 
@@ -71,6 +70,9 @@ def _part(arrivals: Sequence[float], terms: Terms) -> Optimum:
     feasible = consecutive_seconds(arrivals, terms)
     if one_node_is_enough(arrivals, terms) and terms.service_seconds <= terms.boot_seconds:
         return Optimum(feasible, feasible)
+    if len(arrivals) <= FEW_FILES:
+        exact = few_files_seconds(arrivals, terms)
+        return Optimum(exact, exact)
     bound = _lower_bound(arrivals, terms)
     return Optimum(feasible if bound >= feasible * (1 - SOLVER_SHARE) else bound, feasible)
 
@@ -108,23 +110,58 @@ def consecutive_seconds(arrivals: Sequence[float], terms: Terms) -> float:
     and a file takes no longer than a boot: two nodes that serve at the same time can then be made one whose
     cost is at most theirs, and nodes that do not overlap serve consecutive files.
     """
-    service, boot = terms.service_seconds, terms.boot_seconds
     best = [0.0] + [math.inf] * len(arrivals)  # of the first files, so many
     for first in range(len(arrivals)):
-        latest, free = (
-            math.inf,
-            -math.inf,
-        )  # when the node may begin at the latest; when it ends at the earliest
-        for last in range(first, len(arrivals)):
-            begun = max(free, arrivals[last])
-            due = arrivals[last] + terms.start_within_seconds
-            if begun > due + ROUNDING_SECONDS:
-                break
-            free = begun + service
-            latest = min(latest, due - (last - first) * service)
-            on = max((last - first + 1) * service, free - latest)
-            best[last + 1] = min(best[last + 1], best[first] + boot + on)
+        for last, seconds in enumerate(_one_node_seconds(arrivals[first:], terms), first + 1):
+            best[last] = min(best[last], best[first] + seconds)
     return best[-1]
+
+
+def few_files_seconds(arrivals: Sequence[float], terms: Terms) -> float:
+    """The optimum of a few files in order of arrival: the best of all ways to share them out to nodes.
+
+    A node may serve its files in that order: any two that are not can be swapped, for their times are alike
+    and the one that came first is due first. Sets of files are bits of a number; their ways are 3^files.
+    """
+    alone = [_alone(chosen, arrivals, terms) for chosen in range(1 << len(arrivals))]
+    best = [0.0]
+    for files in range(1, len(alone)):
+        first = files & -files
+        left = files - first
+        best.append(min(alone[first + others] + best[left - others] for others in _subsets(left)))
+    return best[-1]
+
+
+def _alone(files: int, arrivals: Sequence[float], terms: Terms) -> float:
+    """Seconds of one node that serves these, infinite where it can't in time."""
+    chosen = [arrived for index, arrived in enumerate(arrivals) if files >> index & 1]
+    seconds = list(_one_node_seconds(chosen, terms))
+    return seconds[-1] if chosen and len(seconds) == len(chosen) else math.inf
+
+
+def _subsets(files: int) -> Iterator[int]:
+    chosen = files
+    while chosen:
+        yield chosen
+        chosen = (chosen - 1) & files
+    yield 0
+
+
+def _one_node_seconds(arrivals: Sequence[float], terms: Terms) -> Iterator[float]:
+    """The least seconds of a node, boot included, that serves the first file, the first two and so on.
+
+    It ends before the first file that would start too late.
+    """
+    service = terms.service_seconds
+    latest, free = math.inf, -math.inf  # when it may begin at the latest; when it ends at the earliest
+    for index, arrived in enumerate(arrivals):
+        begun = max(free, arrived)
+        due = arrived + terms.start_within_seconds
+        if begun > due + ROUNDING_SECONDS:
+            return
+        free = begun + service
+        latest = min(latest, due - index * service)
+        yield terms.boot_seconds + max((index + 1) * service, free - latest)
 
 
 def one_node_is_enough(arrivals: Sequence[float], terms: Terms) -> bool:
@@ -140,7 +177,4 @@ def one_node_is_enough(arrivals: Sequence[float], terms: Terms) -> bool:
 
 def _lower_bound(arrivals: Sequence[float], terms: Terms) -> float:
     files = [DueFile(each, each + terms.start_within_seconds, terms.service_seconds) for each in arrivals]
-    fluid = fluid_optimum(files, boot_seconds=terms.boot_seconds, workers_per_node=1).node_seconds
-    if len(files) > MILP_FILES:
-        return fluid
-    return max(fluid, whole_node_bound(files, boot_seconds=terms.boot_seconds, most_branches=MILP_BRANCHES))
+    return fluid_optimum(files, boot_seconds=terms.boot_seconds, workers_per_node=1).node_seconds
