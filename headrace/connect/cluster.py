@@ -11,10 +11,10 @@ from typing import Any
 from headrace.connect.following import Follower
 from headrace.connect.forwarding import check_kubectl, command_of, forward, target_of
 from headrace.connect.operator import authority_of, localized, settings_of
+from headrace.files.whole import write_private
 from headrace.kube.kinds import SECRETS
 from headrace.kube.lightkube import LightKube
 from headrace.kube.port import Kube, Manifest
-from headrace.local.files import write_private
 from headrace.local.process import free_ports
 from headrace.local.provision import client_environment
 from headrace.local.state import StateDirectory

@@ -14,10 +14,10 @@ from pydantic import ValidationError
 
 from headrace.catalog.deployed import function_of
 from headrace.catalog.folder import Installed
+from headrace.files.whole import write_private
 from headrace.kube.kinds import CONFIG_MAPS, FUNCTIONS, NODES
 from headrace.kube.mirror import Mirror
 from headrace.kube.port import Kube, Manifest, Selection
-from headrace.local.files import write_private
 from headrace.local.remembering import WishesFile
 from headrace.local.state import StackState, StateDirectory
 from headrace.local.telling import Bulletin

@@ -4,7 +4,6 @@ Exit status: 0 after SIGTERM or SIGINT, 1 with the reason on stderr when it can'
 """
 
 import asyncio
-import signal
 import sys
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ from pydantic import ValidationError
 
 from headrace.controller.service import Service
 from headrace.controller.world import World
+from headrace.health.ending import until_told
 from headrace.health.serving import PORT, serving
 from headrace.kube.leadership import Leadership, Seat
 from headrace.kube.lightkube import LightKube
@@ -28,10 +28,6 @@ from headrace.storage.s3 import S3Storage
 
 async def _serve(settings: Settings, kubernetes: KubernetesSettings, port: int) -> None:
     """Work until SIGTERM or SIGINT."""
-    ended = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ended.set)
     kube, storage = LightKube.of(kubernetes), S3Storage(settings.storage)
     queue = JetStreamQueue.of(settings.queue)
     seat = Seat.own(kubernetes.platform_namespace, CONTROLLER_LEASE)
@@ -41,30 +37,12 @@ async def _serve(settings: Settings, kubernetes: KubernetesSettings, port: int) 
     leadership.start()
     try:
         async with serving(port, ready=service.unready):
-            await _until(ended, service, leadership)
+            await until_told(service.run(), leadership.strive())
     finally:
         await leadership.stop()
         await queue.close()
         await storage.close()
         await kube.close()
-
-
-async def _until(ended: asyncio.Event, service: Service, leadership: Leadership) -> None:
-    """Run the service; what can't go on ends it too, and is raised."""
-    tasks = [asyncio.create_task(each) for each in (service.run(), _strive(leadership), ended.wait())]
-    done, left = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in left:
-        task.cancel()
-    await asyncio.gather(*left, return_exceptions=True)
-    for task in done:
-        task.result()
-
-
-async def _strive(leadership: Leadership) -> None:
-    """Raises FatalError when nobody strives for the lease any more."""
-    while True:
-        await leadership.elected()
-        await leadership.ended()
 
 
 def main(

@@ -214,6 +214,12 @@ class Leadership:
         while self.leading():  # noqa: ASYNC110  (the clock alone may end it)
             await asyncio.sleep(_POLL_SECONDS)
 
+    async def strive(self) -> None:
+        """For ever; raises FatalError when nobody strives for the lease any more."""
+        while True:
+            await self.elected()
+            await self.ended()
+
     async def stop(self) -> None:
         """Let the fence down at once, give the lease back, end the thread. Stop acting before."""
         self._down = True

@@ -4,7 +4,7 @@ import json
 import socket
 from pathlib import Path
 
-from headrace.local.files import write_private
+from headrace.files.whole import write_private
 from headrace.local.process import Process, find_program
 
 PROGRAM = "nats-server"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from headrace.local.files import write_private
+from headrace.files.whole import write_private
 from headrace.local.process import free_ports
 from headrace.local.state import StateDirectory
 from headrace.model.settings import QueueSettings, ReceiverSettings, Settings, StorageSettings, WorkerSettings

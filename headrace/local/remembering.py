@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pydantic import Field, ValidationError
 
-from headrace.local.files import write_private
+from headrace.files.whole import write_private
 from headrace.model.value import StoredValue
 from headrace.scaler.memory import Remembered
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from headrace.local.files import write_private
+from headrace.files.whole import write_private
 from headrace.local.process import Process, answers, find_program, free_ports
 from headrace.model.errors import ConfigurationError, HeadraceError
 from headrace.model.settings import StorageSettings

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from headrace.local.files import write_private
+from headrace.files.whole import write_private
 from headrace.model.errors import ConfigurationError
 from headrace.model.settings import Settings
 from headrace.model.value import StoredValue

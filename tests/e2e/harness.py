@@ -14,7 +14,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Self
 
-from headrace.local.files import write_private
+from headrace.files.whole import write_private
 from headrace.local.nats import start_nats
 from headrace.local.process import Process, answers
 from headrace.local.seaweedfs import SeaweedOptions, Webhook, start_seaweedfs

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from headrace.local.files import write_private
+from headrace.files.whole import write_private
 from headrace.local.state import StackState, StateDirectory
 from headrace.model.errors import ConfigurationError
 

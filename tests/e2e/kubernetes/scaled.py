@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from headrace.files.whole import write_private
 from headrace.kube.election import holder_of
-from headrace.local.files import write_private
 from headrace.local.process import Process, answers
 from headrace.manifests.admission import admission
 from headrace.manifests.definitions import definitions

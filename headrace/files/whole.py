@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and never readable by others, not even for a moment."""
+"""Files that are whole or not there; private ones are never readable by others, not even for a moment."""
 
 import os
 from pathlib import Path
@@ -6,9 +6,14 @@ from pathlib import Path
 
 def write_private(path: Path, content: bytes) -> None:
     """Replace a file of mode 0600 in one step; readers see the old content or the new."""
+    write_whole(path, content, mode=0o600)
+
+
+def write_whole(path: Path, content: bytes, *, mode: int) -> None:
+    """Replace a file in one step; readers see the old content or the new."""
     partial = path.with_name(f"{path.name}.partial")
     partial.unlink(missing_ok=True)
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
         file.flush()
