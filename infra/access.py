@@ -8,14 +8,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from headrace.model.labels import CONTROLLER_LEASE, GROUP, LISTING_LEASE, PLAN, SCALER_LEASE, SCALER_MEMORY
+from headrace.model.labels import (
+    CONTROLLER_LEASE,
+    GROUP,
+    LISTING_LEASE,
+    PLAN,
+    PUBLISHER_LEASE,
+    SCALER_LEASE,
+    SCALER_MEMORY,
+)
 from headrace.model.pool import Driver
 from infra import names
 
 Rule = dict[str, Any]
 READ = ("get", "list", "watch")
 WRITE = ("create", "patch", "delete")
-CORE, NETWORKING, COORDINATION = "", "networking.k8s.io", "coordination.k8s.io"
+CORE, NETWORKING, COORDINATION, RESOURCE = "", "networking.k8s.io", "coordination.k8s.io", "resource.k8s.io"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +49,7 @@ def receiver() -> Access:
     )
 
 
-def scaler(drivers: Sequence[Driver]) -> Access:
+def scaler(drivers: Sequence[Driver], *, remote_gpus: bool = False) -> Access:
     """It starts and ends workers, and nodes by way of the drivers that pools of the stack have."""
     return Access(
         platform=[*_lease(SCALER_LEASE), *_own_map(SCALER_MEMORY), *_own_map(PLAN)],
@@ -57,11 +65,32 @@ def scaler(drivers: Sequence[Driver]) -> Access:
             rule(CORE, ["nodes"], (*READ, "patch")),  # cordoned before their power goes off
             # A simulated node is an object and nothing else, so to switch it is to make or delete it.
             *([rule(CORE, ["nodes"], ("create", "delete"))] if Driver.KWOK in drivers else ()),
+            *(_gpus_of_servers() if remote_gpus else ()),
         ],
     )
 
 
-def controller() -> Access:
+def publisher() -> Access:
+    """It publishes GPUs of servers, tells how these stand, and sees which claims still hold some."""
+    return Access(
+        platform=_lease(PUBLISHER_LEASE),
+        cluster=[
+            *_gpus_of_servers(),
+            rule(GROUP, ["gpuservers/status"], ("patch", "update")),
+            # Its own and others': a slice that is to be created has no name yet that a rule could hold.
+            rule(RESOURCE, ["resourceslices"], ("create", "update", "delete")),
+        ],
+    )
+
+
+def gpu_plugin() -> Access:
+    """On a node, it reads the claims that the kubelet names, in any namespace, and their servers."""
+    return Access(
+        cluster=[rule(RESOURCE, ["resourceclaims"], ("get",)), rule(GROUP, ["gpuservers"], ("get",))]
+    )
+
+
+def controller(*, remote_gpus: bool = False) -> Access:
     """It makes what a function needs, tells how it stands, and lets it go in order; pools get a status."""
     objects = ["functions", "buckets"]
     finalized = [f"{each}/finalizers" for each in objects]  # who owns others must be allowed to hold them
@@ -80,6 +109,7 @@ def controller() -> Access:
             rule(CORE, ["configmaps", "serviceaccounts"], (*READ, *WRITE)),
             rule(NETWORKING, ["networkpolicies"], (*READ, *WRITE)),
             rule(CORE, ["pods"], (*READ, "delete")),
+            *([rule(RESOURCE, ["resourceclaimtemplates"], (*READ, *WRITE))] if remote_gpus else ()),
         ],
         cluster=[
             rule(GROUP, ["nodepools"], READ),
@@ -89,14 +119,22 @@ def controller() -> Access:
     )
 
 
-def of_service(service: str, drivers: Sequence[Driver]) -> Access:
+def of_service(service: str, drivers: Sequence[Driver], *, remote_gpus: bool = False) -> Access:
     """The access of a service by its name."""
     found = {
         names.RECEIVER: receiver(),
-        names.SCALER: scaler(drivers),
-        names.CONTROLLER: controller(),
+        names.SCALER: scaler(drivers, remote_gpus=remote_gpus),
+        names.CONTROLLER: controller(remote_gpus=remote_gpus),
     }
     return found[service]
+
+
+def _gpus_of_servers() -> list[Rule]:
+    """To read what servers have and who holds what of it, in any namespace."""
+    return [
+        rule(GROUP, ["gpuservers"], READ),
+        rule(RESOURCE, ["resourceslices", "resourceclaims"], READ),
+    ]
 
 
 def _lease(name: str) -> list[Rule]:

@@ -84,6 +84,7 @@ def _kubernetes(stack: StackSettings) -> KubernetesSettings:
         namespace=stack.functions_namespace,
         platform_namespace=stack.namespace,
         name_servers=stack.network.dns,
+        gpu_networks=stack.remote_gpus.networks if stack.remote_gpus else (),
         sidecar=SidecarSettings(
             image=stack.headrace_image,
             settings_secret=names.own(names.WORKER),

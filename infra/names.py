@@ -17,6 +17,8 @@ SCALER = "scaler"
 CONTROLLER = "controller"
 WORKER = "worker"
 OPERATOR = "operator"
+PUBLISHER = "publisher"
+GPU_PLUGIN = "gpu-plugin"
 
 
 def bounded(*parts: str, limit: int = LIMIT) -> str:

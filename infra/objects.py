@@ -15,6 +15,7 @@ from pulumi_kubernetes import (
     networking,
     policy,
     rbac,
+    resource,
     scheduling,
 )
 
@@ -30,7 +31,9 @@ _KINDS: Mapping[str, type[pulumi.CustomResource]] = {
     "ClusterRoleBinding": rbac.v1.ClusterRoleBinding,
     "ConfigMap": core.v1.ConfigMap,
     "CustomResourceDefinition": apiextensions.v1.CustomResourceDefinition,
+    "DaemonSet": apps.v1.DaemonSet,
     "Deployment": apps.v1.Deployment,
+    "DeviceClass": resource.v1.DeviceClass,
     "Namespace": core.v1.Namespace,
     "NetworkPolicy": networking.v1.NetworkPolicy,
     "PersistentVolumeClaim": core.v1.PersistentVolumeClaim,

@@ -6,12 +6,13 @@ Each key stands in stacks/Pulumi.<stack>.yaml as `headrace:<key>`.
 import ipaddress
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from headrace.model.bucket import BucketName, OnBucketDelete
 from headrace.model.function import Name, Profile, Quantity
+from headrace.model.gpu_server import GpuServerSpec
 from headrace.model.metadata import Namespace
 from headrace.model.pool import Driver, NodePoolSpec
 from headrace.model.value import Value
@@ -146,6 +147,52 @@ class PlatformBucket(Value):
     )
 
 
+class RcudaClient(Value):
+    """rCUDA's client tree on the nodes: the operator's own archive, unpacked; Headrace brings none."""
+
+    folder: str = Field(default="/opt/rcuda", pattern=r"^/", description="where it is, with lib/ in it")
+    protocol: Literal["TCP", "IB"] | None = Field(
+        default=None, description="what versions before 20.07 must be told; none: a later version"
+    )
+
+
+class RemoteGpus(Value):
+    """GPUs of servers, published to Kubernetes by Headrace's DRA driver."""
+
+    networks: tuple[Range, ...] = Field(
+        min_length=1,
+        description="address ranges of the GPU servers, which have no authentication of their own: only "
+        "workers with remote GPUs, the publisher and the nodes' plugins may connect there",
+    )
+    servers: Mapping[Name, GpuServerSpec] = Field(
+        default_factory=dict,
+        description="servers by name, each the `spec` of a GpuServer, besides those that Ansible writes",
+    )
+    namespace: Namespace = Field(
+        default="headrace-gpu",
+        description="of the nodes' plugins: they write to folders of their nodes, which Kubernetes lets only "
+        "a namespace without a pod security standard do",
+    )
+    kubelet: str = Field(default="/var/lib/kubelet", pattern=r"^/", description="the kubelets' root folder")
+    node_selector: Mapping[str, str] = Field(
+        default_factory=dict, description="labels of the nodes that have a plugin; none: all"
+    )
+    rcuda: RcudaClient = Field(default=RcudaClient(), description="rCUDA's client on the nodes")
+    lupine: str = Field(default="/opt/lupine", pattern=r"^/", description="Lupine's client on the nodes")
+    replicas: int = Field(default=2, ge=1, le=5, description="publishers at once, of which one leads")
+
+
+class DevicePlugin(Value):
+    """NVIDIA's device plugin, which the stack does not install but tells how GPUs are shared."""
+
+    namespace: Namespace = Field(description="where it runs, and so where its configuration has to be")
+    config_map: str = Field(
+        default="headrace-device-plugin",
+        min_length=1,
+        description="the configuration's name, which the plugin is to be started with (config.name)",
+    )
+
+
 class Network(Value):
     """Where pods of the platform may connect to beyond one another."""
 
@@ -205,6 +252,12 @@ class StackSettings(Value):
     pools: Mapping[Name, NodePoolSpec] = Field(
         default_factory=dict, description="node pools by name, each the `spec` of a NodePool"
     )
+    remote_gpus: RemoteGpus | None = Field(
+        default=None, description="GPUs of servers for workers elsewhere; none: there are none"
+    )
+    device_plugin: DevicePlugin | None = Field(
+        default=None, description="NVIDIA's device plugin; needed where a pool shares its GPUs"
+    )
     network: Network = Field(default=Network(), description="where the platform may connect to")
     rotation: Rotation = Field(default=Rotation(), description="when secrets were last made anew")
     wait: bool = Field(default=True, description="whether `pulumi up` waits until everything is ready")
@@ -222,6 +275,7 @@ class StackSettings(Value):
                 f"found {self.namespace!r} as namespace and as functionsNamespace, allowed two different "
                 "ones; rename one"
             )
+        yield from self._gpu_faults()
         real = list(self.bucket_names.values())
         for logical, name in self.bucket_names.items():
             if name == self.platform_bucket.name:
@@ -230,6 +284,26 @@ class StackSettings(Value):
                 )
             elif real.count(name) > 1:
                 yield f"found buckets.{logical} at {name!r}, where another bucket is too; rename one of them"
+
+    def _gpu_faults(self) -> Iterator[str]:
+        sharing = [name for name, pool in self.pools.items() if pool.gpu and pool.gpu.sharing]
+        if sharing and self.device_plugin is None:
+            yield (
+                f"found pools that share their GPUs ({', '.join(sharing)}) and no devicePlugin, allowed with "
+                "one; write the namespace of NVIDIA's device plugin there"
+            )
+        gpus = self.remote_gpus
+        if gpus is not None and gpus.namespace in (self.namespace, self.functions_namespace):
+            yield (
+                f"found remoteGpus.namespace {gpus.namespace!r}, which is another of the stack's, allowed "
+                "one of its own; rename it"
+            )
+        for name, server in (gpus.servers if gpus else {}).items():
+            if server.pool is not None and server.pool not in self.pools:
+                yield (
+                    f"found remoteGpus.servers.{name} in pool {server.pool!r}, allowed "
+                    f"{', '.join(self.pools) or 'none, as there are no pools'}; add the pool or name another"
+                )
 
     @property
     def bucket_names(self) -> dict[str, str]:

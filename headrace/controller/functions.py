@@ -17,6 +17,7 @@ from headrace.model.errors import ConfigurationError, NotFoundError, RejectedErr
 from headrace.model.function import OnDelete, digest_of
 from headrace.model.labels import FINALIZER
 from headrace.nodes.cluster import is_over
+from headrace.placement.ways import choose_way
 from headrace.queue.port import Backlog
 
 BUSY_SECONDS = 2.0  # between two looks at a function that has files or workers
@@ -75,6 +76,9 @@ class Functions:
             self._parts.check(function, digest)
         except (ConfigurationError, RejectedError) as error:
             return Verdict.no(statuses.INVALID, str(error))
+        gpu = choose_way(function, self._seen.gpus())
+        if not gpu.way.taken:
+            return Verdict.no(statuses.NO_WAY_TO_GPU, gpu.way.reason, digest=None)
         deployed = Deployed(function, digest, owner_of(found))
         try:
             waits = await self._parts.make(deployed)

@@ -6,13 +6,21 @@ from dataclasses import dataclass
 
 from headrace.controller.seen import Seen
 from headrace.controller.world import World
-from headrace.kube.kinds import BUCKETS, CONFIG_MAPS, NETWORK_POLICIES, SERVICE_ACCOUNTS, Kind
+from headrace.kube.kinds import (
+    BUCKETS,
+    CONFIG_MAPS,
+    NETWORK_POLICIES,
+    RESOURCE_CLAIM_TEMPLATES,
+    SERVICE_ACCOUNTS,
+    Kind,
+)
 from headrace.kube.naming import is_ending, labels_of, uid_of
 from headrace.kube.port import Manifest
 from headrace.manifests.function_objects import (
     Owner,
     bucket,
     bucket_names,
+    claim_template,
     config_map,
     network_policy,
     reaches_of,
@@ -20,9 +28,9 @@ from headrace.manifests.function_objects import (
 )
 from headrace.manifests.worker_pod import worker_pod
 from headrace.model.errors import ExistsError
-from headrace.model.function import Function
+from headrace.model.function import Access, Function
 from headrace.model.labels import DIGEST, short_digest
-from headrace.model.settings import SidecarSettings
+from headrace.model.settings import KubernetesSettings, SidecarSettings
 from headrace.model.status import READY, Truth
 
 STREAM_SECONDS = 60.0  # between two looks whether a stream is as wanted: others may have made it anew
@@ -56,25 +64,29 @@ class Parts:
 
     async def make(self, deployed: Deployed) -> str:
         """Make what is missing; which buckets it still waits for, for people: empty when all is there."""
-        owner, function = deployed.owner, deployed.function
+        owner, function, place = deployed.owner, deployed.function, self._world.kubernetes
         await self._ensure_stream(function)
-        await self._ensure_map(deployed)
+        await self._ensure_sealed(CONFIG_MAPS, config_map(function, deployed.digest, owner), owner)
+        if takes_remote(function, place):
+            template = claim_template(function, deployed.digest, owner)
+            await self._ensure_sealed(RESOURCE_CLAIM_TEMPLATES, template, owner)
         await self._ensure(SERVICE_ACCOUNTS, service_account(owner))
-        place = self._world.kubernetes
-        policy = network_policy(owner, self._reaches, place.platform_namespace, place.name_servers)
+        networks = place.gpu_networks if takes_remote(function, place) else ()
+        policy = network_policy(owner, self._reaches, place, networks)
         await self._ensure(NETWORK_POLICIES, policy)
         waits = [await self._bucket(logical) for logical in bucket_names(function)]
         return "; ".join(wait for wait in waits if wait)
 
     async def remove_old(self, deployed: Deployed) -> None:
-        """Remove the texts of former specs that no worker reads any more."""
+        """Remove the texts of former specs, and their claims' templates, that no worker reads any more."""
         name = deployed.function.name
         read = {labels_of(pod).get(DIGEST) for pod in self._seen.pods_of(name)} | {
             short_digest(deployed.digest)
         }
-        for found in self._seen.made_for(CONFIG_MAPS, name):
-            if labels_of(found).get(DIGEST) not in read:
-                await self._world.hands.delete(CONFIG_MAPS, found)
+        for kind in (CONFIG_MAPS, RESOURCE_CLAIM_TEMPLATES):
+            for found in self._seen.made_for(kind, name):
+                if labels_of(found).get(DIGEST) not in read:
+                    await self._world.hands.delete(kind, found)
 
     def stream_is_lost(self, function: str) -> None:
         """The queue has no stream of it: make sure of it again."""
@@ -88,16 +100,15 @@ class Parts:
         await self._world.hands.ensure_stream(function.name, max_leased=bound)
         self._streams[function.name] = (bound, now)
 
-    async def _ensure_map(self, deployed: Deployed) -> None:
+    async def _ensure_sealed(self, kind: Kind, wanted: Manifest, owner: Owner) -> None:
         """One that belonged to a former function of this name can't be changed, so it goes first."""
-        wanted = config_map(deployed.function, deployed.digest, deployed.owner)
-        found = self._seen.made[CONFIG_MAPS].get(wanted["metadata"]["name"], deployed.owner.namespace)
-        if found is not None and deployed.owner.uid not in _owners(found):
-            await self._world.hands.delete(CONFIG_MAPS, found)
+        found = self._seen.made[kind].get(wanted["metadata"]["name"], owner.namespace)
+        if found is not None and owner.uid not in _owners(found):
+            await self._world.hands.delete(kind, found)
             found = None
         if found is None:
             with contextlib.suppress(ExistsError):  # the mirror is late
-                await self._world.hands.create(CONFIG_MAPS, wanted)
+                await self._world.hands.create(kind, wanted)
 
     async def _ensure(self, kind: Kind, wanted: Manifest) -> None:
         metadata = wanted["metadata"]
@@ -117,6 +128,12 @@ class Parts:
         if is_ending(found):
             return f"bucket {logical} is being deleted; take it out of the function or wait"
         return _unready(found)
+
+
+def takes_remote(function: Function, place: KubernetesSettings) -> bool:
+    """Whether its workers may be given GPUs of servers, where the stack has these."""
+    wish = function.spec.gpu
+    return bool(place.gpu_networks) and wish is not None and Access.REMOTE in wish.access
 
 
 def owner_of(found: Manifest) -> Owner:

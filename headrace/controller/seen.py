@@ -1,19 +1,22 @@
 """What the controller knows of the cluster: mirrors, and the few questions that it asks of them."""
 
-from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AsyncExitStack, suppress
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
+from headrace.catalog.deployed import gpu_server_of, pool_of
 from headrace.controller.tally import Tally
 from headrace.kube.kinds import (
     BUCKETS,
     CONFIG_MAPS,
     FUNCTIONS,
+    GPU_SERVERS,
     NETWORK_POLICIES,
     NODE_POOLS,
     NODES,
     PODS,
+    RESOURCE_CLAIM_TEMPLATES,
     SERVICE_ACCOUNTS,
     Kind,
 )
@@ -21,8 +24,12 @@ from headrace.kube.mirror import Mirror
 from headrace.kube.naming import labels_of
 from headrace.kube.port import Kube, Manifest, Selection
 from headrace.manifests.function_objects import MANAGER
+from headrace.model.errors import ConfigurationError
 from headrace.model.labels import COMPONENT, FUNCTION, HEADRACE, MANAGED_BY, PART_OF
 from headrace.model.settings import KubernetesSettings
+from headrace.placement.inventory import Inventory, inventory_of
+
+Parsed = TypeVar("Parsed")
 
 OWN = (CONFIG_MAPS, SERVICE_ACCOUNTS, NETWORK_POLICIES)  # kinds that are made for functions
 
@@ -35,7 +42,10 @@ class Seen:
         within, made = settings.namespace, {MANAGED_BY: MANAGER}
         self.functions = Mirror(kube, FUNCTIONS, Selection(within))
         self.pods = Mirror(kube, PODS, Selection(within, {PART_OF: HEADRACE, COMPONENT: "worker"}))
-        self.made = {kind: Mirror(kube, kind, Selection(within, made)) for kind in OWN}
+        # Only a stack with remote GPUs is sure to have a server that knows these.
+        remote = (RESOURCE_CLAIM_TEMPLATES,) if settings.gpu_networks else ()
+        self.made = {kind: Mirror(kube, kind, Selection(within, made)) for kind in (*OWN, *remote)}
+        self.servers = Mirror(kube, GPU_SERVERS) if settings.gpu_networks else None
         spaces = dict.fromkeys((within, settings.platform_namespace))
         self.buckets = {space: Mirror(kube, BUCKETS, Selection(space)) for space in spaces}
         self.pools, self.nodes = Mirror(kube, NODE_POOLS), Mirror(kube, NODES)
@@ -45,7 +55,7 @@ class Seen:
     @property
     def mirrors(self) -> tuple[Mirror, ...]:
         own = (self.functions, self.pods, *self.made.values(), *self.buckets.values())
-        return (*own, self.pools, self.nodes)
+        return (*own, self.pools, self.nodes, *((self.servers,) if self.servers else ()))
 
     @property
     def synced(self) -> bool:
@@ -77,13 +87,19 @@ class Seen:
     def pool(self, name: str) -> Manifest | None:
         return self.pools.get(name)
 
+    def gpus(self) -> Inventory:
+        """What the sound ones of all pools and GPU servers have."""
+        servers = self.servers.items.values() if self.servers else ()
+        return inventory_of(_sound(self.pools.items.values(), pool_of), _sound(servers, gpu_server_of))
+
     def all_buckets(self) -> list[Manifest]:
         """Of both namespaces."""
         return [each for mirror in self.buckets.values() for each in mirror.items.values()]
 
     def made_for(self, kind: Kind, function: str) -> list[Manifest]:
         """What there is of a kind among the objects that were made for a function."""
-        return [each for each in self.made[kind].items.values() if labels_of(each).get(FUNCTION) == function]
+        made = self.made[kind].items.values() if kind in self.made else ()
+        return [each for each in made if labels_of(each).get(FUNCTION) == function]
 
     def pods_of(self, function: str) -> list[Manifest]:
         return [each for each in self.pods.items.values() if labels_of(each).get(FUNCTION) == function]
@@ -93,6 +109,12 @@ class Seen:
         for (_, name), found in self.functions.items.items():
             if bucket in _named(found):
                 yield name
+
+
+def _sound(found: Iterable[Manifest], parse: Callable[[Manifest], Parsed]) -> Iterator[Parsed]:
+    for each in found:
+        with suppress(ConfigurationError):  # which its own status tells
+            yield parse(each)
 
 
 def _named(function: Manifest) -> set[Any]:

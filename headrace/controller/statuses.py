@@ -31,6 +31,7 @@ MOST_MESSAGE = 4000  # of what Kubernetes allows 32,768
 _STEPS = ((60, 1), (600, 5))  # an age below so many seconds is told in steps of so many; above: of a minute
 
 INVALID, REFUSED, UNREACHABLE, ENDING = "Invalid", "Refused", "Unreachable", "Ending"
+NO_WAY_TO_GPU = "NoWayToGpu"
 ALL_READY, BUCKETS_MISSING, HOLDS_FILES, HOLDS_DATA, NAME_TAKEN, DRIVER_UNSUPPORTED = (
     "Ready", "BucketsNotReady", "HoldsFiles", "HoldsData", "NameTaken", "DriverUnsupported",
 )  # fmt: skip

@@ -1,1 +1,1 @@
-"""GPU servers, and how workers elsewhere reach them."""
+"""The DRA driver of remote GPUs: the publisher of servers, the plugin on each node, the backends."""

@@ -15,6 +15,7 @@ from headrace.kube.kinds import (
     NETWORK_POLICIES,
     NODES,
     PODS,
+    RESOURCE_CLAIMS,
     Kind,
 )
 from headrace.kube.merging import Path, value_at
@@ -22,7 +23,7 @@ from headrace.kube.naming import is_ending, key_of, told_as
 from headrace.kube.port import Manifest
 from headrace.model.errors import ConfigurationError
 
-_HAVING_STATUS = frozenset({PODS, NODES, JOBS, NAMESPACES, CUSTOM_RESOURCE_DEFINITIONS})
+_HAVING_STATUS = frozenset({PODS, NODES, JOBS, NAMESPACES, CUSTOM_RESOURCE_DEFINITIONS, RESOURCE_CLAIMS})
 _COUNTING = frozenset({PODS, JOBS, NETWORK_POLICIES, CUSTOM_RESOURCE_DEFINITIONS})  # that have a generation
 _GIVEN = ("resourceVersion", "uid", "creationTimestamp", "generation", "deletionTimestamp",
           "deletionGracePeriodSeconds")  # fmt: skip

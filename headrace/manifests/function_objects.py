@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from headrace.manifests.gpu_claims import claim_spec, claim_template_name
+from headrace.manifests.gpu_slices import API
 from headrace.manifests.worker_pod import function_map_name
 from headrace.model.function import Function
 from headrace.model.labels import (
@@ -22,7 +24,8 @@ from headrace.model.labels import (
     PART_OF,
     short_digest,
 )
-from headrace.model.settings import Settings
+from headrace.model.settings import KubernetesSettings, Settings
+from headrace.placement.ways import claim_of
 
 Manifest = Mapping[str, Any]
 
@@ -111,17 +114,30 @@ def service_account(owner: Owner) -> Manifest:
     }
 
 
-def network_policy(
-    owner: Owner, reaches: Sequence[Reach], platform_namespace: str, name_servers: Sequence[str] = ()
-) -> Manifest:
-    """Workers are reached by nobody, and reach names, the queue and the store only.
+def claim_template(function: Function, digest: str, owner: Owner) -> Manifest:
+    """Of the claims of a function's workers for GPUs of servers. Raises ValueError where it wants no GPU."""
+    if function.spec.gpu is None:
+        raise ValueError(f"function {function.name} wants no GPU")
+    name = claim_template_name(function.name, digest)
+    return {
+        "apiVersion": API,
+        "kind": "ResourceClaimTemplate",
+        "metadata": _metadata(owner, name, {DIGEST: short_digest(digest)}),
+        "spec": {"spec": claim_spec(claim_of(function.spec.gpu))},
+    }
 
-    `name_servers`: address ranges of those that are no pods of kube-system.
-    """
-    egress: list[Manifest] = [_names(name_servers)]
+
+def network_policy(
+    owner: Owner, reaches: Sequence[Reach], place: KubernetesSettings, gpu_networks: Sequence[str] = ()
+) -> Manifest:
+    """Workers are reached by nobody, and reach names, the queue, the store, GPU servers at these ranges."""
+    egress: list[Manifest] = [_names(place.name_servers)]
     for reach in reaches:
         ports = [{"protocol": "TCP", "port": reach.port}]
-        egress.append({"to": reach.peers(platform_namespace), "ports": ports})
+        egress.append({"to": reach.peers(place.platform_namespace), "ports": ports})
+    if gpu_networks:  # each server tells its own port
+        servers = [{"ipBlock": {"cidr": cidr}} for cidr in gpu_networks]
+        egress.append({"to": servers, "ports": [{"protocol": "TCP"}]})
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",

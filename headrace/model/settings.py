@@ -82,7 +82,7 @@ class KubernetesSettings(Value):
     kubeconfig: str = ""  # a file; empty: the pod's own service account. Never an ambient one
     name_servers: tuple[str, ...] = ()  # address ranges of those that are no pods of kube-system
     sidecar: SidecarSettings | None = None  # who starts workers needs it
-    remote_gpus: bool = False  # whether GPUs of servers are published here
+    gpu_networks: tuple[str, ...] = ()  # address ranges of GPU servers; none: this stack has no remote GPUs
 
 
 class Settings(Value):

@@ -36,7 +36,12 @@ def isolates(given: Isolation, wanted: Isolation) -> bool:
 
 
 def misfit(server: GpuServer) -> str:
-    """Why its backend can't serve the CUDA of its GPUs, for people, its name before it; empty: it can."""
+    """Why its backend can't serve its GPUs, for people, its name before it; empty: it can."""
+    if server.spec.backend is Backend.LUPINE and len(server.spec.devices) > 1:
+        return (
+            f"has {len(server.spec.devices)} devices, allowed 1 with backend lupine, whose clients see every "
+            "GPU of a server"
+        )
     bounds = FACTS[server.spec.backend].cuda
     for number, device in enumerate(server.spec.devices if bounds else ()):
         if device.cuda_version is not None and bounds is not None:

@@ -184,8 +184,7 @@ def _unfit(offer: LocalGpus, wish: Gpu) -> str:
 def _remote(wish: Gpu, servers: Sequence[Server]) -> Way:
     unfit = {server.name: reason for server in servers if (reason := _unserved(server, wish))}
     fitting = [server for server in servers if server.name not in unfit]
-    memory = None if wish.memory is None else parse_bytes(wish.memory)
-    claim = GpuClaim(wish.count, memory, wish.isolation)
+    claim = claim_of(wish)
     enough = sum(len(_large(server, wish)) for server in fitting) >= wish.count
     pools = tuple(sorted({pool for server in fitting for pool in server.reached_from}))
     way = Way(
@@ -197,6 +196,12 @@ def _remote(wish: Gpu, servers: Sequence[Server]) -> Way:
     return (
         way if enough else Way(access=Access.REMOTE, pools=(), reason=_unserved_by_all(wish, servers, unfit))
     )
+
+
+def claim_of(wish: Gpu) -> GpuClaim:
+    """What a worker asks of servers by this wish."""
+    memory = None if wish.memory is None else parse_bytes(wish.memory)
+    return GpuClaim(wish.count, memory, wish.isolation)
 
 
 def _unserved_by_all(wish: Gpu, servers: Sequence[Server], unfit: Mapping[str, str]) -> str:

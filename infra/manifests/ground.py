@@ -17,6 +17,16 @@ def namespace(name: str, component: str, security: Profile) -> Manifest:
     }
 
 
+def open_namespace(name: str, component: str) -> Manifest:
+    """A namespace whose pods may use folders of their nodes."""
+    level = {f"{_STANDARD}/enforce": "privileged"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": name, "labels": {**names.labels(component), **level}},
+    }
+
+
 def priorities() -> tuple[Manifest, Manifest]:
     """The platform's pods go before workers; workers push nothing aside, as another node can be had."""
     platform = {"value": 1_000_000, "description": "Headrace's services, queue and store"}

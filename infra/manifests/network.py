@@ -47,6 +47,11 @@ def outgoing(peers: Iterable[Peer], ports: Sequence[int]) -> Manifest:
     return {"to": list(peers), "ports": [_tcp(port) for port in ports]}
 
 
+def outgoing_anywhere(ranges: Sequence[str]) -> Manifest:
+    """An opening to every TCP port at these addresses."""
+    return {"to": at(ranges), "ports": [{"protocol": "TCP"}]}
+
+
 def names_servers(ranges: Sequence[str]) -> Manifest:
     """An opening to the cluster's name servers, and to those at the ranges."""
     system = {"namespaceSelector": {"matchLabels": {NAMESPACE_LABEL: DNS_NAMESPACE}}}

@@ -20,6 +20,7 @@ from headrace.model.settings import (
     WorkerSettings,
 )
 
+PLACE = KubernetesSettings(namespace="lab", platform_namespace="headrace")
 OWNER = Owner("echo", "lab", "uid-1")
 ECHO = Function.from_json(
     json.dumps(
@@ -62,7 +63,7 @@ def settings(*, queue: str, store: str) -> Settings:
     [
         objects.config_map(ECHO, DIGEST, OWNER),
         objects.service_account(OWNER),
-        objects.network_policy(OWNER, (), "headrace"),
+        objects.network_policy(OWNER, (), PLACE),
     ],
     ids=lambda made: made["kind"],
 )
@@ -105,7 +106,7 @@ def test_the_account_gives_no_token():
 
 def test_workers_are_reached_by_nobody_and_reach_names_queue_and_store():
     reaches = objects.reaches_of(settings(queue="tls://nats.headrace:4222", store="http://10.0.0.7:8333"))
-    spec = objects.network_policy(OWNER, reaches, "headrace")["spec"]
+    spec = objects.network_policy(OWNER, reaches, PLACE)["spec"]
     assert spec["podSelector"] == {"matchLabels": {FUNCTION: "echo"}}
     assert spec["policyTypes"] == ["Ingress", "Egress"]
     assert "ingress" not in spec, "none is allowed"

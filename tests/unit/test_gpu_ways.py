@@ -198,7 +198,12 @@ def test_servers_that_have_what_is_wanted_may_serve(servers, asked, way):
             "a says CUDA 11.8 on device 0, allowed 8.0 to 10.2 with backend rcuda",
         ),
         (
-            [server("a", backend="lupine", cuda="10")],
+            [server("a", backend="lupine")],
+            wish("remote"),
+            "a has 2 devices, allowed 1 with backend lupine, whose clients see every GPU of a server",
+        ),
+        (
+            [server("a", backend="lupine", cuda="10", count=1)],
             wish("remote"),
             "a says CUDA 10 on device 0, allowed 11.8 to 13.3 with backend lupine",
         ),

@@ -25,7 +25,7 @@ class Watching:
         self.nodes = Mirror(kube, NODES, EVERYTHING)
         functions = Mirror(kube, FUNCTIONS, Selection(place.namespace))
         pools = Mirror(kube, NODE_POOLS, EVERYTHING)
-        servers = Servers.of(kube) if place.remote_gpus else None
+        servers = Servers.of(kube) if place.gpu_networks else None
         self.functions, self.pools = Functions(functions), pools_in(pools)
         gpus = Gpus(self.pools, servers, place.namespace)
         workers = workers_in(self.pods, place.namespace)

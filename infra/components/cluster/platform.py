@@ -9,12 +9,14 @@ from pulumi_kubernetes import apps
 from headrace.model.labels import API_VERSION
 from infra import names
 from infra.components.cluster.credentials import Credentials, CredentialsArgs
+from infra.components.cluster.gpus import Gpus, GpusArgs
 from infra.components.cluster.ground import Definitions, FoundationArgs, Namespaces
 from infra.components.cluster.pools import Pools, PoolsArgs
 from infra.components.cluster.queue import Queue, QueueArgs
 from infra.components.cluster.service import AWAITED_LATER, Service, ServiceArgs
 from infra.components.cluster.settings import Documents, DocumentsArgs
 from infra.components.cluster.store import Store, StoreArgs
+from infra.manifests.gpus import device_plugin_config
 from infra.manifests.parts import metadata
 from infra.objects import Ground, declare
 from infra.settings import StackSettings
@@ -57,6 +59,10 @@ class Platform(pulumi.ComponentResource):
             Queue("queue", QueueArgs(stack, credentials, ground), self._opts),
             Pools("pools", PoolsArgs(stack.pools, ground), self._opts),
         ]
+        if stack.device_plugin is not None:
+            declare(ground, device_plugin_config(stack.pools, stack.device_plugin))
+        if stack.remote_gpus is not None:
+            servers.append(Gpus("gpus", GpusArgs(stack, stack.remote_gpus, ground), self._opts))
         if stack.store.seaweedfs is not None:
             store = StoreArgs(stack, stack.store.seaweedfs, credentials, ground)
             servers.append(Store("store", store, self._opts))

@@ -42,7 +42,7 @@ class Service(pulumi.ComponentResource):
     def _create_access(self, ground: Ground) -> Sequence[pulumi.Resource]:
         stack = self._stack
         drivers = sorted({pool.driver for pool in stack.pools.values()})
-        rules = access.of_service(self._name, drivers)
+        rules = access.of_service(self._name, drivers, remote_gpus=stack.remote_gpus is not None)
         spaces = {"platform": stack.namespace, "functions": stack.functions_namespace}
         account = declare(ground, services.account(self._name, stack.namespace))
         return [account, *(declare(ground, each) for each in services.roles(self._name, rules, **spaces))]

@@ -1,0 +1,1 @@
+"""What carries a worker's calls to another host's GPU: one module a backend."""

@@ -1,0 +1,164 @@
+"""What makes GPUs usable: the DRA driver's pods, and how NVIDIA's device plugin shares those of nodes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from headrace.model.gpu_sharing import Sharing
+from headrace.model.labels import API_VERSION
+from headrace.model.pool import NodePoolSpec
+from headrace.model.resources import GPU
+from infra import names
+from infra.manifests.parts import (
+    PRIORITY,
+    Amounts,
+    Manifest,
+    container_security,
+    metadata,
+    placement,
+    pod_security,
+    probes,
+    pull_secrets,
+)
+from infra.manifests.services import HEALTH_PORT
+from infra.settings import DevicePlugin, RemoteGpus, StackSettings
+
+STATE, CDI = "/var/lib/headrace/gpu", "/var/run/cdi"
+PUBLISHER_AMOUNTS = Amounts(cpu="20m", memory="96Mi", most_memory="256Mi")
+PLUGIN_AMOUNTS = Amounts(cpu="10m", memory="96Mi", most_memory="192Mi")
+DEFAULT = "default"  # of the device plugin's configuration, for nodes without the label
+
+
+def server(name: str, gpus: RemoteGpus) -> Manifest:
+    """A GpuServer, with what its author wrote and no defaults."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "GpuServer",
+        "metadata": {"name": name, "labels": names.labels(names.PUBLISHER)},
+        "spec": gpus.servers[name].model_dump(mode="json", by_alias=True, exclude_unset=True),
+    }
+
+
+def publisher(stack: StackSettings, gpus: RemoteGpus) -> Manifest:
+    """One more pod comes before one goes, so that there is always a standby."""
+    component = names.PUBLISHER
+    container = {
+        "name": component,
+        "image": stack.headrace_image,
+        "command": ["python", "-m", "headrace.gpu.publisher"],
+        "args": ["--namespace", stack.namespace],
+        "ports": [{"name": "http", "containerPort": HEALTH_PORT}],
+        "resources": PUBLISHER_AMOUNTS.manifest,
+        "securityContext": container_security(),
+        **probes(live="/healthz", ready="/readyz", port="http"),
+    }
+    pod = {
+        "serviceAccountName": names.own(component),
+        "enableServiceLinks": False,
+        "securityContext": pod_security(),
+        "priorityClassName": PRIORITY,
+        **pull_secrets(stack.image_pull_secrets),
+        **placement(component, stack.static_pools),
+        "containers": [container],
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata(component, stack.namespace, component),
+        "spec": {
+            "replicas": gpus.replicas,
+            "selector": {"matchLabels": names.selector(component)},
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+            "template": {"metadata": {"labels": names.labels(component)}, "spec": pod},
+        },
+    }
+
+
+def plugin(stack: StackSettings, gpus: RemoteGpus) -> Manifest:
+    """A pod on each node: the kubelet's sockets, CDI's folder and its own state are folders of the node."""
+    component = names.GPU_PLUGIN
+    pod = {
+        "serviceAccountName": names.own(component),
+        "enableServiceLinks": False,
+        # The folders belong to root; it may do nothing else that root may.
+        "securityContext": {"runAsUser": 0, "runAsGroup": 0, "seccompProfile": {"type": "RuntimeDefault"}},
+        "priorityClassName": "system-node-critical",
+        "tolerations": [{"operator": "Exists"}],
+        **({"nodeSelector": dict(gpus.node_selector)} if gpus.node_selector else {}),
+        **pull_secrets(stack.image_pull_secrets),
+        "containers": [_plugin_container(stack, gpus)],
+        "volumes": [
+            {"name": name, "hostPath": {"path": path, "type": "DirectoryOrCreate"}}
+            for name, path in _folders(gpus).items()
+        ],
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": metadata(component, gpus.namespace, component),
+        "spec": {
+            "selector": {"matchLabels": names.selector(component)},
+            "template": {"metadata": {"labels": names.labels(component)}, "spec": pod},
+        },
+    }
+
+
+def _plugin_container(stack: StackSettings, gpus: RemoteGpus) -> Manifest:
+    protocol = ["--rcuda-protocol", gpus.rcuda.protocol] if gpus.rcuda.protocol else []
+    clients = ["--rcuda", gpus.rcuda.folder, "--lupine", gpus.lupine, *protocol]
+    return {
+        "name": names.GPU_PLUGIN,
+        "image": stack.headrace_image,
+        "command": ["python", "-m", "headrace.gpu.plugin"],
+        "args": ["--kubelet", gpus.kubelet, "--cdi", CDI, "--state", STATE, *clients],
+        "ports": [{"name": "http", "containerPort": HEALTH_PORT}],
+        "resources": PLUGIN_AMOUNTS.manifest,
+        "securityContext": container_security(),
+        **probes(live="/healthz", ready="/readyz", port="http"),
+        "volumeMounts": [{"name": name, "mountPath": path} for name, path in _folders(gpus).items()],
+    }
+
+
+def _folders(gpus: RemoteGpus) -> Mapping[str, str]:
+    """Of the node, at the same paths in the pod: the kubelet is told the path of a socket."""
+    return {
+        "registry": f"{gpus.kubelet}/plugins_registry",
+        "plugins": f"{gpus.kubelet}/plugins",
+        "cdi": CDI,
+        "state": STATE,
+    }
+
+
+# NVIDIA's device plugin
+
+
+def device_plugin_config(pools: Mapping[str, NodePoolSpec], plugin: DevicePlugin) -> Manifest:
+    """A part for each pool that shares its GPUs, which its nodes follow by their label; one for all others.
+
+    https://github.com/NVIDIA/k8s-device-plugin#shared-access-to-gpus
+    """
+    shared = {name: each.gpu.sharing for name, each in pools.items() if each.gpu and each.gpu.sharing}
+    parts = {DEFAULT: {"version": "v1", "flags": {"migStrategy": "none"}}} | {
+        name: _sharing(each) for name, each in sorted(shared.items())
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata(plugin.config_map, plugin.namespace, "device-plugin"),
+        "data": {name: yaml.safe_dump(part, sort_keys=False) for name, part in parts.items()},
+    }
+
+
+def _sharing(sharing: Sharing) -> dict[str, Any]:
+    if sharing.mig is not None:
+        return {"version": "v1", "flags": {"migStrategy": "mixed"}}
+    replicas = {"name": GPU, "replicas": sharing.timeslice or sharing.mps}
+    kind = "timeSlicing" if sharing.timeslice is not None else "mps"
+    # Of MPS the plugin itself refuses requests for more than one.
+    refusing = {"failRequestsGreaterThanOne": True} if kind == "timeSlicing" else {}
+    return {
+        "version": "v1",
+        "flags": {"migStrategy": "none"},
+        "sharing": {kind: {"renameByDefault": True, **refusing, "resources": [replicas]}},
+    }
