@@ -28,6 +28,7 @@ from headrace.health.ending import until_told
 from headrace.health.serving import PORT
 from headrace.health.serving import serving as answering
 from headrace.kube.lightkube import LightKube
+from headrace.kube.port import Kube
 from headrace.logs.json_lines import configure_logging
 from headrace.model.errors import HeadraceError
 from headrace.model.settings import KubernetesSettings
@@ -44,13 +45,16 @@ class Place:
     state: Path
 
 
-async def serve(place: Place, kube: LightKube, found: Backends, port: int) -> None:
-    """Until SIGTERM or SIGINT. Raises ConfigurationError, FatalError."""
-    place.state.mkdir(parents=True, exist_ok=True)
+def preparer_of(place: Place, kube: Kube, found: Backends) -> Preparer:
+    """What prepares claims here. Raises FatalError for a checkpoint that can't be read."""
     checkpoint, folder = Checkpoint(place.state / "checkpoint.json"), CdiFolder(place.cdi)
     if strange := folder.sweep(checkpoint.preparations):
         _log.info("removed of claims that are not prepared: %s", strange, extra={"action": "gpu.cdi_swept"})
-    preparer = Preparer(kube, found, checkpoint, folder)
+    return Preparer(kube, found, checkpoint, folder)
+
+
+async def serve(place: Place, preparer: Preparer, found: Backends, port: int) -> None:
+    """Until SIGTERM or SIGINT. Raises ConfigurationError."""
     sockets = Sockets(place.kubelet)
     health = Health(lambda: preparer.prepared, found)
     async with (
@@ -73,7 +77,7 @@ def lay_out_stub(folder: Path) -> None:
 async def _serve_with_kube(place: Place, kubernetes: KubernetesSettings, found: Backends, port: int) -> None:
     kube = LightKube.of(kubernetes)
     try:
-        await serve(place, kube, found, port)
+        await serve(place, preparer_of(place, kube, found), found, port)
     finally:
         await kube.close()
 

@@ -151,6 +151,8 @@ sandbox = "{SANDBOX}"
             "evictionHard": dict.fromkeys(_EVICTIONS, "0%"),
             "imageGCHighThresholdPercent": 100,
             "serializeImagePulls": False,
+            # After so long a pod is looked at again whose devices could not be prepared; usual is a minute.
+            "syncFrequency": "5s",
             "containerRuntimeEndpoint": f"unix://{self.place.containerd}",
         }
 
