@@ -46,7 +46,7 @@ FUNCTION = "played"  # kwok leaves the deletion of this function's pods to this 
 CONNECTIONS = 8  # to the queue and the store each, shared by all workers
 SUFFIX = ".json"
 SPREAD = 0.2  # how much longer or shorter than usual a file may take
-LOOK_SECONDS = 0.2  # between two looks at the pods
+LOOK_SECONDS = 0.2  # between two looks at the pods, or at the gate
 FAILS = b'"fail": true'
 
 _log = logging.getLogger("tests.player")
@@ -54,10 +54,11 @@ _log = logging.getLogger("tests.player")
 
 @dataclass(slots=True)
 class PlayedRunner:
-    """See headrace.worker.runner_port.Runner. Takes `seconds` a file."""
+    """See headrace.worker.runner_port.Runner. Takes `seconds` a file, counted once `gate` is there."""
 
     journal: int
     seconds: float
+    gate: Path
     usable: bool = True
     load_seconds: float | None = None
     files: int = 0
@@ -86,6 +87,8 @@ class PlayedRunner:
             "input": hashlib.md5(data).hexdigest(),
         }
         self._note("start", entry)
+        while not self.gate.exists():
+            await asyncio.sleep(LOOK_SECONDS)
         await asyncio.sleep(self.seconds * random.uniform(1 - SPREAD, 1 + SPREAD))
         if FAILS in data[:100]:
             return False
@@ -124,6 +127,7 @@ class Player:
     kube: LightKube
     installed: Installed
     seconds: float
+    gate: Path
     journal: int
     folder: Path
     queues: list[JetStreamQueue] = field(default_factory=list)
@@ -165,7 +169,7 @@ class Player:
             self.queues[share],
             folder=folder,
             secrets={},
-            new_runner=lambda _: PlayedRunner(self.journal, self.seconds),
+            new_runner=lambda _: PlayedRunner(self.journal, self.seconds, self.gate),
             grace_seconds=60.0,
         )
         return Played(worker, asyncio.create_task(self._live(worker, pod)))
@@ -185,12 +189,14 @@ class Player:
                 return
 
 
-async def _main(settings: Settings, function: Function, *, seconds: float, journal: Path, work: Path) -> None:
+async def _main(
+    settings: Settings, function: Function, *, seconds: float, gate: Path, journal: Path, work: Path
+) -> None:
     place = settings.kubernetes or KubernetesSettings(namespace="", platform_namespace="")
     kube = LightKube.of(place)
     descriptor = os.open(journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     player = Player(
-        settings, kube, Installed(function, work, digest_of(function, {})), seconds, descriptor, work
+        settings, kube, Installed(function, work, digest_of(function, {})), seconds, gate, descriptor, work
     )
     player.queues = [JetStreamQueue.of(settings.queue) for _ in range(CONNECTIONS)]
     player.storages = [S3Storage(settings.storage) for _ in range(CONNECTIONS)]
@@ -204,6 +210,7 @@ def main(
     journal: Annotated[Path, typer.Option()],
     work: Annotated[Path, typer.Option()],
     seconds: Annotated[float, typer.Option(help="what a file takes")],
+    gate: Annotated[Path, typer.Option(help="no file is worked to its end before this one is there")],
 ) -> None:
     """Play until killed."""
     configure_logging(())
@@ -212,6 +219,7 @@ def main(
             Settings.from_json(settings.read_bytes()),
             Function.from_json(function.read_bytes()),
             seconds=seconds,
+            gate=gate,
             journal=journal,
             work=work,
         )

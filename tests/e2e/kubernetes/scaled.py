@@ -37,7 +37,9 @@ MILLICORES = 900  # of a worker; its sidecar has 100
 class Size:
     """How many files, of how many seconds each, for so many nodes at most, of how many seconds a boot.
 
-    A node that takes three times as long counts as failed: the boot is one of kwok under this load.
+    A node that takes three times as long counts as failed: the boot is one of kwok under this load. `held`:
+    no file is worked to its end before the gate is opened, so that there is work for all workers at once
+    however slowly they come; without it there must be enough files for that.
     """
 
     files: int
@@ -45,6 +47,7 @@ class Size:
     nodes: int
     boot_seconds: int
     lease_seconds: float  # of a task; the one process that plays all workers must not stand still for longer
+    held: bool
 
     @property
     def workers(self) -> int:
@@ -146,6 +149,8 @@ class ScaledSystem(System):
         write_private(self.settings_file, self.settings.to_json())
         (self.folder / "function.json").write_text(json.dumps(self.size.function))
         (self.folder / "played").mkdir()
+        if not self.size.held:
+            self.open_gate()
 
     def _settings_of(self, service: str, port: int) -> Path:
         return self.folder / f"{service}-{port}.json"
@@ -159,6 +164,14 @@ class ScaledSystem(System):
         super()._start()
         self.box.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
         self.box.apply(self.size.function)
+
+    @property
+    def _gate(self) -> Path:
+        return self.folder / "gate"
+
+    def open_gate(self) -> None:
+        """From now on files are worked to their end."""
+        self._gate.touch()
 
     def give_nodes(self) -> None:
         """From now on there may be nodes."""
@@ -178,6 +191,7 @@ class ScaledSystem(System):
             "player", "tests.e2e.kubernetes.player",
             "--function", str(self.folder / "function.json"), "--journal", str(self.work.journal),
             "--work", str(self.folder / "played"), "--seconds", str(self.size.seconds),
+            "--gate", str(self._gate),
         )  # fmt: skip
 
     def usurper(self) -> Keeper:
