@@ -30,6 +30,14 @@ def test_each_reason_is_one_line_with_all_that_it_left_out():
     assert left_out.reasons(reports) == ["no GPU: a::x (2 cases), b::y", "?: c"]
 
 
+def test_deselected_tests_are_named_where_they_take_minutes_and_counted_otherwise():
+    assert left_out.deselected({"a::x": True, "b::y": False, "c::z": True, "d": False}) == [
+        "takes minutes, run by `make e2e-long`: a::x, c::z",
+        "not asked for by the command line: 2 tests",
+    ]
+    assert left_out.deselected({}) == []
+
+
 @pytest.mark.parametrize(
     ("ci", "exit_status", "reports", "expected"),
     [
