@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import random
 import socket
 import sys
@@ -210,8 +211,9 @@ class System:
         )  # fmt: skip
 
     def _free_ports(self) -> Iterator[int]:
+        own = _share_of_this_process(PORTS)
         while True:
-            port = self._rng.choice(PORTS)
+            port = self._rng.choice(own)
             with socket.socket() as trial:
                 try:
                     trial.bind(("127.0.0.1", port))
@@ -273,6 +275,13 @@ class System:
         keepers = [keeper for kept in self.keepers.values() for keeper in kept]
         logs = [f"--- {keeper.process_name}\n{keeper.log_tail()}" for keeper in keepers]
         return "\n".join([f"queue: {self.backlogs()}", f"proxy: {self.proxy_counts()}", *logs])
+
+
+def _share_of_this_process(ports: range) -> range:
+    """What runs beside it, told by pytest-xdist, takes others, also while a server of this one is down."""
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    return ports[number % count :: count]
 
 
 def _stop(keeper: Keeper) -> None:

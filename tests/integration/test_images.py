@@ -95,7 +95,9 @@ def unpacked(images: Images, tmp_path: Path) -> Iterator:
 
     def make(name: str) -> Container:
         archive = images[name].archive
-        made = told("buildah", "from", "--quiet", f"oci-archive:{archive}", environ=images.environ).strip()
+        with images.alone():
+            made = told("buildah", "from", "--quiet", f"oci-archive:{archive}", environ=images.environ)
+        made = made.strip()
         working.append(made)
         root = Path(told("buildah", "mount", made, environ=images.environ).strip())
         folder = tmp_path / "containers"
@@ -312,7 +314,8 @@ def call(images: Images, checkout: Path, monkeypatch, capsys):
     made = set()
 
     def call_it(*more: str, code: int = 0) -> dict:
-        assert command.main([*options, *more], checkout) == code
+        with images.alone():
+            assert command.main([*options, *more], checkout) == code
         (image,) = json.loads(capsys.readouterr().out)["images"]
         made.add(image["reference"])
         return image

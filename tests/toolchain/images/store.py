@@ -50,7 +50,7 @@ class Images(Mapping[str, BuiltImage]):
     def __getitem__(self, name: str) -> BuiltImage:
         if name not in self.built:
             recipe = self.recipes[name]
-            with self._locked():
+            with self.alone():
                 self.built[name] = self._build(recipe)
         return self.built[name]
 
@@ -71,6 +71,10 @@ class Images(Mapping[str, BuiltImage]):
 
     def shop(self, base_name: str) -> Shop:
         """Where images on that base are built; the base is there afterwards."""
+        with self.alone():
+            return self._shop(base_name)
+
+    def _shop(self, base_name: str) -> Shop:
         settings = Settings.of(self._base(base_name), {})
         output = self.root / "output"
         return Shop(
@@ -78,7 +82,7 @@ class Images(Mapping[str, BuiltImage]):
         )
 
     def _build(self, recipe: Recipe) -> BuiltImage:
-        shop = self.shop(base_of(recipe.name))
+        shop = self._shop(base_of(recipe.name))
         key = inputs(recipe, shop.settings, shop.engine.name)[:12]
         reference = reference_of(recipe, REGISTRY, key)
         kept = self.root / "archives" / f"{recipe.name}-{key}.tar"
@@ -158,8 +162,10 @@ class Images(Mapping[str, BuiltImage]):
             path.write_text(storage_conf(self.root, "vfs"))
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Sessions beside one another take turns; the second finds what the first has built."""
+    def alone(self) -> Iterator[None]:
+        """Processes beside one another take turns: the second finds what the first has built, and none takes
+        what another has not named yet for a leaving.
+        """
         self.root.mkdir(parents=True, exist_ok=True)
         with (self.root / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
