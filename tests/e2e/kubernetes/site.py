@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import yaml
+
+from headrace.catalog.folder import FILE_NAME
 from headrace.model.settings import Settings
 from tests.infra.project import Project, projects
 from tests.toolchain.cluster.box import Box
@@ -23,6 +27,7 @@ PLATFORM, FUNCTIONS = "headrace", "headrace-functions"
 LOCAL_POOL = "local"
 SERVERS = {"nats": "headrace-test-nats", "seaweedfs": "headrace-test-seaweedfs"}
 PATIENCE_SECONDS = 180.0
+IDLE_SECONDS = 5
 
 
 def wait_until(holds: Callable[[], Any], what: str, *, seconds: float = PATIENCE_SECONDS) -> Any:
@@ -145,3 +150,14 @@ def site_on(box: Box, images: Mapping[str, str], folder: Path) -> Site:
     box.kubectl("label", "node", box.node, f"headrace.dev/pool={LOCAL_POOL}", "--overwrite")
     platform, functions = projects(folder)
     return Site(box, platform, functions, images, folder)
+
+
+def give_up_idle_workers_soon(functions: Project, name: str) -> None:
+    """Put a copy in place of the checkout's function: a test does not wait for its idleSeconds, a minute."""
+    folder = functions.folder / name
+    source = folder.resolve()
+    folder.unlink()
+    shutil.copytree(source, folder)
+    document = yaml.safe_load((folder / FILE_NAME).read_text())
+    document["spec"].setdefault("scale", {})["idleSeconds"] = IDLE_SECONDS
+    (folder / FILE_NAME).write_text(yaml.safe_dump(document))

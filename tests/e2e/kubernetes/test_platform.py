@@ -17,7 +17,15 @@ from headrace.model.labels import short_digest
 from infra import names
 from tests.e2e.evidence import plain_client
 from tests.e2e.kubernetes import upgrade
-from tests.e2e.kubernetes.site import FUNCTIONS, PLATFORM, Commands, Site, site_on, wait_until
+from tests.e2e.kubernetes.site import (
+    FUNCTIONS,
+    PLATFORM,
+    Commands,
+    Site,
+    give_up_idle_workers_soon,
+    site_on,
+    wait_until,
+)
 from tests.toolchain.cluster.box import Box
 from tests.toolchain.images.store import Images
 
@@ -51,6 +59,7 @@ def site(cluster: Box, images: Images, tmp_path_factory: pytest.TempPathFactory)
         cluster.load_image(images[name].archive)
         references[name] = images[name].reference
     found = site_on(cluster, references, tmp_path_factory.mktemp("site"))
+    give_up_idle_workers_soon(found.functions, "echo")
     found.configure("echo")
     found.platform.up()
     found.functions.up()
