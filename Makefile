@@ -7,6 +7,8 @@ unexport PYTHONDONTWRITEBYTECODE
 
 BIN := .venv/bin
 READY := @sh tools/bootstrap.sh
+# Test files at a time: more than two cores have, since tests wait much.
+JOBS ?= 3
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 
 help: ## list the commands
@@ -16,10 +18,10 @@ demo: ## work 100 echocardiograms on this machine and write a report
 	$(READY) demo
 	@$(BIN)/headrace demo $(ARGS)
 
-test: ## run all tests that take seconds; list what this machine left out (ENGINES=0 builds none for it)
+test: ## run all tests that take seconds; list what this machine left out (ENGINES=0 builds none for it; JOBS=0: one by one)
 	$(READY) dev
 	@[ "$(ENGINES)" = 0 ] || $(BIN)/python -m tests.toolchain
-	$(BIN)/python -m pytest -m "not long" $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "not long" $(ARGS)
 
 toolchain: ## build the real engines of the tests: Kubernetes, Pulumi and more (20 to 40 minutes the first time)
 	$(READY) dev

@@ -7,6 +7,7 @@ from hypothesis import settings
 
 _FIXTURES = (
     "tests.fixtures.left_out",
+    "tests.fixtures.longest_first",
     "tests.fixtures.nats",
     "tests.fixtures.seaweedfs",
     "tests.fixtures.cluster",
