@@ -104,7 +104,8 @@ class Fleet:
 
     async def _observe(self, pool: NodePool, seen: Sighting, *, busy: bool, now: float) -> None:
         before = self._nodes[pool.name].get(seen.name, NodeMemory(seen.name))
-        boot_seconds = self._boots[pool.name].estimate.safe_seconds
+        # A few quick boots are no reason to give up those that take as long as the pool says.
+        boot_seconds = max(self._boots[pool.name].estimate.safe_seconds, pool.spec.boot_seconds)
         expected = Expected(pool.allocatable, boot_seconds, self._settings)
         change = lifecycle.observe(before, seen, busy=busy, expected=expected, now=now)
         if await self._carry_out(pool.name, change) and before.state is NodeState.BOOTING:

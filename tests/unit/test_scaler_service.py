@@ -31,6 +31,7 @@ from headrace.scaler.snapshot import ServiceEstimate
 from tests.fixtures.clock import VirtualClock
 
 BOOT_SECONDS, PERIOD_SECONDS = 60.0, 10.0
+NODES = ("cloud-0", "cloud-1")
 
 
 def a_function(name: str = "a", **scale: object) -> Function:
@@ -138,14 +139,14 @@ class FaultyQueue(MemoryQueue):
 class Place:
     """A scaler with all that it sees."""
 
-    def __init__(self, memory: Memory | None = None) -> None:
+    def __init__(self, memory: Memory | None = None, *boots: float) -> None:
+        """`boots`: seconds of each node's boot, in order; without them the pool's."""
         self.clock = VirtualClock()
         self.queue = FaultyQueue(now=self.clock.now)
         self.pods = Pods(self.clock)
         self.memory = memory or Memory()
-        self.driver = MemoryNodes(
-            ["cloud-0", "cloud-1"], POOL.allocatable, now=self.clock.now, plan=lambda _: Course(BOOT_SECONDS)
-        )
+        courses = dict(zip(NODES, map(Course, boots or (BOOT_SECONDS, BOOT_SECONDS)), strict=True))
+        self.driver = MemoryNodes(NODES, POOL.allocatable, now=self.clock.now, plan=courses.__getitem__)
         self.told: list[Decision] = []
         self.scaler = self._start()
 
@@ -244,6 +245,16 @@ async def test_what_boots_take_and_whether_they_fail_is_learned(place: Place) ->
     assert (boots.usual_seconds, boots.failing) == (BOOT_SECONDS, False)
     place.scaler.close()
     assert place.memory.remembered.pools["cloud"].boots.outcomes == (True,)
+
+
+async def test_a_quick_boot_is_no_reason_to_give_up_one_that_takes_as_long_as_its_pool_says() -> None:
+    place = Place(None, 5.0, BOOT_SECONDS)
+    await place.put(4)
+    for _ in range(8):
+        await place.step()
+    assert place.states() == {"cloud-0": NodeState.IDLE, "cloud-1": NodeState.IDLE}
+    place.scaler.close()
+    assert place.memory.remembered.pools["cloud"].boots.outcomes == (True, True)
 
 
 async def test_what_workers_tell_is_learned_and_kept_over_a_restart(place: Place) -> None:
