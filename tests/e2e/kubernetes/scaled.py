@@ -37,9 +37,9 @@ MILLICORES = 900  # of a worker; its sidecar has 100
 class Size:
     """How many files, of how many seconds each, for so many nodes at most, of how many seconds a boot.
 
-    A node that takes three times as long counts as failed: the boot is one of kwok under this load. `held`:
-    no file is worked to its end before the gate is opened, so that there is work for all workers at once
-    however slowly they come; without it there must be enough files for that.
+    A node that takes half as long again counts as failed: the boot is one of kwok under this load, on a busy
+    machine. `held`: no file is worked to its end before the gate is opened, so that there is work for all
+    workers at once however slowly they come; without it there must be enough files for that.
     """
 
     files: int

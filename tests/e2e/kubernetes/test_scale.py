@@ -27,7 +27,7 @@ from tests.e2e.oracle import Verdict, judge
 from tests.e2e.uploads import Uploader, plan_files
 from tests.toolchain.cluster.box import Box
 
-SMALL = Size(files=600, seconds=8.0, nodes=30, boot_seconds=2, lease_seconds=10.0, held=True)
+SMALL = Size(files=600, seconds=8.0, nodes=30, boot_seconds=10, lease_seconds=10.0, held=True)
 WHOLE = Size(files=10_000, seconds=30.0, nodes=300, boot_seconds=30, lease_seconds=30.0, held=False)
 FIRST_PART = 0.8  # of the files waits before there may be nodes; the rest comes while harm is done
 REMOVED = 3  # nodes, under work
