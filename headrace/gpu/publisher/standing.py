@@ -10,8 +10,8 @@ BACK = 2  # answers in a row, after which it is not: one that flaps is written d
 class Standing:
     """Of one server. `silent_since`: when it was called silent; None: it is not.
 
-    `heard` is its last answer; of a server that was never heard, its first probe. `fault`: why the last probe
-    failed, empty where it did not.
+    `heard` is its last answer; of a server that was never heard, its first probe. `fault`: why a probe failed,
+    kept until the server is back: one answer alone is not written down.
     """
 
     heard: float
@@ -39,4 +39,4 @@ def after(before: Standing, fault: str, now: float, *, lease_seconds: float = LE
         return replace(before, silent_since=silent, answers=0, fault=fault)
     answers = before.answers + 1
     back = before.answering or answers >= BACK
-    return Standing(now, None if back else before.silent_since, answers)
+    return Standing(now, None if back else before.silent_since, answers, "" if back else before.fault)

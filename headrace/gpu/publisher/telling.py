@@ -34,7 +34,7 @@ def _verdict(server: GpuServer, standing: Standing) -> tuple[Truth, str, str]:
     if fault := misfit(server):
         return Truth.FALSE, UNFIT, f"it {fault}"
     if not standing.answering:
-        return Truth.FALSE, SILENT, standing.fault or "it answered once again"
+        return Truth.FALSE, SILENT, standing.fault
     isolation = FACTS[server.spec.backend].isolation
     return Truth.TRUE, ANSWERING, f"it answers; isolation of its sessions: {isolation}"
 
