@@ -10,7 +10,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import echo, elasticity_page, latency, one_job_a_file, rate, started_workers
+from tests.bench import (
+    echo,
+    elasticity_page,
+    latency,
+    one_job_a_file,
+    rate,
+    remoting_page,
+    started_workers,
+)
 from tests.bench.figures import Spread, percentile, table
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
@@ -114,6 +122,7 @@ SECTIONS = {
     "echo": _echo,
     "elasticity": elasticity_page.page,  # takes half an hour
     "decisions": elasticity_page.decision_page,
+    "remoting": remoting_page.page,  # takes five minutes
     "started-workers": started_workers.page,  # needs the engines of `make toolchain`
     "one-job-a-file": one_job_a_file.page,  # needs them and root; takes a quarter of an hour
 }
