@@ -4,7 +4,6 @@ Of seconds nothing is asserted here: `make bench ARGS=remoting` measures them.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
