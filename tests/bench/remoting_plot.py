@@ -1,17 +1,20 @@
 """Draws predicted lines and measured points of files on a remote GPU, and by how much they differ."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from headrace.placement.cost import Link
-from tests.bench.remoting import JOBS, MEGABITS, MILLISECONDS, Figures, Point
+from tests.bench.remoting import JOBS, MEGABITS, MILLISECONDS, POINTS, Figures, Point
 
 PICTURE = Path(__file__).parents[2] / "docs" / "images" / "remoting.png"
 GOAL_PERCENT = 20.0
+SECONDS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 # Okabe and Ito's colours (https://jfly.uni-koeln.de/color/); markers and dashes differ as well.
 LOOKS = (("#d55e00", "s", "-."), ("#009e73", "^", "--"), ("#0072b2", "o", "-"))
 TEXT, QUIET, GRID = "#1b2733", "#5c6b7a", "#dfe5ea"
@@ -21,7 +24,7 @@ SIDE = 1.14  # from a line to the next at the same delay, so that their points d
 def draw(figures: Figures) -> None:
     """To docs/images/remoting.png."""
     figure = Figure(figsize=(10.0, 6.2), layout="constrained")
-    rows = figure.subplots(2, len(JOBS), sharex=True, height_ratios=(3, 1))
+    rows = figure.subplots(2, len(JOBS), sharex=True, sharey="row", height_ratios=(3, 1))
     for column, kind in enumerate(JOBS):
         seconds, deviation = rows[0][column], rows[1][column]
         for number, megabits in enumerate(MEGABITS):
@@ -29,9 +32,10 @@ def draw(figures: Figures) -> None:
             _deviation(deviation, figures, kind.NAME, megabits, number)
         _local(seconds, figures.local_seconds[kind.NAME].median)
         seconds.set_title(kind.TITLE, loc="left", color=TEXT, fontsize=11, fontweight="bold")
-        seconds.set(yscale="log")
-        seconds.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        seconds.set(yscale="log", ylim=(SECONDS[0], SECONDS[-1]))
+        _plain(seconds.yaxis, SECONDS)
         deviation.set_xlabel("added round trip (milliseconds)", color=TEXT)
+        _bounds(deviation, figures)
         _style(seconds)
         _style(deviation)
     rows[0][0].set_ylabel("seconds a file", color=TEXT)
@@ -63,26 +67,39 @@ def _deviation(axes: Axes, figures: Figures, job: str, megabits: float, number: 
     percent = [100 * figures.deviation(job, Point(delay, megabits)) for delay in MILLISECONDS]
     places = np.array(MILLISECONDS) * SIDE ** (number - 1)
     axes.plot(places, percent, marker, color=colour, markersize=6, markeredgecolor="white")
-    if number == 0:
-        axes.axhspan(-GOAL_PERCENT, GOAL_PERCENT, color=GRID, alpha=0.5, linewidth=0)
-        axes.axhline(0, color=QUIET, linewidth=0.8)
-    low, high = axes.get_ylim()
-    axes.set_ylim(min(low, -1.25 * GOAL_PERCENT), max(high, 1.25 * GOAL_PERCENT))
+
+
+def _bounds(axes: Axes, figures: Figures) -> None:
+    """Everything is shown, and the goal as a band."""
+    worst = max(abs(figures.deviation(kind.NAME, point)) for kind in JOBS for point in POINTS)
+    reach = 1.15 * max(GOAL_PERCENT, 100 * worst)
+    axes.set_ylim(-reach, reach)
+    axes.axhspan(-GOAL_PERCENT, GOAL_PERCENT, color=GRID, alpha=0.5, linewidth=0)
+    axes.axhline(0, color=QUIET, linewidth=0.8)
 
 
 def _local(axes: Axes, seconds: float) -> None:
-    axes.axhline(seconds, color=QUIET, linewidth=1.0, linestyle=":")
+    """What it takes without remoting; below the scale only in words."""
+    below = seconds < SECONDS[0]
+    if not below:
+        axes.axhline(seconds, color=QUIET, linewidth=1.0, linestyle=":")
     axes.annotate(
-        f"the same processor, no server: {seconds:.3f} s", (MILLISECONDS[0] / 1.4, seconds), fontsize=8,
-        color=QUIET, xytext=(0, -11), textcoords="offset points",
+        f"the same processor, no server: {seconds:.4f} s{' (off the scale)' if below else ''}",
+        (MILLISECONDS[0] / 1.4, max(seconds, SECONDS[0])), fontsize=8, color=QUIET,
+        xytext=(0, 5 if below else -11), textcoords="offset points",
     )  # fmt: skip
+
+
+def _plain(axis: Axis, marks: Sequence[float]) -> None:
+    """Marks at these values, spelt as they are said."""
+    axis.set_major_locator(FixedLocator(marks))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
 
 
 def _style(axes: Axes) -> None:
     axes.set(xscale="log")
-    axes.xaxis.set_major_locator(FixedLocator(MILLISECONDS))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_locator(NullLocator())
+    _plain(axes.xaxis, MILLISECONDS)
     axes.tick_params(colors=QUIET, labelsize=9, length=0)
     axes.grid(visible=True, which="major", color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
