@@ -5,7 +5,8 @@ A function has no folder beside it: it needs an image, and a script its text.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from typing import Any, TypeVar
 
@@ -61,6 +62,13 @@ def pool_of(manifest: Manifest) -> NodePool:
 def gpu_server_of(manifest: Manifest) -> GpuServer:
     """The GPU server of an object. Raises ConfigurationError that names every fault."""
     return _parsed(manifest, GpuServer)
+
+
+def sound(found: Iterable[Manifest], parse: Callable[[Manifest], Model]) -> Iterator[Model]:
+    """What can be parsed; of an object with faults its own status tells."""
+    for each in found:
+        with suppress(ConfigurationError):
+            yield parse(each)
 
 
 def _parsed(manifest: Manifest, model: type[Model]) -> Model:

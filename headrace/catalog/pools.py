@@ -1,9 +1,10 @@
-"""Pools of nodes from a file: one YAML document each, read as strictly as a function's."""
+"""Pools of nodes, and GPU servers, from a file: one YAML document each, read as strictly as a function's."""
 
 import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ValidationError
 
@@ -11,20 +12,28 @@ from headrace.catalog.document import DocumentError, read_document
 from headrace.catalog.explain import explained, fault_at
 from headrace.catalog.fault import Fault, refuse
 from headrace.model.errors import ConfigurationError
+from headrace.model.gpu_server import GpuServer
 from headrace.model.pool import NodePool
+from headrace.model.value import Value
 
+Kind = TypeVar("Kind", bound=Value)
+
+_SERVER = re.compile(rb"^kind:\s*GpuServer\s*$", re.MULTILINE)
 _BEGIN = re.compile(rb"^---(?=\s|$)", re.MULTILINE)
 
 
 def load_pools(path: Path) -> tuple[NodePool, ...]:
     """Every pool of a file, in its order. Raises ConfigurationError that names every fault of all of them."""
+    return read_pools(_content(path), str(path))
+
+
+def _content(path: Path) -> bytes:
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise ConfigurationError(
             f"{path}: can't be read as a file of pools ({error.strerror}); name a YAML file of NodePools"
         ) from error
-    return read_pools(data, str(path))
 
 
 def read_pools(data: bytes, file: str) -> tuple[NodePool, ...]:
@@ -32,7 +41,7 @@ def read_pools(data: bytes, file: str) -> tuple[NodePool, ...]:
     pools: dict[str, NodePool] = {}
     faults: list[Fault] = []
     for text in _documents(data):
-        pool, own_faults = _examine(text, file)
+        pool, own_faults = _examine(text, file, NodePool)
         faults += own_faults
         if pool is not None and pools.setdefault(pool.name, pool) is not pool:
             message = f"found {pool.name!r} as the name of another pool before, allowed once; rename one"
@@ -41,6 +50,18 @@ def read_pools(data: bytes, file: str) -> tuple[NodePool, ...]:
         faults.append(Fault(file, None, "", "holds no pool; write a document of kind NodePool"))
     refuse(faults)
     return tuple(pools.values())
+
+
+def load_gpu_ground(path: Path) -> tuple[tuple[NodePool, ...], tuple[GpuServer, ...]]:
+    """Every pool and every GPU server of a file. Raises ConfigurationError that names each fault of it."""
+    texts, file = list(_documents(_content(path))), str(path)
+    pools = [_examine(text, file, NodePool) for text in texts if not _SERVER.search(text)]
+    servers = [_examine(text, file, GpuServer) for text in texts if _SERVER.search(text)]
+    refuse([fault for _, faults in (*pools, *servers) for fault in faults])
+    return (
+        tuple(pool for pool, _ in pools if pool is not None),
+        tuple(server for server, _ in servers if server is not None),
+    )
 
 
 def _documents(data: bytes) -> Iterator[bytes]:
@@ -59,15 +80,15 @@ def _first_line(text: bytes) -> int:
     return len(text) - len(text.lstrip(b"\n")) + 1
 
 
-def _examine(text: bytes, file: str) -> tuple[NodePool | None, list[Fault]]:
+def _examine(text: bytes, file: str, kind: type[Kind]) -> tuple[Kind | None, list[Fault]]:
     try:
         document = read_document(text)
     except DocumentError as error:
         return None, [Fault(file, error.line, "", str(error))]
-    pool, found = None, list(document.faults)
+    made, found = None, list(document.faults)
     try:
-        pool = NodePool.from_json(json.dumps(document.tree))
+        made = kind.from_json(json.dumps(document.tree))
     except ValidationError as error:
-        found += explained(error, NodePool.model_json_schema(), document=document)
+        found += explained(error, kind.model_json_schema(), document=document)
     faults = [fault_at(path, message, document=document, file=file) for path, message in found]
-    return (None if faults else pool), sorted(faults, key=lambda fault: fault.line or 0)
+    return (None if faults else made), sorted(faults, key=lambda fault: fault.line or 0)

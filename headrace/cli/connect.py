@@ -1,7 +1,6 @@
 """`headrace connect`: a cluster's stack for this machine's commands, until Ctrl-C."""
 
 import asyncio
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,7 +8,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from headrace.cli.options import DEFAULT_STATE, State
+from headrace.cli.options import DEFAULT_STATE, Kubeconfig, State
 from headrace.cli.up import store_facts, warn_on_terminal
 from headrace.connect.cluster import ClusterOptions, connected
 from headrace.local.signals import cancel_on_signals
@@ -18,12 +17,7 @@ from headrace.model.settings import Settings
 
 
 def connect(
-    kubeconfig: Annotated[
-        Path,
-        typer.Option(
-            envvar="HEADRACE_KUBECONFIG", exists=True, dir_okay=False, help="Its current context is taken."
-        ),
-    ],
+    kubeconfig: Kubeconfig,
     namespace: Annotated[str, typer.Option(help="The platform's namespace.")] = "headrace",
     state: State = DEFAULT_STATE,
 ) -> None:

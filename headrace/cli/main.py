@@ -61,6 +61,11 @@ COMMANDS = (
         "List nodes, and keep one from taking work.",
     ),
     Entry(
+        "gpus", "headrace.cli.gpus", "gpus",
+        "List a cluster's GPUs, local and remote: who uses them, and what is free.",
+        "headrace gpus --kubeconfig cluster.yaml",
+    ),
+    Entry(
         "logs", "headrace.cli.logs", "logs",
         "Print what a function printed while it worked a file.",
         "headrace logs echo echo/a.dcm",

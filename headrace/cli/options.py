@@ -15,4 +15,10 @@ State = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")]
+Kubeconfig = Annotated[
+    Path,
+    typer.Option(
+        envvar="HEADRACE_KUBECONFIG", exists=True, dir_okay=False, help="Its current context is taken."
+    ),
+]
 FunctionName = Annotated[str, typer.Argument(metavar="FUNCTION", help="The function's name.")]

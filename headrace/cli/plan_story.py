@@ -53,6 +53,8 @@ def _function(story: FunctionStory, now: float) -> Iterator[tuple[str, str]]:
         start = duration(story.service.start_seconds)
         yield "coming", f"{counted(wanted - story.workers, 'worker')}, usually within {start}"
     yield "needs", f"{_amounts(story.request)} a worker"
+    if story.gpu:
+        yield "gpu", story.gpu
     yield "a file", f"takes about {duration(story.service.file_seconds)}{_by_size(story)}"
     for short in story.unmet:
         until = f", looked at again by {moment(short.until)}" if short.until is not None else ""

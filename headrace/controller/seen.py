@@ -1,11 +1,11 @@
 """What the controller knows of the cluster: mirrors, and the few questions that it asks of them."""
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
-from headrace.catalog.deployed import gpu_server_of, pool_of
+from headrace.catalog.deployed import gpu_server_of, pool_of, sound
 from headrace.controller.tally import Tally
 from headrace.kube.kinds import (
     BUCKETS,
@@ -24,12 +24,9 @@ from headrace.kube.mirror import Mirror
 from headrace.kube.naming import labels_of
 from headrace.kube.port import Kube, Manifest, Selection
 from headrace.manifests.function_objects import MANAGER
-from headrace.model.errors import ConfigurationError
 from headrace.model.labels import COMPONENT, FUNCTION, HEADRACE, MANAGED_BY, PART_OF
 from headrace.model.settings import KubernetesSettings
 from headrace.placement.inventory import Inventory, inventory_of
-
-Parsed = TypeVar("Parsed")
 
 OWN = (CONFIG_MAPS, SERVICE_ACCOUNTS, NETWORK_POLICIES)  # kinds that are made for functions
 
@@ -90,7 +87,7 @@ class Seen:
     def gpus(self) -> Inventory:
         """What the sound ones of all pools and GPU servers have."""
         servers = self.servers.items.values() if self.servers else ()
-        return inventory_of(_sound(self.pools.items.values(), pool_of), _sound(servers, gpu_server_of))
+        return inventory_of(sound(self.pools.items.values(), pool_of), sound(servers, gpu_server_of))
 
     def all_buckets(self) -> list[Manifest]:
         """Of both namespaces."""
@@ -109,12 +106,6 @@ class Seen:
         for (_, name), found in self.functions.items.items():
             if bucket in _named(found):
                 yield name
-
-
-def _sound(found: Iterable[Manifest], parse: Callable[[Manifest], Parsed]) -> Iterator[Parsed]:
-    for each in found:
-        with suppress(ConfigurationError):  # which its own status tells
-            yield parse(each)
 
 
 def _named(function: Manifest) -> set[Any]:

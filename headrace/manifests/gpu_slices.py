@@ -163,6 +163,11 @@ class Held:
     grants: tuple[Grant, ...]
     pods: tuple[str, ...] = field(default=())
 
+    @property
+    def told(self) -> str:
+        """As people name it."""
+        return f"claim {self.namespace}/{self.name}"
+
 
 def published_in(slices: Iterable[Manifest]) -> tuple[Published, ...]:
     """The GPUs of all our slices, in the order of servers and numbers."""

@@ -10,8 +10,8 @@ BACK = 2  # answers in a row, after which it is not: one that flaps is written d
 class Standing:
     """Of one server. `silent_since`: when it was called silent; None: it is not.
 
-    `heard` is its last answer; of a server that was never heard, its first probe. `fault`: why a probe failed,
-    kept until the server is back: one answer alone is not written down.
+    `heard` is its last answer; of a server that was never heard, its first probe. `fault`: why a probe
+    failed, kept until the server is back: one answer alone is not written down.
     """
 
     heard: float
