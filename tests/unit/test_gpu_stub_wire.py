@@ -3,6 +3,7 @@
 import ast
 import asyncio
 import json
+import socket
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
 import headrace.gpu.stub.client as client_tree
+from headrace.gpu.stub.client.headrace_stub.connection import set_options
 from headrace.gpu.stub.client.headrace_stub.errors import FrameError, PlaceError
 from headrace.gpu.stub.client.headrace_stub.framing import (
     HEADER,
@@ -117,6 +119,15 @@ def test_a_header_keeps_the_bounds(data):
         return
     assert header.head_bytes <= MOST_HEAD_BYTES
     assert header.payload_bytes <= MOST_PAYLOAD_BYTES
+
+
+def test_a_peer_that_was_cut_off_is_noticed_by_the_kernel():
+    with socket.socket() as connection:
+        set_options(connection)
+        assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        idle = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
+        interval = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL)
+        assert idle + interval * connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT) == 25
 
 
 # Arrays
