@@ -109,6 +109,7 @@ def test_check_of_sound_functions_exits_0_and_tells_their_digests(tmp_path):
         ],
         "faults": [],
         "cycles": [],
+        "gpus": {},
     }
     assert f"a: sound ({tmp_path / 'a'}, digest {digests['a'][:12]})" in invoke("check", tmp_path).stdout
 
