@@ -39,6 +39,7 @@ SETTINGS = "/etc/headrace/settings"  # settings.json, ca.crt
 FUNCTIONS = "/etc/headrace/functions"  # <function>/function.yaml
 SECRETS = "/etc/headrace/secrets"  # <secret>/<key>
 
+GPU_VARIABLE = "HEADRACE_GPU"  # of the supervisor: the way by which the pod comes to GPUs, for records
 SUPERVISOR, USER = "supervisor", "function"  # the containers' names
 SETTLING_SECONDS = 30  # beyond the file in hand: to commit it, and to hand back the rest
 MOST_LEAVING_SECONDS = 3600 - SETTLING_SECONDS  # a node that must go waits no longer for a file
@@ -115,7 +116,7 @@ def worker_pod(
             **_claims(function, digest, way),
             **({"priorityClassName": sidecar.priority_class} if sidecar.priority_class else {}),
             **_pull_secrets(function, sidecar),
-            "initContainers": [_supervisor(function, sidecar)],
+            "initContainers": [_supervisor(function, sidecar, way)],
             "containers": [_user(function, way)],
             "volumes": _volumes(function, digest, sidecar),
         },
@@ -183,7 +184,7 @@ def _pull_secrets(function: Function, sidecar: SidecarSettings) -> Manifest:
     return {"imagePullSecrets": [{"name": name} for name in names]} if names else {}
 
 
-def _supervisor(function: Function, sidecar: SidecarSettings) -> Manifest:
+def _supervisor(function: Function, sidecar: SidecarSettings, way: Way) -> Manifest:
     needs = sidecar.resources
     amounts = {"memory": needs.memory, "ephemeral-storage": needs.ephemeral_storage}
     secrets = [
@@ -198,6 +199,7 @@ def _supervisor(function: Function, sidecar: SidecarSettings) -> Manifest:
         "args": ["--settings", f"{SETTINGS}/{SETTINGS_KEY}", "--function", function.name],
         "env": [
             {"name": "HEADRACE_WORKER", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+            *([{"name": GPU_VARIABLE, "value": way.mark}] if way.mark else ()),
         ],
         # No limit on cpu: it stages for the model, which waits when the supervisor is throttled.
         "resources": {"requests": {"cpu": needs.cpu, **amounts}, "limits": amounts},

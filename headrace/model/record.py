@@ -87,10 +87,12 @@ def read_record(data: bytes) -> Record | FailureRecord:
 class AttemptNote(StoredValue):
     """What is remembered between attempts of one task; written only when something went wrong.
 
-    `failures` are counted attempts, oldest first. `started` and `ended` count starts of a handler that
-    were marked because the task had lost its lease before; started - ended = times it killed its worker.
+    `failures` are attempts, oldest first; of `lost_gpus` of them the GPU's server died. `started` and `ended`
+    count starts of a handler that were marked because the task had lost its lease before; started - ended =
+    times it killed its worker.
     """
 
     failures: tuple[str, ...] = ()
     started: int = 0
     ended: int = 0
+    lost_gpus: int = 0

@@ -11,6 +11,7 @@ from pathlib import Path
 from headrace.model.record import AttemptNote
 from headrace.model.task import Task
 
+MOST_LOST_GPUS = 10  # servers that may die under one file before it is given up, as with lost workers
 PROMPT_SECONDS = 2.0  # a notification sooner after its upload than this is hardly a repeated one
 
 
@@ -25,7 +26,12 @@ class Cause(StrEnum):
     DISK = "out of disk"
     VANISHED = "killed"
     NOT_LOADED = "not loaded"
+    GPU_LOST = "GPU lost"  # its server died: handed back with the reason, for another worker
     LEFT = "left"  # there is no runner for it any more: handed back, and no attempt of the file
+
+
+# No fault of the file: those that share a batch with it are not tried alone, as there is nothing to try on.
+HANDED_BACK = frozenset({Cause.LEFT, Cause.GPU_LOST})
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +181,17 @@ def before_start(note: AttemptNote, *, deliveries: int, lost_leases: int) -> Att
 def after_failure(
     note: AttemptNote, outcome: Outcome, *, attempts: int, retry_seconds: float
 ) -> Retry | GiveUp:
-    """What a lone failure leads to; the delay doubles with each counted failure."""
+    """What a lone failure leads to; the delay doubles with each counted failure.
+
+    A server's death is told as a failure, and does not count as one of the file's attempts: it has a bound of
+    its own.
+    """
     marked = killed(note) > 0 and note.started > 0
+    lost = note.lost_gpus + (outcome.cause is Cause.GPU_LOST)
     failures = (*note.failures, outcome.reason)
-    after = note.model_copy(update={"failures": failures, "ended": note.ended + (1 if marked else 0)})
-    if len(failures) >= attempts:
+    ended = note.ended + (1 if marked else 0)
+    after = note.model_copy(update={"failures": failures, "ended": ended, "lost_gpus": lost})
+    counted = len(failures) - lost
+    if counted >= attempts or lost >= MOST_LOST_GPUS:
         return GiveUp(outcome.reason, len(failures) + killed(after))
-    return Retry(after, retry_seconds * 2 ** (len(failures) - 1))
+    return Retry(after, retry_seconds * 2 ** max(0, counted - 1))

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from headrace.model.observation import Finished
-from headrace.worker.attempt import Cause, Outcome
+from headrace.worker.attempt import HANDED_BACK, Cause, Outcome
 from headrace.worker.held import Held
 from headrace.worker.identity import Identity
 from headrace.worker.limits import Limits
@@ -59,7 +59,7 @@ class Batches:
     async def run(self, batch: list[Held]) -> list[tuple[Held, Outcome]]:
         """The outcome of each file. The files of a failed batch run again, each alone: only that counts."""
         outcome = await self._execute(batch)
-        if outcome.good or outcome.cause is Cause.LEFT or len(batch) == 1:
+        if outcome.good or outcome.cause in HANDED_BACK or len(batch) == 1:
             return [(held, outcome) for held in batch]
         log.info(
             "a batch of %d failed, its files run alone: %s", len(batch), outcome.reason,

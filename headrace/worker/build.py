@@ -5,11 +5,12 @@ import secrets as random_ids
 import socket
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from headrace.catalog.folder import Installed
-from headrace.manifests.worker_pod import leaving_seconds
+from headrace.manifests.worker_pod import GPU_VARIABLE, leaving_seconds
 from headrace.model.errors import ConfigurationError
 from headrace.model.settings import Settings
 from headrace.queue.port import Queue
@@ -109,8 +110,9 @@ def build_pod_worker(
     Told to leave, it takes its time for the batch in hand, as the pod's own grace does.
     """
     run = installed.function.spec.run
+    identity = identity_of(installed, name, now, runtime="kubernetes")
     return assembled(
-        identity_of(installed, name, now, runtime="kubernetes"),
+        replace(identity, gpu=_gpu_of(container)),
         settings,
         storage,
         queue,
@@ -119,6 +121,13 @@ def build_pod_worker(
         new_runner=lambda _: ContainerRunner(container, run),
         grace_seconds=leaving_seconds(installed.function),
     )
+
+
+def _gpu_of(container: Container) -> str | None:
+    """The way that the pod was given, and the servers; None: it has no GPU."""
+    way = os.environ.get(GPU_VARIABLE)
+    servers = ", ".join(f"{address}:{port}" for address, port in container.servers)
+    return f"{way} {servers}".strip() if way else None
 
 
 def identity_of(installed: Installed, worker: str, now: Callable[[], float], *, runtime: str) -> Identity:

@@ -61,6 +61,7 @@ class Finisher:
             ),
             load_seconds=held.load_seconds,
             files_before=held.files_before,
+            gpu=self.identity.gpu,
             runtime=self.identity.runtime,
             log=log,
         )

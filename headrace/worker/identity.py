@@ -16,3 +16,4 @@ class Identity:
     now: Callable[[], float]
     new_attempt: Callable[[], str]
     runtime: str = "host"  # where the function's code runs; of a pod "kubernetes"
+    gpu: str | None = None  # by which way it has a GPU, and of which servers

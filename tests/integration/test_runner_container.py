@@ -68,6 +68,7 @@ class Bench:
     interpreter: list[str]
     run: Run
     tasks: int = 0
+    servers: str = ""  # whose GPUs the container has
     programs: Path | None = None  # where the files that run in the container lie; None: in the package
     processes: list[asyncio.subprocess.Process] = field(default_factory=list)
 
@@ -109,6 +110,7 @@ class Bench:
                 str(self.run.handler),
             ]
         variables = {"PATH": os.environ["PATH"], "PYTHON": sys.executable}
+        variables |= {"HEADRACE_GPU_SERVERS": self.servers} if self.servers else {}
         process = await asyncio.create_subprocess_exec(
             *NAMESPACES, *command, cwd=self.function, env=variables
         )
@@ -436,6 +438,46 @@ async def test_a_container_ended_after_it_was_told_to_leave_is_no_fault_of_the_f
     bench.first.kill()
     async with asyncio.timeout(5):
         assert (await running).cause is Cause.LEFT
+
+
+@asynccontextmanager
+async def gpu_server() -> AsyncIterator[tuple[asyncio.Server, int]]:
+    """One that takes connections."""
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    yield server, server.sockets[0].getsockname()[1]
+    server.close()
+
+
+@pytest.mark.parametrize("kind", ["script", "handler"])
+async def test_a_failure_is_the_servers_where_it_is_gone_and_the_files_where_it_is_there(tmp_path, kind):
+    run = Run(script="s.sh") if kind == "script" else Run(handler="work:Work")
+    raising = "class Work:\n def __call__(self, files):\n  raise OSError('lost')\n"
+    async with opened(tmp_path, run, "") as bench, gpu_server() as (server, port):
+        bench.servers = f"127.0.0.1:{port}"
+        bench.code("exit 3" if kind == "script" else raising)
+        runner = await bench.start()
+        assert bench.container.servers == [("127.0.0.1", port)]
+        own = await runner.run([bench.staged()], LIMITS)
+        assert (own.cause, bench.container.lost) != (Cause.GPU_LOST, ""), "the server answers"
+        server.close()
+        outcome = await runner.run([bench.staged()], LIMITS)
+    assert outcome.cause is Cause.GPU_LOST
+    assert outcome.reason.startswith(f"GPU server 127.0.0.1:{port} does not answer")
+    assert outcome.reason.endswith(own.reason), "what the application made of it is told too"
+    assert bench.container.departed.is_set(), "its sessions are gone for good"
+
+
+async def test_a_file_that_hangs_on_a_dead_server_is_cut_off_with_that_reason(bench):
+    bench.code("sleep 1000")
+    runner = await bench.start()
+    running = asyncio.create_task(runner.run([bench.staged()], LIMITS))
+    await asyncio.sleep(0.3)
+    bench.container.servers = [("127.0.0.1", 1)]
+    bench.container.lose("GPU server 127.0.0.1:1 has not answered for 15 s")
+    async with asyncio.timeout(10):
+        outcome = await running
+    assert outcome == Outcome(Cause.GPU_LOST, "GPU server 127.0.0.1:1 has not answered for 15 s")
+    assert not runner.usable
 
 
 @pytest.mark.parametrize("run", [Run(script="s.sh"), Run(handler="work:Work")], ids=["script", "handler"])

@@ -58,7 +58,8 @@ def test_a_bound_pod_is_where_it_is_bound():
 )
 def test_a_pod_has_ended_once_its_phase_says_so(phase, running, ended):
     found = worker_pod_of(made(phase=phase))
-    assert (found.running, found.ended, found.died) == (running, ended, ended)
+    died = phase == "Failed"  # one that ended well has ended itself: it lost its GPU's server
+    assert (found.running, found.ended, found.died) == (running, ended, died)
 
 
 def test_a_pod_that_was_told_to_end_has_not_died():

@@ -89,6 +89,21 @@ def test_a_lone_failure_is_retried_until_the_last_attempt(before, verdict):
     assert after_failure(before, FAILED, attempts=3, retry_seconds=1.0) == verdict
 
 
+LOST = Outcome(Cause.GPU_LOST, "GPU server a:1 does not answer")
+
+
+def test_a_server_that_dies_is_told_as_a_failure_and_is_no_attempt_of_the_file():
+    after = note("exit code 1", LOST.reason).model_copy(update={"lost_gpus": 1})
+    before = note("exit code 1")
+    assert after_failure(before, LOST, attempts=2, retry_seconds=1.0) == Retry(after, 1.0)
+    assert after_failure(after, FAILED, attempts=2, retry_seconds=1.0) == GiveUp("exit code 1", 3)
+
+
+def test_servers_that_die_again_and_again_have_a_bound():
+    many = note(*[LOST.reason] * 9).model_copy(update={"lost_gpus": 9})
+    assert after_failure(many, LOST, attempts=1, retry_seconds=1.0) == GiveUp(LOST.reason, 10)
+
+
 def test_the_attempts_number_counts_failures_and_lost_workers():
     assert [attempt_number(n) for n in (note(), note("x"), note("x", started=3, ended=1))] == [1, 2, 4]
 

@@ -9,7 +9,7 @@ answers. Clients see every GPU of the servers named, so a server of this backend
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from headrace.gpu.backends.connecting import ByConnection
+from headrace.gpu.backends.by_connection import ByConnection
 from headrace.gpu.backends.port import CLIENT, Injection, Seat, client_mount, common
 from headrace.model.gpu_server import Backend
 

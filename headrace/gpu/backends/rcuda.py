@@ -8,7 +8,7 @@ hangs is ended by the server host's keepalive, which Ansible's role sets. No mem
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from headrace.gpu.backends.connecting import ByConnection
+from headrace.gpu.backends.by_connection import ByConnection
 from headrace.gpu.backends.port import CLIENT, Injection, Seat, client_mount, common
 from headrace.model.gpu_server import Backend
 from headrace.placement.remoting import FACTS

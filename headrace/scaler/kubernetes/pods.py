@@ -31,8 +31,9 @@ class WorkerPod:
     """One pod of a worker. `started`: when it was created, in seconds since the epoch.
 
     `node` is where it runs, or is to run once the scheduler has bound it; `way` is how it comes to GPUs.
-    `running`: its containers are; `stuck`: one of them can't start. `trouble` is why, or why it ended or
-    nobody binds it, in Kubernetes' words; empty: nothing is known to hinder it.
+    `running`: its containers are; `well`: they have ended without a fault; `stuck`: one of them can't start.
+    `trouble` is why, or why it ended or nobody binds it, in Kubernetes' words; empty: nothing is known to
+    hinder it.
     """
 
     name: str
@@ -46,6 +47,7 @@ class WorkerPod:
     leaving: bool = False
     running: bool = False
     ended: bool = False
+    well: bool = False
     stuck: bool = False
     trouble: str = ""
 
@@ -56,8 +58,11 @@ class WorkerPod:
 
     @property
     def died(self) -> bool:
-        """Whether it has ended though nobody told it to."""
-        return self.ended and not self.leaving
+        """Whether it has ended though nobody told it to.
+
+        One that ended well has ended itself, as its GPU's server was lost: its successor may fare better.
+        """
+        return self.ended and not self.leaving and not self.well
 
 
 def worker_pod_of(pod: Manifest) -> WorkerPod | None:
@@ -78,6 +83,7 @@ def worker_pod_of(pod: Manifest) -> WorkerPod | None:
         leaving=is_ending(pod),
         running=pod.get("status", {}).get("phase") == "Running" and not stuck,
         ended=is_over(pod),
+        well=pod.get("status", {}).get("phase") == "Succeeded",
         stuck=bool(stuck),
         trouble=stuck or (_death(pod) if is_over(pod) else _unbound(pod)),
     )

@@ -12,7 +12,8 @@ the runner prints outside of any batch. In come lines `ID WORD [BATCH]`:
     kill        all but this process is killed, then {"killed": true}
     end         everything ends
 
-ID is what this process said of itself in its {"hello": ID}: a line for one before it counts for nothing. A
+ID is what this process said of itself in its {"hello": ID, "gpus": SERVERS}: a line for one before it counts
+for nothing. SERVERS are those whose GPUs the container has. A
 runner that ends by itself is told as {"ended": STATUS}, of a signal its negative number. TERM is told at once
 as {"leaving": true}; the handler goes on, and the supervisor says when to end. Should the supervisor die,
 everything ends.
@@ -181,7 +182,7 @@ class Init:
 
     def serve(self) -> int:
         """Work until the supervisor says so, or is gone; the exit status."""
-        say(self.replies, hello=self.id.decode())
+        say(self.replies, hello=self.id.decode(), gpus=os.environ.get("HEADRACE_GPU_SERVERS", ""))
         while True:
             ready = self._ready()
             if self.runner and self.runner.replies in ready:

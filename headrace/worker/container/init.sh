@@ -9,7 +9,8 @@
 #   kill         all but this process is killed, then {"killed": true}
 #   end          everything ends
 #
-# ID is what this process said of itself in its {"hello": ID}: a line for one before it counts for nothing.
+# ID is what this process said of itself in its {"hello": ID, "gpus": SERVERS}: a line for one before it counts
+# for nothing. SERVERS are those whose GPUs the container has.
 # TERM is told at once as {"leaving": true}; the script goes on, and the supervisor says when to end. Should
 # the supervisor die, everything ends. `kill -1` reaches this container's processes only, and never this one.
 
@@ -51,7 +52,7 @@ trap leave TERM
 exec 3<"$1" 4>"$2"
 connected=1
 IFS= read -r id </proc/sys/kernel/random/uuid
-printf '{"hello": "%s"}\n' "$id" >&4
+printf '{"hello": "%s", "gpus": "%s"}\n' "$id" "$HEADRACE_GPU_SERVERS" >&4
 if [ -n "$told" ]; then
   leave
 fi

@@ -9,11 +9,12 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from headrace.worker.gpu_watch import Place, servers_of
 from headrace.worker.runner_port import RunnerGoneError
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,8 @@ class Container:
     departed: asyncio.Event = field(default_factory=asyncio.Event)  # it is to end, or has ended
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     told_to_leave: bool = False
+    servers: Sequence[Place] = ()  # whose GPUs it has
+    lost: str = ""  # why its GPUs can't be used any more, for people
     _answers: asyncio.Queue[Answer | None] = field(default_factory=asyncio.Queue)
     _pipes: _Pipes | None = None
     _listening: asyncio.Task[None] | None = None
@@ -89,6 +92,11 @@ class Container:
         if found is None:
             raise RunnerGoneError("the user's container has ended")
         return found
+
+    def lose(self, reason: str) -> None:
+        """Its GPUs are gone for good: it is to end, as its sessions are."""
+        self.lost = self.lost or reason
+        self.departed.set()
 
     async def kill(self) -> None:
         """Have all the user's processes killed; a container that does not confirm it is given up."""
@@ -135,7 +143,7 @@ class Container:
         if "hello" in said and self.appeared.is_set():
             return self._give_up("it was started anew")
         if "hello" in said:
-            self.id = str(said["hello"])
+            self.id, self.servers = str(said["hello"]), servers_of(said.get("gpus"))
             self.appeared.set()
         elif "leaving" in said:
             self.told_to_leave = True

@@ -23,6 +23,7 @@ from headrace.storage.port import Storage
 from headrace.worker.build import build_pod_worker
 from headrace.worker.container.folders import UMASK
 from headrace.worker.container.link import Container
+from headrace.worker.gpu_watch import GpuWatch
 from headrace.worker.runner_port import RunnerGoneError
 
 log = logging.getLogger(__name__)
@@ -130,12 +131,20 @@ class Pod:
                     await _first(container.departed, ended, seconds=LOOK_SECONDS)
                 worker.stop()
 
-            leaving = asyncio.create_task(leave())
+            beside = [asyncio.create_task(each) for each in (leave(), _watch(container))]
             try:
                 with suppress(RunnerGoneError):
                     await worker.run()
             finally:
-                leaving.cancel()
+                for task in beside:
+                    task.cancel()
+
+
+async def _watch(container: Container) -> None:
+    """Have the container end once its GPUs can't be used any more."""
+    if container.servers:
+        container.lose(await GpuWatch(container.servers).lost())
+        log.warning("the worker ends: %s", container.lost, extra={"action": "worker.gpu_lost"})
 
 
 async def _first(*events: asyncio.Event, seconds: float | None = None) -> None:

@@ -9,6 +9,7 @@ from headrace.model.function import Run
 from headrace.worker.attempt import RETURNED, Cause, Outcome, Staged
 from headrace.worker.container.folders import lay_out, take_results
 from headrace.worker.container.link import Answer, Container
+from headrace.worker.gpu_watch import GpuWatch
 from headrace.worker.limits import Limits, Usage, exceeded, folder_bytes
 from headrace.worker.runner_port import RunnerGoneError, answered, request_of, vanished
 
@@ -40,10 +41,20 @@ class ContainerRunner:
     async def run(self, batch: Sequence[Staged], limits: Limits) -> Outcome:
         """See the port."""
         try:
-            return await self._run(batch, limits)
+            outcome = await self._run(batch, limits)
         except RunnerGoneError:
             self._alive = False
-            return self._cut_off(limits)
+            outcome = self._cut_off(limits)
+        return outcome if outcome.good else await self._judged(outcome)
+
+    async def _judged(self, outcome: Outcome) -> Outcome:
+        """A failure, unless a GPU's server is the cause: then the container has lost its GPUs for good."""
+        if outcome.cause is Cause.LEFT or not self._container.servers:
+            return outcome
+        if not self._container.lost and (silent := await GpuWatch(self._container.servers).silent()):
+            self._container.lose(f"{silent}; {outcome.reason}")
+        lost = self._container.lost
+        return Outcome(Cause.GPU_LOST, lost) if lost else outcome
 
     async def _run(self, batch: Sequence[Staged], limits: Limits) -> Outcome:
         if self.load_seconds is None:
@@ -111,13 +122,19 @@ class ContainerRunner:
                 done, _ = await asyncio.wait({answer}, timeout=WATCH_SECONDS)
                 if done:
                     return answer.result()
-                outcome = await asyncio.to_thread(_exceeded, batch, time.monotonic() - began, limits)
+                outcome = await self._cut_short(batch, time.monotonic() - began, limits)
                 if outcome is not None and not answer.done():
                     answer.cancel()
                     await self.kill()
                     return outcome
         finally:
             answer.cancel()
+
+    async def _cut_short(self, batch: Sequence[Staged], seconds: float, limits: Limits) -> Outcome | None:
+        """Why it is not waited for any longer."""
+        if self._container.lost:
+            return Outcome(Cause.GPU_LOST, self._container.lost)
+        return await asyncio.to_thread(_exceeded, batch, seconds, limits)
 
     def log_tail(self) -> bytes:
         """See the port."""
