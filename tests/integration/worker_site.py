@@ -23,6 +23,7 @@ from headrace.model.settings import (
     StorageSettings,
 )
 from headrace.model.task import Task, task_id
+from headrace.placement.ways import NO_GPU, Way
 from headrace.queue.jetstream import JetStreamQueue
 from headrace.storage.s3 import S3Storage
 from headrace.worker.publish import Publisher
@@ -121,11 +122,13 @@ class Site:
 
     # Pods
 
-    def start(self, ordinal: int = 0) -> str:
+    def start(self, ordinal: int = 0, way: Way = NO_GPU) -> str:
         settings = KubernetesSettings(
             namespace=self.namespace, platform_namespace="headrace", sidecar=self.sidecar
         )
-        pod = worker_pod(self.function, self.digest, ordinal=ordinal, node=self.box.node, settings=settings)
+        pod = worker_pod(
+            self.function, self.digest, ordinal=ordinal, node=self.box.node, settings=settings, way=way
+        )
         self.box.kubectl("create", "-f", "-", stdin=json.dumps(pod))
         return str(pod["metadata"]["name"])
 

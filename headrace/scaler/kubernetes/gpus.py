@@ -69,6 +69,16 @@ class Gpus:
                 found[pod] += tuple((grant.server, grant.number) for grant in held.grants)
         return found
 
+    def lost(self) -> Collection[str]:
+        """Pods that hold GPUs of servers which do not answer."""
+        self._look()
+        silent = {gpu.server for gpu in self._published if gpu.silent}
+        return {
+            name
+            for name, places in (self.places().items() if silent else ())
+            if any(server in silent for server, _ in places)
+        }
+
     def rooms(self, workers: Collection[str]) -> Sequence[RemoteRoom]:
         """GPUs of servers that answer, without what others hold of them than these pods."""
         self._look()

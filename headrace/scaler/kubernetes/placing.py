@@ -120,7 +120,7 @@ def _is_of(pod: WorkerPod, wish: Wish | None) -> bool:
 
 def is_current(pod: WorkerPod, digest: str, way: Way) -> bool:
     """Whether a pod is as one would be made now."""
-    return (pod.digest, pod.way) == (short_digest(digest), way.mark)
+    return not pod.lost and (pod.digest, pod.way) == (short_digest(digest), way.mark)
 
 
 def _surplus(pods: Iterable[WorkerPod], wish: Wish, held: Held) -> Iterator[WorkerPod]:

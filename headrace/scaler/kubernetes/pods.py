@@ -31,7 +31,8 @@ class WorkerPod:
     """One pod of a worker. `started`: when it was created, in seconds since the epoch.
 
     `node` is where it runs, or is to run once the scheduler has bound it; `way` is how it comes to GPUs.
-    `running`: its containers are; `well`: they have ended without a fault; `stuck`: one of them can't start.
+    `running`: its containers are; `well`: they have ended without a fault; `lost`: it was given a GPU whose
+    server fell silent before they ran, and so will not run; `stuck`: one of them can't start.
     `trouble` is why, or why it ended or nobody binds it, in Kubernetes' words; empty: nothing is known to
     hinder it.
     """
@@ -48,6 +49,7 @@ class WorkerPod:
     running: bool = False
     ended: bool = False
     well: bool = False
+    lost: bool = False
     stuck: bool = False
     trouble: str = ""
 

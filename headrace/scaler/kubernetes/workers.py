@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from headrace.kube.kinds import NODES, PODS
@@ -118,9 +118,16 @@ class PodHost:
         return found is not None and is_current(pod, found.digest, self.gpu(found.function).way)
 
     def _pods(self) -> list[WorkerPod]:
-        pods = self._seen.workers.values
+        pods, lost = self._seen.workers.values, self._seen.gpus.lost()
         self._ordered &= {pod.uid for pod in pods}
-        return [replace(pod, leaving=True) if pod.uid in self._ordered else pod for pod in pods]
+        if not (self._ordered or lost):
+            return list(pods)
+        return [self._marked(pod, lost) for pod in pods]
+
+    def _marked(self, pod: WorkerPod, lost: Collection[str]) -> WorkerPod:
+        begins = not (pod.running or pod.ended)
+        ordered = pod.leaving or pod.uid in self._ordered
+        return replace(pod, leaving=ordered, lost=begins and pod.name in lost)
 
     async def reconcile(self, wanted: Mapping[str, Wanted]) -> None:
         """See the port. What could not be done now is looked at again in the next step."""
