@@ -11,8 +11,11 @@ import pytest
 
 from headrace.manifests.worker_pod import LEAVING, RUNNER, worker_pod
 from headrace.model.function import Function, digest_of
+from headrace.model.pool import Driver, NodePool
 from headrace.model.record import Record
 from headrace.model.settings import KubernetesSettings, SidecarSettings
+from headrace.placement.inventory import inventory_of
+from headrace.placement.ways import choose_way
 from tests.fixtures.nats import NatsServer
 from tests.fixtures.seaweedfs import SeaweedServer
 from tests.integration.worker_site import PATIENCE_SECONDS, Site, site, until
@@ -38,6 +41,20 @@ def function(**spec: object) -> Function:
     return Function.from_json(json.dumps(document))
 
 
+WHOLE_GPU = NodePool.model_validate(
+    {
+        "api_version": "headrace.dev/v1alpha1",
+        "kind": "NodePool",
+        "metadata": {"name": "gpu"},
+        "spec": {
+            "driver": Driver.KWOK,
+            "capacity": {"cpu": "8", "memory": "32Gi", "nvidia.com/gpu": "2"},
+            "max_nodes": 1,
+        },
+    }
+)
+
+
 def pod(namespace: str, **spec: object) -> dict[str, Any]:
     settings = KubernetesSettings(
         namespace=namespace,
@@ -45,7 +62,8 @@ def pod(namespace: str, **spec: object) -> dict[str, Any]:
         sidecar=SidecarSettings(image="registry.example/headrace:1"),
     )
     made = function(**spec)
-    return worker_pod(made, digest_of(made, {}), ordinal=0, node="n0", settings=settings, pool="cpu")
+    way = choose_way(made, inventory_of([WHOLE_GPU], ())).way
+    return worker_pod(made, digest_of(made, {}), ordinal=0, node="n0", settings=settings, pool="p", way=way)
 
 
 @pytest.fixture(scope="module")
