@@ -115,6 +115,7 @@ def controller(*, remote_gpus: bool = False) -> Access:
             rule(GROUP, ["nodepools"], READ),
             rule(GROUP, ["nodepools/status"], ("patch", "update")),
             rule(CORE, ["nodes"], READ),  # a pool tells how many it has
+            *([rule(GROUP, ["gpuservers"], READ)] if remote_gpus else ()),  # by which a wish is judged
         ],
     )
 

@@ -138,6 +138,12 @@ def test_rights_are_the_least():
     ]
 
 
+def test_who_looks_at_gpu_servers_may_read_them():
+    for service in (names.SCALER, names.CONTROLLER):
+        read = [rule["resources"] for rule in access.of_service(service, [], remote_gpus=True).cluster]
+        assert ["gpuservers"] in read
+
+
 def test_a_stack_without_remote_gpus_asks_for_no_right_on_them():
     for service in (names.SCALER, names.CONTROLLER):
         without = access.of_service(service, [])

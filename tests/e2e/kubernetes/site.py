@@ -28,6 +28,7 @@ LOCAL_POOL = "local"
 SERVERS = {"nats": "headrace-test-nats", "seaweedfs": "headrace-test-seaweedfs"}
 PATIENCE_SECONDS = 180.0
 IDLE_SECONDS = 5
+COPY = "-remote"  # what a copy's name has behind its origin's, whose image it runs in
 
 
 def wait_until(holds: Callable[[], Any], what: str, *, seconds: float = PATIENCE_SECONDS) -> Any:
@@ -68,7 +69,7 @@ class Site:
             **cluster,
             platform="organization/headrace/test",
             functions=list(functions),
-            images={name: self.images[name] for name in functions},
+            images={name: self.images[name.removesuffix(COPY)] for name in functions},
         )
 
     def get(self, kind: str, name: str = "", namespace: str = FUNCTIONS) -> Any:
@@ -158,6 +159,19 @@ def give_up_idle_workers_soon(functions: Project, name: str) -> None:
     source = folder.resolve()
     folder.unlink()
     shutil.copytree(source, folder)
+    _rewrite(folder, name, {})
+
+
+def copy_function(functions: Project, name: str, copy: str, **spec: Any) -> None:
+    """The same function once more, under another name and prefix, with other fields of its spec."""
+    folder = functions.folder / copy
+    shutil.copytree((functions.folder / name).resolve(), folder)
+    _rewrite(folder, copy, {"input": [{"bucket": "uploads", "prefix": f"{copy}/"}], **spec})
+
+
+def _rewrite(folder: Path, name: str, spec: Mapping[str, Any]) -> None:
     document = yaml.safe_load((folder / FILE_NAME).read_text())
+    document["metadata"]["name"] = name
     document["spec"].setdefault("scale", {})["idleSeconds"] = IDLE_SECONDS
+    document["spec"] |= spec
     (folder / FILE_NAME).write_text(yaml.safe_dump(document))

@@ -18,18 +18,23 @@ from infra import names
 from tests.e2e.evidence import plain_client
 from tests.e2e.kubernetes import upgrade
 from tests.e2e.kubernetes.site import (
+    COPY,
     FUNCTIONS,
     PLATFORM,
     Commands,
     Site,
+    copy_function,
     give_up_idle_workers_soon,
     site_on,
     wait_until,
 )
+from tests.fixtures.stub_gpu import StubServer, stub_server
 from tests.toolchain.cluster.box import Box
 from tests.toolchain.images.store import Images
 
 CLIPS = 6
+REMOTE = f"echo{COPY}"
+OUTPUT = [{"bucket": "results", "prefix": f"{REMOTE}/"}]
 NAMES = ("headrace", "echo", "headrace-test-nats", "headrace-test-seaweedfs", "headrace-test-debian")
 PLAIN = {
     "apiVersion": "headrace.dev/v1alpha1",
@@ -52,7 +57,17 @@ pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
-def site(cluster: Box, images: Images, tmp_path_factory: pytest.TempPathFactory) -> Site:
+def gpu_server(cluster: Box, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StubServer]:
+    """The stub, on another host than the pods'."""
+    log = tmp_path_factory.mktemp("gpu") / "stub.log"
+    with stub_server(log, address=cluster.host, gpus=2, memory="1Gi") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def site(
+    cluster: Box, images: Images, gpu_server: StubServer, tmp_path_factory: pytest.TempPathFactory
+) -> Site:
     """Platform and functions, up."""
     references = {}
     for name in NAMES:
@@ -60,7 +75,18 @@ def site(cluster: Box, images: Images, tmp_path_factory: pytest.TempPathFactory)
         references[name] = images[name].reference
     found = site_on(cluster, references, tmp_path_factory.mktemp("site"))
     give_up_idle_workers_soon(found.functions, "echo")
-    found.configure("echo")
+    wish = {"access": ["mig", "remote"], "memory": "256Mi"}
+    copy_function(found.functions, "echo", REMOTE, output=OUTPUT, gpu=wish)
+    devices = [{"model": "stub", "memory": "1Gi"}] * 2
+    server = {"address": cluster.host, "port": gpu_server.port, "backend": "stub", "maxSessions": 8}
+    found.configure(
+        "echo",
+        REMOTE,
+        remoteGpus={
+            "networks": [f"{cluster.host}/32"],
+            "servers": {"gpu1": {**server, "devices": devices}},
+        },
+    )
     found.platform.up()
     found.functions.up()
     return found
@@ -101,6 +127,30 @@ def test_clips_that_are_uploaded_are_classified_by_pods_that_come_and_go(
     wait_until(lambda: not site.workers("echo"), "no worker is left")
     rest = {"waiting": 0, "running": 0, "done": CLIPS, "failed": 0, "workers": 0}
     wait_until(lambda: counts(site, "echo") == rest, "the status says so")
+
+
+def answer(commands: Commands, key: str) -> Any:
+    """A classification, without what was measured of its making."""
+    found = json.loads(client(commands).get_object(Bucket="results", Key=key)["Body"].read())
+    return {name: each for name, each in found.items() if "second" not in name.lower()}
+
+
+async def test_echo_on_a_gpu_of_a_server_answers_as_on_the_processor(
+    site: Site, commands: Commands, gpu_server: StubServer
+) -> None:
+    clip = Path(pydicom.data.get_testdata_file(REAL_CLIP)).read_bytes()
+    client(commands).put_object(Bucket="uploads", Key=f"{REMOTE}/0.dcm", Body=clip)
+    wait_until(lambda: counts(site, REMOTE)["done"] == 1, "the clip is done")
+    assert answer(commands, f"{REMOTE}/0.dcm.json") == answer(commands, "echo/0.dcm.json")
+    (task,) = commands.json("explain", f"s3://uploads/{REMOTE}/0.dcm")["tasks"]
+    assert task["record"]["gpu"] == f"remote {gpu_server.address}:{gpu_server.port}"
+    (told,) = commands.json("explain", REMOTE)["functions"]
+    assert told["gpu"] == "remote on gpu1; not mig: no pool has it"
+    wait_until(lambda: not site.workers(REMOTE), "no worker is left")
+    status = await gpu_server.status()
+    assert (status.peak_sessions, status.refused_opens) == (1, 0)
+    wait_until(lambda: not site.get("resourceclaims"), "no claim is left")
+    assert not await gpu_server.sessions(), "no session stays when its pod is gone"
 
 
 def test_the_store_tells_of_uploads_so_that_none_waits_for_the_listing(site: Site) -> None:
@@ -154,7 +204,7 @@ def held(site: Site) -> str:
 
 
 def test_a_platform_that_holds_data_is_not_destroyed_and_names_the_buckets(site: Site) -> None:
-    full = ("uploads (6 objects)", "results (12 objects)", "incoming (1 object)", "counted (1 object)")
+    full = ("uploads (7 objects)", "results (14 objects)", "incoming (1 object)", "counted (1 object)")
     wait_until(lambda: all(name in held(site) for name in full), "every bucket was looked at")
     told = site.platform.destroy(fails=True)
     assert [name for name in full if name not in told] == []
@@ -166,8 +216,8 @@ def test_a_platform_that_holds_data_is_not_destroyed_and_names_the_buckets(site:
 def test_with_the_flag_everything_goes(site: Site) -> None:
     site.functions.configure(
         buckets={name: {"onDelete": "delete"} for name in ("uploads", "results")},
-        functions=["echo"],
-        images={"echo": site.images["echo"]},
+        functions=["echo", REMOTE],
+        images=dict.fromkeys(("echo", REMOTE), site.images["echo"]),
     )
     site.functions.up()
     site.functions.destroy()
