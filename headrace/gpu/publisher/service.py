@@ -17,11 +17,11 @@ from headrace.gpu.publisher.telling import status_of
 from headrace.kube.kinds import GPU_SERVERS, RESOURCE_CLAIMS, RESOURCE_SLICES
 from headrace.kube.mirror import Mirror
 from headrace.kube.naming import is_ending
+from headrace.kube.parsed import Parsed
 from headrace.kube.port import EVERYTHING, Kube, Manifest
 from headrace.manifests.gpu_slices import held_in, published_in
 from headrace.model.errors import (
     ChangedError,
-    ConfigurationError,
     ExistsError,
     HeadraceError,
     NotFoundError,
@@ -32,6 +32,7 @@ from headrace.model.gpu_server import Backend, GpuServer
 MANAGER = "headrace-publisher"
 SYNC_SECONDS = 60.0
 AT_ONCE = 50  # probes under way
+REST_SECONDS = 0.2  # between two rounds of writes at least: changes that come together are seen together
 
 _log = logging.getLogger(__name__)
 
@@ -66,6 +67,7 @@ class Publisher:
         kinds = (GPU_SERVERS, RESOURCE_SLICES, RESOURCE_CLAIMS)
         self._mirrors = tuple(Mirror(world.kube, kind, EVERYTHING) for kind in kinds)
         self._servers, self._slices, self._claims = self._mirrors
+        self._parsed = Parsed(self._servers, _server_of)
         self._standings: dict[str, Standing] = {}
         self._orphans = Orphans()
         self._news = asyncio.Event()
@@ -102,16 +104,7 @@ class Publisher:
     @property
     def servers(self) -> Mapping[str, GpuServer]:
         """Those that are sound, by name."""
-        found = {}
-        for manifest in self._servers.items.values():
-            if not is_ending(manifest):
-                try:
-                    server = gpu_server_of(manifest)
-                except ConfigurationError as error:
-                    _log.error("left out: %s", error, extra={"action": "gpu.server_unsound"})
-                else:
-                    found[server.name] = server
-        return found
+        return {server.name: server for server in self._parsed.values}
 
     async def _probe_often(self) -> None:
         room = asyncio.Semaphore(AT_ONCE)
@@ -150,6 +143,7 @@ class Publisher:
         """Whenever a server, a slice or a standing has changed."""
         while True:
             self._news.clear()
+            await asyncio.sleep(REST_SECONDS)
             watched = (self._servers, self._slices)
             revisions = [each.revision for each in watched]
             if self._world.leading():
@@ -243,3 +237,7 @@ class Publisher:
             extra={"action": "gpu.session_reaped", "server": server.name},
         )  # fmt: skip
         await self._world.backends[spec.backend].close(seat, seconds=self._world.rhythm.probe_limit)
+
+
+def _server_of(manifest: Manifest) -> GpuServer | None:
+    return None if is_ending(manifest) else gpu_server_of(manifest)

@@ -8,6 +8,7 @@ from headrace.catalog.deployed import gpu_server_of
 from headrace.kube.kinds import GPU_SERVERS, RESOURCE_CLAIMS, RESOURCE_SLICES
 from headrace.kube.mirror import Mirror
 from headrace.kube.naming import is_ending
+from headrace.kube.parsed import Parsed
 from headrace.kube.port import EVERYTHING, Kube, Manifest
 from headrace.manifests.gpu_slices import Held, Published, held_by, published_in
 from headrace.model.function import Function
@@ -16,7 +17,6 @@ from headrace.model.pool import NodePool
 from headrace.placement.inventory import Inventory, inventory_of
 from headrace.placement.packing import Place, RemoteRoom
 from headrace.placement.ways import Choice, choose_way
-from headrace.scaler.kubernetes.objects import Parsed
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from headrace.kube.kinds import NODES, PODS
 from headrace.kube.mirror import Mirror
 from headrace.kube.naming import labels_of
+from headrace.kube.parsed import Parsed
 from headrace.kube.port import Kube
 from headrace.manifests.worker_pod import pod_name, worker_pod
 from headrace.model.errors import ChangedError, ConfigurationError, ExistsError, NotFoundError
@@ -22,7 +23,7 @@ from headrace.queue.port import Queue
 from headrace.scaler.kubernetes.failing import Failing
 from headrace.scaler.kubernetes.gpus import Gpus
 from headrace.scaler.kubernetes.hearing import Hearing
-from headrace.scaler.kubernetes.objects import Deployed, Functions, Parsed
+from headrace.scaler.kubernetes.objects import Deployed, Functions
 from headrace.scaler.kubernetes.placing import Actions, Birth, Farewell, Wish, actions, is_current
 from headrace.scaler.kubernetes.pods import WorkerPod
 from headrace.scaler.kubernetes.rooms import free_rooms
