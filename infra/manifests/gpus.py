@@ -11,15 +11,14 @@ from headrace.model.pool import NodePoolSpec
 from headrace.model.resources import GPU
 from infra import names
 from infra.manifests.parts import (
-    PRIORITY,
     Amounts,
     Manifest,
     container_security,
+    deployment,
     metadata,
-    placement,
-    pod_security,
     probes,
     pull_secrets,
+    service_pod,
 )
 from infra.manifests.services import HEALTH_PORT
 from infra.settings import DevicePlugin, RemoteGpus, StackSettings
@@ -41,7 +40,7 @@ def server(name: str, gpus: RemoteGpus) -> Manifest:
 
 
 def publisher(stack: StackSettings, gpus: RemoteGpus) -> Manifest:
-    """One more pod comes before one goes, so that there is always a standby."""
+    """It has no settings document: neither queue nor store are its business."""
     component = names.PUBLISHER
     container = {
         "name": component,
@@ -53,26 +52,9 @@ def publisher(stack: StackSettings, gpus: RemoteGpus) -> Manifest:
         "securityContext": container_security(),
         **probes(live="/healthz", ready="/readyz", port="http"),
     }
-    pod = {
-        "serviceAccountName": names.own(component),
-        "enableServiceLinks": False,
-        "securityContext": pod_security(),
-        "priorityClassName": PRIORITY,
-        **pull_secrets(stack.image_pull_secrets),
-        **placement(component, stack.static_pools),
-        "containers": [container],
-    }
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": metadata(component, stack.namespace, component),
-        "spec": {
-            "replicas": gpus.replicas,
-            "selector": {"matchLabels": names.selector(component)},
-            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
-            "template": {"metadata": {"labels": names.labels(component)}, "spec": pod},
-        },
-    }
+    pull, static_pools = stack.image_pull_secrets, stack.static_pools
+    pod = service_pod(component, container, static_pools=static_pools, pull=pull)
+    return deployment(component, stack.namespace, replicas=gpus.replicas, pod=pod)
 
 
 def plugin(stack: StackSettings, gpus: RemoteGpus) -> Manifest:

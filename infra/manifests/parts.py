@@ -152,6 +152,39 @@ def claim(name: str, namespace: str, component: str, *, storage: str, storage_cl
     }
 
 
+def deployment(
+    component: str, namespace: str, *, replicas: int, pod: Manifest, notes: Manifest | None = None
+) -> Manifest:
+    """Pods of a service: one more comes before one goes, so that no server and no standby is missing."""
+    annotations = {"annotations": notes} if notes else {}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata(component, namespace, component),
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": names.selector(component)},
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+            "template": {"metadata": {"labels": names.labels(component), **annotations}, "spec": pod},
+        },
+    }
+
+
+def service_pod(
+    component: str, container: Manifest, *, static_pools: Sequence[str], pull: Sequence[str]
+) -> Manifest:
+    """The pod of one of Headrace's own services, with the account of its name."""
+    return {
+        "serviceAccountName": names.own(component),
+        "enableServiceLinks": False,
+        "securityContext": pod_security(),
+        "priorityClassName": PRIORITY,
+        **pull_secrets(pull),
+        **placement(component, static_pools),
+        "containers": [container],
+    }
+
+
 def stateful_set(
     name: str, namespace: str, component: str, *, mark: pulumi.Input[str], pod: Manifest
 ) -> Manifest:

@@ -9,17 +9,15 @@ from headrace.manifests.worker_pod import SETTINGS
 from headrace.model.labels import SETTINGS_KEY
 from infra import names
 from infra.access import Access, Rule
+from infra.manifests import parts
 from infra.manifests.parts import (
-    PRIORITY,
     SETTINGS_MARK,
     Amounts,
     Manifest,
     container_security,
     metadata,
-    placement,
-    pod_security,
     probes,
-    pull_secrets,
+    service_pod,
 )
 
 RECEIVER_PORT, HEALTH_PORT = 8080, 8081
@@ -54,41 +52,21 @@ class Workload:
 
 
 def deployment(workload: Workload) -> Manifest:
-    """Its pods: one more comes before one goes, so that neither a receiver nor a standby is missing."""
-    component = workload.name
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": metadata(component, workload.namespace, component),
-        "spec": {
-            "replicas": workload.replicas,
-            "selector": {"matchLabels": names.selector(component)},
-            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
-            "template": {
-                "metadata": {
-                    "labels": names.labels(component),
-                    "annotations": {SETTINGS_MARK: workload.mark},
-                },
-                "spec": _pod(workload),
-            },
-        },
-    }
+    """Its pods; their mark has them replaced when the settings change."""
+    notes = {SETTINGS_MARK: workload.mark}
+    pod = _pod(workload)
+    return parts.deployment(
+        workload.name, workload.namespace, replicas=workload.replicas, pod=pod, notes=notes
+    )
 
 
 def _pod(workload: Workload) -> Manifest:
-    return {
-        "serviceAccountName": names.own(workload.name),
-        "enableServiceLinks": False,
-        "securityContext": pod_security(),
-        "priorityClassName": PRIORITY,
-        **pull_secrets(workload.pull),
-        **placement(workload.name, workload.static_pools),
-        "containers": [_container(workload)],
-        "volumes": [
-            {"name": "settings", "secret": {"secretName": names.own(workload.name), "defaultMode": 0o440}},
-            {"name": "tmp", "emptyDir": {"sizeLimit": "32Mi"}},
-        ],
-    }
+    secret = {"secretName": names.own(workload.name), "defaultMode": 0o440}
+    pod = service_pod(
+        workload.name, _container(workload), static_pools=workload.static_pools, pull=workload.pull
+    )
+    volumes = [{"name": "settings", "secret": secret}, {"name": "tmp", "emptyDir": {"sizeLimit": "32Mi"}}]
+    return {**pod, "volumes": volumes}
 
 
 def _container(workload: Workload) -> Manifest:
