@@ -109,33 +109,35 @@ class Publisher:
     async def _probe_often(self) -> None:
         room = asyncio.Semaphore(AT_ONCE)
         while True:
-            revision = self._servers.revision
             servers = self.servers
-            await asyncio.gather(*(self._probe(server, room) for server in servers.values()))
-            self._standings = {name: each for name, each in self._standings.items() if name in servers}
+            faults = await asyncio.gather(*(self._probe(server, room) for server in servers.values()))
+            self._learn(dict(zip(servers, faults, strict=True)))
             self._news.set()
-            await self._servers.changed(self._world.rhythm.probe, since=revision)
+            await asyncio.sleep(self._world.rhythm.probe)
 
-    async def _probe(self, server: GpuServer, room: asyncio.Semaphore) -> None:
-        spec, fault = server.spec, ""
+    async def _probe(self, server: GpuServer, room: asyncio.Semaphore) -> str:
+        """Why it does not answer; empty: it does."""
+        spec, limit = server.spec, self._world.rhythm.probe_limit
         async with room:
             try:
-                limit = self._world.rhythm.probe_limit
                 await self._world.backends[spec.backend].probe(spec.address, spec.port, seconds=limit)
             except HeadraceError as error:
-                fault = str(error)
-        before, now = self._standings.get(server.name), self._world.now()
-        if before is None:
-            published = published_in(self._slices.items.values())
-            clean = server.name in {gpu.server for gpu in published if not gpu.silent}
-            standing = first(fault, now, published_clean=clean)
-        else:
-            standing = after(before, fault, now, lease_seconds=self._world.rhythm.lease)
-        if before is None or before.answering != standing.answering:
-            told = "answers" if standing.answering else f"does not answer: {fault}"
-            extra = {"action": "gpu.server", "server": server.name, "answering": standing.answering}
-            _log.info("GPU server %s %s", server.name, told, extra=extra)
-        self._standings[server.name] = standing
+                return str(error)
+        return ""
+
+    def _learn(self, faults: Mapping[str, str]) -> None:
+        """How each stands after a round of probes; those that are gone are forgotten."""
+        now, known = self._world.now(), self._standings
+        published = published_in(self._slices.items.values()) if faults.keys() - known.keys() else ()
+        clean = {gpu.server for gpu in published if not gpu.silent}
+        self._standings = {
+            name: after(known[name], fault, now, lease_seconds=self._world.rhythm.lease)
+            if name in known
+            else first(fault, now, published_clean=name in clean)
+            for name, fault in faults.items()
+        }
+        for name, standing in self._standings.items():
+            _tell_change(name, known.get(name), standing)
 
     # Writing
 
@@ -237,6 +239,14 @@ class Publisher:
             extra={"action": "gpu.session_reaped", "server": server.name},
         )  # fmt: skip
         await self._world.backends[spec.backend].close(seat, seconds=self._world.rhythm.probe_limit)
+
+
+def _tell_change(name: str, before: Standing | None, now: Standing) -> None:
+    """Log that a server answers, or does not any more."""
+    if before is None or before.answering != now.answering:
+        told = "answers" if now.answering else f"does not answer: {now.fault}"
+        extra = {"action": "gpu.server", "server": name, "answering": now.answering}
+        _log.info("GPU server %s %s", name, told, extra=extra)
 
 
 def _server_of(manifest: Manifest) -> GpuServer | None:
