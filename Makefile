@@ -7,8 +7,8 @@ unexport PYTHONDONTWRITEBYTECODE
 
 BIN := .venv/bin
 READY := @sh tools/bootstrap.sh
-# Test files at a time: more than two cores have, since tests wait much.
-JOBS ?= 3
+# Test files at a time. More have more clusters in boxes at once than the kernel's 128 inotify instances a user hold.
+JOBS ?= 2
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 
 help: ## list the commands

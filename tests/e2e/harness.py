@@ -241,6 +241,10 @@ class System:
         """What the lossy webhook did."""
         return json.loads(self.get(f"http://127.0.0.1:{self._proxy_port}/counts") or b"{}")
 
+    def said(self, action: str) -> bool:
+        """Whether some service has logged that."""
+        return any(f'"{action}"' in log.read_text() for log in (self.folder / "logs").glob("*.log"))
+
     def backlogs(self) -> dict[str, Backlog] | None:
         """The queue by function; None while the queue is away."""
         try:

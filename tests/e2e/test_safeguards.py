@@ -57,6 +57,8 @@ def test_without_the_safeguard_the_oracle_finds_keys_that_hold_another_attempts_
 def test_without_the_listing_the_oracle_finds_uploads_whose_notification_was_dropped(tmp_path):
     options = Options(seed=5, functions={"none": Shape.NONE}, workers=1, listing_seconds=3600.0)
     with System(tmp_path, options) as system:
+        # What is uploaded before the listing at the start has ended would be found by it.
+        wait_until(lambda: system.said("events.listed"), 60, system.stuck)
         uploader = Uploader(system.client)
         uploader.upload(plan_files(100, 5, options.functions))
         wait_until(lambda: system.proxy_counts()["received"] >= len(uploader.uploads), 60, system.stuck)

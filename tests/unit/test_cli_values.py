@@ -61,7 +61,7 @@ def test_a_document_has_camel_case_names_and_persisted_values_as_they_are_persis
             "left": [],
             "run": None,
         },
-        "note": {"failures": ["x"], "started": 0, "ended": 0},
+        "note": {"failures": ["x"], "started": 0, "ended": 0, "lostGpus": 0},
     }
 
 
