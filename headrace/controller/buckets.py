@@ -21,7 +21,7 @@ from headrace.model.bucket import Bucket, OnBucketDelete
 from headrace.model.errors import ConfigurationError, TransientError
 from headrace.model.keys import bucket_key
 from headrace.model.labels import FINALIZER
-from headrace.model.status import BucketStatus
+from headrace.model.status import BucketStatus, told
 from headrace.storage.port import Version
 
 LOOK_SECONDS = 10.0  # between two looks into a bucket
@@ -134,7 +134,7 @@ class Buckets:
         self, found: Manifest, verdict: Verdict, contents: Contents | None, hindrance: str
     ) -> float:
         """Write the status if that is due. `contents` None: what is in it is not known."""
-        before = statuses.told(found, BucketStatus)
+        before = told(found, BucketStatus)
         known = told_contents(before) if contents is None else contents
         status = bucket_status(found, verdict, known, hindrance=hindrance, now=self._world.now())
         wait = await self._teller.tell(BUCKETS, found, status)

@@ -6,13 +6,12 @@ functions and their buckets goes before it, as nobody would see to their end lat
 
 from headrace.controller.contents import Contents, told_contents
 from headrace.controller.seen import Seen
-from headrace.controller.statuses import told
 from headrace.controller.world import World
 from headrace.kube.kinds import BUCKETS, FUNCTIONS, Kind
 from headrace.kube.port import Manifest
 from headrace.model.bucket import Bucket, OnBucketDelete
 from headrace.model.errors import ConfigurationError
-from headrace.model.status import BucketStatus
+from headrace.model.status import BucketStatus, told
 
 _HELP = "delete the functions and empty the buckets, or set spec.onDelete: delete and lose the data"
 

@@ -2,11 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, TypeVar
-
-import orjson
-from pydantic import ValidationError
+from typing import Any
 
 from headrace.controller.census import Counts
 from headrace.controller.contents import Contents
@@ -14,20 +10,19 @@ from headrace.controller.tally import Figures
 from headrace.controller.troubles import worst
 from headrace.kube.port import Manifest
 from headrace.model.status import (
+    MOST_MESSAGE,
     READY,
     WORKERS_FAILING,
     BucketStatus,
     Condition,
     FunctionStatus,
     NodePoolStatus,
-    Truth,
+    condition,
+    told,
 )
-from headrace.model.value import StoredValue
 from headrace.nodes.cluster import is_over
 from headrace.queue.port import Backlog
 
-Told = TypeVar("Told", bound=StoredValue)
-MOST_MESSAGE = 4000  # of what Kubernetes allows 32,768
 _STEPS = ((60, 1), (600, 5))  # an age below so many seconds is told in steps of so many; above: of a minute
 
 INVALID, REFUSED, UNREACHABLE, ENDING = "Invalid", "Refused", "Unreachable", "Ending"
@@ -71,26 +66,6 @@ class Sight:
     backlog: Backlog | None
     counts: Counts
     pods: Sequence[Manifest]
-
-
-def told(found: Manifest, model: type[Told]) -> Told:
-    """The status that an object bears; an empty one where it bears none, or what we did not write."""
-    try:
-        return model.from_json(orjson.dumps(found.get("status") or {}))
-    except ValidationError:
-        return model()
-
-
-def condition(
-    kind: str, before: Sequence[Condition], *, holds: bool, reason: str, message: str, now: float
-) -> Condition:
-    """A condition; it bears the time at which it came to hold, or ceased to."""
-    status = Truth.TRUE if holds else Truth.FALSE
-    same = (each for each in before if each.type == kind and each.status is status)
-    since = next((each.last_transition_time for each in same), moment(now))
-    return Condition(
-        type=kind, status=status, reason=reason, message=message[:MOST_MESSAGE], last_transition_time=since
-    )
 
 
 def function_status(found: Manifest, verdict: Verdict, sight: Sight, now: float) -> FunctionStatus:
@@ -164,11 +139,6 @@ def coarse(seconds: float) -> int:
     whole = max(0, int(seconds))
     step = next((step for bound, step in _STEPS if whole < bound), 60)
     return whole - whole % step
-
-
-def moment(now: float) -> str:
-    """As Kubernetes writes a time."""
-    return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def is_urgent(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:

@@ -8,7 +8,6 @@ schedules no pod and runs none: `bind` and deletions with `grace_seconds=0` play
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from datetime import UTC, datetime
 from typing import Any
 
 from headrace.kube import objects
@@ -25,6 +24,7 @@ from headrace.model.errors import (
     NotFoundError,
     TransientError,
 )
+from headrace.model.status import moment
 
 Admission = Callable[[str, Kind, Manifest | None, Manifest | None], str | None]
 
@@ -312,4 +312,4 @@ class MemoryKube:
                 self._write(kind, stored, objects.without_owner(stored.manifest, owner))
 
     def _moment(self) -> str:
-        return datetime.fromtimestamp(self._now(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return moment(self._now())

@@ -1,14 +1,26 @@
 """What the platform tells of its objects: the `status` that Kubernetes shows beside what was asked for."""
 
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from headrace.model.value import StoredValue
 
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]  # RFC 3339, in UTC
 Count = Annotated[int, Field(ge=0)]
+
+
+def moment(seconds: float) -> Moment:
+    """Seconds since the epoch as Kubernetes writes a time."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+MOST_MESSAGE = 4000  # of what Kubernetes allows 32,768
+Told = TypeVar("Told", bound=StoredValue)
 
 READY = "Ready"
 WORKERS_FAILING = "WorkersFailing"
@@ -72,3 +84,23 @@ class GpuServerStatus(StoredValue):
 
     observed_generation: Count = Field(default=0, description="the generation that was last looked at")
     conditions: tuple[Condition, ...] = Field(default=(), description="whether it serves, or why not")
+
+
+def told(found: Mapping[str, Any], model: type[Told]) -> Told:
+    """The status that an object bears; an empty one where it bears none, or what we did not write."""
+    try:
+        return model.from_json(json.dumps(found.get("status") or {}))
+    except ValidationError:
+        return model()
+
+
+def condition(
+    kind: str, before: Sequence[Condition], *, holds: bool, reason: str, message: str, now: float
+) -> Condition:
+    """A condition; it bears the time at which it came to hold, or ceased to."""
+    status = Truth.TRUE if holds else Truth.FALSE
+    same = (each for each in before if each.type == kind and each.status is status)
+    since = next((each.last_transition_time for each in same), moment(now))
+    return Condition(
+        type=kind, status=status, reason=reason, message=message[:MOST_MESSAGE], last_transition_time=since
+    )

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -11,6 +10,7 @@ from headrace.manifests.gpu_slices import Silence, resource_slice, slice_name
 from headrace.model.gpu_server import GpuServer
 from headrace.model.labels import GPU_DRIVER
 from headrace.model.quantity import parse_quantity
+from headrace.model.status import moment
 from headrace.placement.remoting import misfit
 
 Manifest = Mapping[str, Any]
@@ -58,7 +58,7 @@ def _stays(server: GpuServer | None) -> bool:
 
 def _of_server(server: GpuServer, standing: Standing, found: Manifest | None) -> Iterable[Action]:
     since = standing.silent_since
-    silence = Silence(_moment(since)) if since is not None else None
+    silence = Silence(moment(since)) if since is not None else None
     if found is None:
         yield Action(Step.CREATE, resource_slice(server, generation=1, silence=silence))
         return
@@ -83,7 +83,3 @@ def _meaning(part: Any, name: str = "") -> Any:  # noqa: ANN401  (JSON has no na
     if name in _AMOUNTS or name == "validValues":
         return parse_quantity(str(part))
     return part
-
-
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
