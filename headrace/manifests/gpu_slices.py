@@ -145,12 +145,13 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What an allocated claim holds of one GPU."""
+    """What an allocated claim holds of one GPU, by which of its requests."""
 
     server: str
     number: int
     memory_bytes: int
     share: str = ""
+    request: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +209,5 @@ def held_by(claim: Manifest) -> Held | None:
 
 def _grant(result: Manifest) -> Grant:
     taken = (result.get("consumedCapacity") or {}).get(MEMORY, "0")
-    return Grant(
-        result["pool"], device_number(result["device"]), parse_bytes(taken), result.get("shareID") or ""
-    )
+    number, share = device_number(result["device"]), result.get("shareID") or ""
+    return Grant(result["pool"], number, parse_bytes(taken), share, result["request"])

@@ -149,7 +149,7 @@ def allocated(driver: str = "gpu.headrace.dev", **status: Any) -> dict[str, Any]
 def test_an_allocated_claim_tells_what_it_holds_and_for_whom():
     claim = allocated(reservedFor=[{"resource": "pods", "name": "echo-0", "uid": "p"}])
     assert held_in([claim]) == (
-        Held("lab", "echo-1", "u", (Grant("gpu1", 1, 4 * GIB, "b0f5"),), ("echo-0",)),
+        Held("lab", "echo-1", "u", (Grant("gpu1", 1, 4 * GIB, "b0f5", "gpu"),), ("echo-0",)),
     )
 
 

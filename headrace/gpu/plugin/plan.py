@@ -74,45 +74,36 @@ def check_identity(claim: Manifest, asked: Reference) -> None:
         )
 
 
-def servers_of(claim: Manifest, asked: Reference) -> Sequence[str]:
-    """The servers whose GPUs it was granted. Raises RejectedError where there is none of ours."""
+def grants_of(claim: Manifest, asked: Reference) -> Sequence[Grant]:
+    """The GPUs that it was granted. Raises RejectedError where there is none of ours."""
     held = held_by(claim)
     if held is None:
         raise RejectedError(
             f"{asked.told}: found no GPU of {GPU_DRIVER} in its allocation; allocate it first"
         )
-    return list(dict.fromkeys(grant.server for grant in held.grants))
+    return held.grants
 
 
-def plan(claim: Manifest, asked: Reference, servers: Mapping[str, GpuServer]) -> Preparation:
+def plan(grants: Sequence[Grant], asked: Reference, servers: Mapping[str, GpuServer]) -> Preparation:
     """What is to be prepared. Raises RejectedError for GPUs of different backends: a container has one."""
-    results = [each for each in _results(claim) if each["driver"] == GPU_DRIVER]
-    held = held_by(claim)
-    grants = held.grants if held is not None else ()
     kinds = {servers[grant.server].spec.backend for grant in grants}
     if len(kinds) != 1:
         raise RejectedError(
-            f"{asked.told}: found backends {', '.join(sorted(kinds)) or 'none'}, allowed one; constrain the "
-            f"claim by matchAttribute {GPU_DRIVER}/backend"
+            f"{asked.told}: found backends {', '.join(sorted(kinds))}, allowed one; constrain the claim by "
+            f"matchAttribute {GPU_DRIVER}/backend"
         )
     granted = tuple(
-        _granted(index, result["request"], grant, servers[grant.server], asked)
-        for index, (result, grant) in enumerate(zip(results, grants, strict=True))
+        _granted(index, grant, servers[grant.server], asked) for index, grant in enumerate(grants)
     )
     return Preparation(
         namespace=asked.namespace, name=asked.name, uid=asked.uid, backend=kinds.pop(), granted=granted
     )
 
 
-def _results(claim: Manifest) -> Sequence[Manifest]:
-    found: Sequence[Manifest] = claim["status"]["allocation"]["devices"]["results"]
-    return found
-
-
-def _granted(index: int, request: str, grant: Grant, server: GpuServer, asked: Reference) -> Granted:
+def _granted(index: int, grant: Grant, server: GpuServer, asked: Reference) -> Granted:
     """Of one that was chosen among alternatives a container names the request alone: `gpu/large` is `gpu`."""
     return Granted(
-        request=request.partition("/")[0],
+        request=grant.request.partition("/")[0],
         share=grant.share,
         server=server.name,
         address=server.spec.address,

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from headrace.catalog.deployed import gpu_server_of
 from headrace.gpu.backends.port import Injection, RemoteBackend
-from headrace.gpu.plugin.plan import Preparation, Reference, check_identity, plan, servers_of
+from headrace.gpu.plugin.plan import Preparation, Reference, check_identity, grants_of, plan
 from headrace.kube.kinds import GPU_SERVERS, RESOURCE_CLAIMS
 from headrace.kube.port import Kube
 from headrace.model.errors import HeadraceError, NotFoundError, RejectedError
@@ -99,8 +99,9 @@ class Preparer:
     async def _planned(self, asked: Reference) -> Preparation:
         claim = await self._kube.get(RESOURCE_CLAIMS, asked.name, namespace=asked.namespace)
         check_identity(claim, asked)
-        servers = {name: await self._server(name, asked) for name in servers_of(claim, asked)}
-        return plan(claim, asked, servers)
+        grants = grants_of(claim, asked)
+        names = dict.fromkeys(grant.server for grant in grants)
+        return plan(grants, asked, {name: await self._server(name, asked) for name in names})
 
     async def _server(self, name: str, asked: Reference) -> GpuServer:
         try:
