@@ -13,10 +13,8 @@ import typer
 
 from headrace.catalog.folder import FILE_NAME, Examined, examine, function_folders
 from headrace.catalog.pools import load_gpu_ground
-from headrace.kube.lightkube import LightKube
+from headrace.connect.gpus import gpu_objects
 from headrace.model.cycles import Cycle, find_cycles
-from headrace.model.settings import KubernetesSettings
-from headrace.operations.gpus import read_objects
 from headrace.placement.inventory import Inventory, inventory_of
 from headrace.placement.ways import Choice, choose_way
 
@@ -69,16 +67,7 @@ def _inventory(gpus: Path | None, kubeconfig: Path | None) -> Inventory | None:
     """What the cluster has, where it is told; a file goes before a cluster."""
     if gpus is not None:
         return inventory_of(*load_gpu_ground(gpus))
-    return None if kubeconfig is None else asyncio.run(_seen(kubeconfig))
-
-
-async def _seen(kubeconfig: Path) -> Inventory:
-    place = KubernetesSettings(namespace="", platform_namespace="", kubeconfig=str(kubeconfig.resolve()))
-    kube = LightKube.of(place)
-    try:
-        return (await read_objects(kube)).inventory
-    finally:
-        await kube.close()
+    return None if kubeconfig is None else asyncio.run(gpu_objects(kubeconfig)).inventory
 
 
 def _ways(examined: Examined, inventory: Inventory) -> Mapping[str, Choice]:

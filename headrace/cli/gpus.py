@@ -9,9 +9,8 @@ from rich.text import Text
 
 from headrace.cli.options import Json, Kubeconfig
 from headrace.cli.output import out, print_json
-from headrace.kube.lightkube import LightKube
-from headrace.model.settings import KubernetesSettings
-from headrace.operations.gpus import Gpus, LocalOffer, ServerState, Use, gpus_of, read_objects
+from headrace.connect.gpus import gpu_objects
+from headrace.operations.gpus import Gpus, LocalOffer, ServerState, Use, gpus_of
 from headrace.placement.ways import gibibytes
 
 BAR = 20  # characters
@@ -24,19 +23,11 @@ def gpus(kubeconfig: Kubeconfig, *, as_json: Json = False) -> None:
     resource slices and allocated claims. It needs the right to read pools, nodes, pods, GPU servers, slices
     and claims. No other kubeconfig than the one named is read.
     """
-    found = asyncio.run(_read(str(kubeconfig.resolve())))
+    found = gpus_of(asyncio.run(gpu_objects(kubeconfig)))
     if as_json:
         print_json(found)
     else:
         out().print(Group(*shown(found)))
-
-
-async def _read(kubeconfig: str) -> Gpus:
-    kube = LightKube.of(KubernetesSettings(namespace="", platform_namespace="", kubeconfig=kubeconfig))
-    try:
-        return gpus_of(await read_objects(kube))
-    finally:
-        await kube.close()
 
 
 def shown(found: Gpus) -> Iterator[Table | Text]:

@@ -67,11 +67,12 @@ class Parts:
         owner, function, place = deployed.owner, deployed.function, self._world.kubernetes
         await self._ensure_stream(function)
         await self._ensure_sealed(CONFIG_MAPS, config_map(function, deployed.digest, owner), owner)
-        if takes_remote(function, place):
+        remote = takes_remote(function, place)
+        if remote:
             template = claim_template(function, deployed.digest, owner)
             await self._ensure_sealed(RESOURCE_CLAIM_TEMPLATES, template, owner)
         await self._ensure(SERVICE_ACCOUNTS, service_account(owner))
-        networks = place.gpu_networks if takes_remote(function, place) else ()
+        networks = place.gpu_networks if remote else ()
         policy = network_policy(owner, self._reaches, place, networks)
         await self._ensure(NETWORK_POLICIES, policy)
         waits = [await self._bucket(logical) for logical in bucket_names(function)]

@@ -115,8 +115,7 @@ async def _items(kube: Kube, kind: Kind) -> Sequence[Manifest]:
 
 def gpus_of(found: Objects) -> Gpus:
     """What there is, in the order of names. Pure."""
-    pools = sorted(sound(found.pools, pool_of), key=lambda pool: pool.name)
-    offers = inventory_of(pools, ()).local
+    offers = inventory_of(sound(found.pools, pool_of), ()).local
     servers = sorted(sound(found.servers, gpu_server_of), key=lambda server: server.name)
     published, held = published_in(found.slices), held_in(found.claims)
     conditions = {each["metadata"]["name"]: each for each in found.servers}

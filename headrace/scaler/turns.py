@@ -54,7 +54,7 @@ def _givers(
     """The fewest workers of one node that make room for one of the function; none where that can't be."""
     working = [worker for worker in snapshot.workers if worker.busy and worker.name not in leaving]
     givers = _giving(snapshot, function, working, now)
-    if not _finds_gpu(snapshot, function, leaving):
+    if function.way.claim is not None and not _finds_gpu(snapshot, function, leaving):
         return _remote_givers(snapshot, function, givers, leaving)
     capacity = {pool.name: pool.capacity for pool in snapshot.pools if pool.name in function.pools}
     requests = {each.name: each.request for each in snapshot.functions}
