@@ -6,21 +6,18 @@ from typing import Any
 import yaml
 
 from headrace.model.gpu_sharing import Sharing
-from headrace.model.labels import API_VERSION
 from headrace.model.pool import NodePoolSpec
 from headrace.model.resources import GPU
 from infra import names
 from infra.manifests.parts import (
     Amounts,
     Manifest,
-    container_security,
     deployment,
     metadata,
-    probes,
     pull_secrets,
+    service_container,
     service_pod,
 )
-from infra.manifests.services import HEALTH_PORT
 from infra.settings import DevicePlugin, RemoteGpus, StackSettings
 
 STATE, CDI = "/var/lib/headrace/gpu", "/var/run/cdi"
@@ -29,29 +26,12 @@ PLUGIN_AMOUNTS = Amounts(cpu="10m", memory="96Mi", most_memory="192Mi")
 DEFAULT = "default"  # of the device plugin's configuration, for nodes without the label
 
 
-def server(name: str, gpus: RemoteGpus) -> Manifest:
-    """A GpuServer, with what its author wrote and no defaults."""
-    return {
-        "apiVersion": API_VERSION,
-        "kind": "GpuServer",
-        "metadata": {"name": name, "labels": names.labels(names.PUBLISHER)},
-        "spec": gpus.servers[name].model_dump(mode="json", by_alias=True, exclude_unset=True),
-    }
-
-
 def publisher(stack: StackSettings, gpus: RemoteGpus) -> Manifest:
     """It has no settings document: neither queue nor store are its business."""
     component = names.PUBLISHER
-    container = {
-        "name": component,
-        "image": stack.headrace_image,
-        "command": ["python", "-m", "headrace.gpu.publisher"],
-        "args": ["--namespace", stack.namespace],
-        "ports": [{"name": "http", "containerPort": HEALTH_PORT}],
-        "resources": PUBLISHER_AMOUNTS.manifest,
-        "securityContext": container_security(),
-        **probes(live="/healthz", ready="/readyz", port="http"),
-    }
+    args = ["--namespace", stack.namespace]
+    image, module = stack.headrace_image, "headrace.gpu.publisher"
+    container = service_container(component, image, module, args=args, amounts=PUBLISHER_AMOUNTS)
     pull, static_pools = stack.image_pull_secrets, stack.static_pools
     pod = service_pod(component, container, static_pools=static_pools, pull=pull)
     return deployment(component, stack.namespace, replicas=gpus.replicas, pod=pod)
@@ -89,17 +69,11 @@ def plugin(stack: StackSettings, gpus: RemoteGpus) -> Manifest:
 def _plugin_container(stack: StackSettings, gpus: RemoteGpus) -> Manifest:
     protocol = ["--rcuda-protocol", gpus.rcuda.protocol] if gpus.rcuda.protocol else []
     clients = ["--rcuda", gpus.rcuda.folder, "--lupine", gpus.lupine, *protocol]
-    return {
-        "name": names.GPU_PLUGIN,
-        "image": stack.headrace_image,
-        "command": ["python", "-m", "headrace.gpu.plugin"],
-        "args": ["--kubelet", gpus.kubelet, "--cdi", CDI, "--state", STATE, *clients],
-        "ports": [{"name": "http", "containerPort": HEALTH_PORT}],
-        "resources": PLUGIN_AMOUNTS.manifest,
-        "securityContext": container_security(),
-        **probes(live="/healthz", ready="/readyz", port="http"),
-        "volumeMounts": [{"name": name, "mountPath": path} for name, path in _folders(gpus).items()],
-    }
+    args = ["--kubelet", gpus.kubelet, "--cdi", CDI, "--state", STATE, *clients]
+    image, module = stack.headrace_image, "headrace.gpu.plugin"
+    container = service_container(names.GPU_PLUGIN, image, module, args=args, amounts=PLUGIN_AMOUNTS)
+    mounts = [{"name": name, "mountPath": path} for name, path in _folders(gpus).items()]
+    return {**container, "volumeMounts": mounts}
 
 
 def _folders(gpus: RemoteGpus) -> Mapping[str, str]:

@@ -6,11 +6,13 @@ from typing import Any
 
 import pulumi
 
-from headrace.model.labels import POOL
+from headrace.model.labels import API_VERSION, POOL
+from headrace.model.value import Value
 from infra import names
 
 Manifest = dict[str, Any]
 
+HEALTH_PORT = 8081
 USER = 65532  # no user of any image
 PRIORITY, WORKER_PRIORITY = names.own("platform"), names.own(names.WORKER)
 SETTINGS_MARK = "headrace.dev/settings"  # on a pod: changes with the secrets that its programs read at start
@@ -167,6 +169,32 @@ def deployment(
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
             "template": {"metadata": {"labels": names.labels(component), **annotations}, "spec": pod},
         },
+    }
+
+
+def service_container(
+    name: str, image: str, module: str, *, args: Sequence[str], amounts: Amounts, port: int = HEALTH_PORT
+) -> Manifest:
+    """A container that runs one of Headrace's own programs, which answers the kubelet at `http`."""
+    return {
+        "name": name,
+        "image": image,
+        "command": ["python", "-m", module],
+        "args": list(args),
+        "ports": [{"name": "http", "containerPort": port}],
+        "resources": amounts.manifest,
+        "securityContext": container_security(),
+        **probes(live="/healthz", ready="/readyz", port="http"),
+    }
+
+
+def written(kind: str, name: str, component: str, spec: Value) -> Manifest:
+    """An object of Headrace's own kinds, with what its author wrote and no defaults."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": kind,
+        "metadata": {"name": name, "labels": names.labels(component)},
+        "spec": spec.model_dump(mode="json", by_alias=True, exclude_unset=True),
     }
 
 

@@ -11,16 +11,16 @@ from infra import names
 from infra.access import Access, Rule
 from infra.manifests import parts
 from infra.manifests.parts import (
+    HEALTH_PORT,
     SETTINGS_MARK,
     Amounts,
     Manifest,
-    container_security,
     metadata,
-    probes,
+    service_container,
     service_pod,
 )
 
-RECEIVER_PORT, HEALTH_PORT = 8080, 8081
+RECEIVER_PORT = 8080
 MODULES: Mapping[str, str] = {
     names.RECEIVER: "headrace.events",
     names.SCALER: "headrace.scaler",
@@ -70,16 +70,14 @@ def _pod(workload: Workload) -> Manifest:
 
 
 def _container(workload: Workload) -> Manifest:
+    name = workload.name
+    args = ["--settings", f"{SETTINGS}/{SETTINGS_KEY}"]
+    made = service_container(
+        name, workload.image, MODULES[name], args=args, amounts=AMOUNTS[name], port=workload.port
+    )
     return {
-        "name": workload.name,
-        "image": workload.image,
-        "command": ["python", "-m", MODULES[workload.name]],
-        "args": ["--settings", f"{SETTINGS}/{SETTINGS_KEY}"],
+        **made,
         "env": [{"name": "PYTHONDONTWRITEBYTECODE", "value": "1"}],  # its root can't be written
-        "ports": [{"name": "http", "containerPort": workload.port}],
-        "resources": AMOUNTS[workload.name].manifest,
-        "securityContext": container_security(),
-        **probes(live="/healthz", ready="/readyz", port="http"),
         "volumeMounts": [
             {"name": "settings", "mountPath": SETTINGS, "readOnly": True},
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  (in a pod of one program)

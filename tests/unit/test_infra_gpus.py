@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from infra import access, names
 from infra.manifests import gpus as manifests
+from infra.manifests.parts import written
 from infra.settings import StackSettings
 
 POOLS = {
@@ -123,7 +124,8 @@ def test_the_plugin_may_do_what_it_needs_with_the_node_and_no_more():
 def test_a_server_is_declared_as_it_was_written():
     made = stack(remoteGpus=REMOTE)
     assert made.remote_gpus is not None
-    assert manifests.server("gpu1", made.remote_gpus)["spec"] == REMOTE["servers"]["gpu1"]
+    declared = written("GpuServer", "gpu1", names.PUBLISHER, made.remote_gpus.servers["gpu1"])
+    assert declared["spec"] == REMOTE["servers"]["gpu1"]
 
 
 def test_rights_are_the_least():

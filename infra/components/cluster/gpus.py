@@ -10,7 +10,7 @@ from infra.manifests import gpus as manifests
 from infra.manifests import network, services
 from infra.manifests.ground import open_namespace
 from infra.manifests.network import denial
-from infra.manifests.parts import Manifest, disruption_budget
+from infra.manifests.parts import Manifest, disruption_budget, written
 from infra.objects import Ground, declare
 from infra.settings import RemoteGpus, StackSettings
 
@@ -33,7 +33,7 @@ class Gpus(pulumi.ComponentResource):
         ground = args.ground.under(self, *args.ground.after)
         declare(ground, device_class())
         for server in sorted(args.gpus.servers):
-            declare(ground, manifests.server(server, args.gpus))
+            declare(ground, written("GpuServer", server, names.PUBLISHER, args.gpus.servers[server]))
         self._create_publisher(ground, args.ground)
         self._create_plugin(ground, args.ground)
         self.register_outputs({})

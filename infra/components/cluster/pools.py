@@ -5,10 +5,8 @@ from dataclasses import dataclass
 
 import pulumi
 
-from headrace.model.labels import API_VERSION
 from headrace.model.pool import NodePoolSpec
-from infra import names
-from infra.manifests.parts import Manifest
+from infra.manifests.parts import written
 from infra.objects import Ground, declare
 
 
@@ -27,15 +25,5 @@ class Pools(pulumi.ComponentResource):
         super().__init__("headrace:cluster:Pools", name, None, opts)
         ground = args.ground.under(self, *args.ground.after)
         for pool in sorted(args.pools):
-            declare(ground, manifest(pool, args.pools[pool]))
+            declare(ground, written("NodePool", pool, "pools", args.pools[pool]))
         self.register_outputs({})
-
-
-def manifest(name: str, spec: NodePoolSpec) -> Manifest:
-    """The object of a pool, with what its author wrote and no defaults."""
-    return {
-        "apiVersion": API_VERSION,
-        "kind": "NodePool",
-        "metadata": {"name": name, "labels": names.labels("pools")},
-        "spec": spec.model_dump(mode="json", by_alias=True, exclude_unset=True),
-    }
