@@ -35,31 +35,36 @@ class RemoteRooms:
 
     def fitting(self, claim: GpuClaim, servers: Collection[str], most: int) -> int:
         """How many such claims find room on these servers, `most` at most; nothing is taken."""
-        taken: list[Sequence[Place]] = []
-        while len(taken) < most and (places := self._first(claim, servers)):
-            for place in places:
-                self._put(place, claim, 1)
-            taken.append(places)
-        for places in taken:
+        placed = self._place(claim, servers, most)
+        for places in placed:
             for place in places:
                 self._put(place, claim, -1)
-        return len(taken)
+        return len(placed)
 
     def take(self, claim: GpuClaim, servers: Collection[str], claims: int) -> None:
         """Place so many; those that find no room are left out."""
-        for _ in range(claims):
-            for place in self._first(claim, servers):
-                self._put(place, claim, 1)
+        self._place(claim, servers, claims)
 
-    def _first(self, claim: GpuClaim, servers: Collection[str]) -> Sequence[Place]:
-        """The GPUs of one claim, each another; none where they do not suffice."""
-        found: list[Place] = []
-        for place, room in self._rooms.items():
-            if room.server in servers and self._has(place, _needed(claim, room)):
-                found.append(place)
-                if len(found) == claim.count:
-                    return found
-        return ()
+    def _place(self, claim: GpuClaim, servers: Collection[str], most: int) -> Sequence[Sequence[Place]]:
+        """The GPUs of each claim that finds room, each another.
+
+        A GPU without room has none for a later claim of the same kind either: each is passed over once.
+        """
+        allowed, placed = frozenset(servers), list[Sequence[Place]]()
+        open_places = [place for place in reversed(self._rooms) if place[0] in allowed]
+        while len(placed) < most:
+            found: list[Place] = []
+            while open_places and len(found) < claim.count:
+                place = open_places.pop()
+                if self._has(place, _needed(claim, self._rooms[place])):
+                    found.append(place)
+            if len(found) < claim.count:
+                break
+            for place in found:
+                self._put(place, claim, 1)
+            placed.append(found)
+            open_places.extend(reversed(found))
+        return placed
 
     def _has(self, place: Place, needed: int) -> bool:
         return self._sessions[place] > 0 and 0 < needed <= self._bytes[place]
