@@ -128,7 +128,8 @@ async def upload(stack: Stack, function: str, key: str, body: bytes | Path) -> s
 async def ending(stack: Stack, function: str, task: str, seconds: float = 60.0) -> Record | FailureRecord:
     """The task's record, once it is there and the queue has let the task go."""
     deadline = time.monotonic() + seconds
-    while task in await stack.queue.ids(function) or not await exists(stack, record_key(function, task)):
+    # The record first: a task that has not come yet is not in the queue either.
+    while not await exists(stack, record_key(function, task)) or task in await stack.queue.ids(function):
         assert time.monotonic() < deadline, f"task {task} of {function} did not end"
         await asyncio.sleep(0.1)
     return read_record(await stack.storage.read("headrace", record_key(function, task)))
