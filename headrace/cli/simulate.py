@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from headrace.catalog.folder import load_folder
 from headrace.catalog.pools import load_pools
+from headrace.cli.drawing import drawing, needed_extra
 from headrace.cli.options import Json
 from headrace.cli.output import err, out, print_json
 from headrace.cli.simulate_words import answer, optimum_of, table_of
@@ -18,7 +19,7 @@ from headrace.model.function import Function
 from headrace.scaler.settings import ScalerSettings
 from headrace.scaler.simulation.generators import WORKLOADS
 from headrace.scaler.simulation.policies import POLICIES
-from headrace.scaler.simulation.report import Report, Run
+from headrace.scaler.simulation.report import Report
 from headrace.scaler.simulation.scenario import Faults, given_to
 from headrace.scaler.simulation.trace import Trace, read_trace
 
@@ -84,9 +85,10 @@ def simulate(
 
     The decisions are those of the running scaler, on virtual time. It needs headrace[simulate].
     """
-    with needed_extra():
+    with needed_extra("simulate"):
         from headrace.scaler.simulation.compare import Case, compare  # noqa: PLC0415  (needs the extra)
-    draw = drawing(plot) if plot is not None else None
+        from headrace.scaler.simulation.plot import picture  # noqa: PLC0415  (needs the extra)
+    draw = drawing(plot, picture) if plot is not None else None
     installed = [each.function for each in load_folder(functions)]
     case = Case(
         str(trace or workload),
@@ -134,41 +136,6 @@ def traces_of(
             f"--workload: found {workload!r}, allowed {', '.join(WORKLOADS)}; name one of them"
         )
     return lambda seed: given_to(make(seed), functions)
-
-
-@contextmanager
-def needed_extra() -> Iterator[None]:
-    """What is imported within needs the extra `simulate`. Raises ConfigurationError where it is missing."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] == "headrace":
-            raise
-        raise ConfigurationError(
-            f"`headrace simulate` needs the package {error.name!r}, which is not installed; "
-            "install headrace[simulate]"
-        ) from error
-
-
-def drawing(path: Path) -> Callable[[Run], None]:
-    """Draws a run into the file. Raises ConfigurationError for a file of another kind, before any run."""
-    with needed_extra():
-        from headrace.scaler.simulation.plot import Picture, picture  # noqa: PLC0415  (needs the extra)
-    kinds = {f".{kind}": kind for kind in Picture}
-    if path.suffix.lower() not in kinds:
-        raise ConfigurationError(
-            f"--plot {path}: found the suffix {path.suffix!r}, allowed {', '.join(kinds)}; rename it"
-        )
-
-    def draw(run: Run) -> None:
-        try:
-            path.write_bytes(picture(run, kinds[path.suffix.lower()]))
-        except OSError as error:
-            raise ConfigurationError(
-                f"--plot {path}: can't be written ({error.strerror}); name a file in a folder that is there"
-            ) from error
-
-    return draw
 
 
 @contextmanager

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from headrace.cli.simulate import needed_extra, simulate
+from headrace.cli.drawing import needed_extra
+from headrace.cli.simulate import simulate
 from headrace.cli.simulate_words import amount, answer, optimum_of, time_span
 from headrace.model.errors import ConfigurationError
 from headrace.model.function import Function
@@ -408,13 +409,13 @@ def test_a_wrong_option_is_told(checkout, arguments, message):
 def test_a_missing_package_is_named_with_the_extra_that_brings_it():
     with (
         pytest.raises(ConfigurationError, match=r"'module_that_nobody_has'.*headrace\[simulate\]"),
-        needed_extra(),
+        needed_extra("simulate"),
     ):
         importlib.import_module("module_that_nobody_has")
 
 
 def test_a_missing_module_of_our_own_is_a_defect():
-    with pytest.raises(ModuleNotFoundError), needed_extra():
+    with pytest.raises(ModuleNotFoundError), needed_extra("simulate"):
         importlib.import_module("headrace.nothing")
 
 

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headrace.files.picture import Picture
 from headrace.scaler.simulation.optimum.cost import Proof
 from headrace.scaler.simulation.outcome import Moment, Outcome, Waits
-from headrace.scaler.simulation.plot import COLUMNS, Axis, Picture, picture
+from headrace.scaler.simulation.plot import COLUMNS, Axis, picture
 from headrace.scaler.simulation.report import Method, Run, Yardstick
 
 

@@ -6,7 +6,6 @@ Needs the extra `simulate`. Colours are those of Okabe and Ito, which differ for
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from io import BytesIO
 from itertools import chain, pairwise
 
@@ -18,6 +17,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from headrace.files.picture import Picture
 from headrace.scaler.simulation.optimum.cost import Proof
 from headrace.scaler.simulation.outcome import Moment, Outcome
 from headrace.scaler.simulation.report import Run, Yardstick
@@ -39,13 +39,6 @@ OTHERS = (
 )
 
 Floats = NDArray[np.float64]
-
-
-class Picture(StrEnum):
-    """What is written; the file's suffix names it."""
-
-    SVG = "svg"
-    PNG = "png"
 
 
 @dataclass(frozen=True, slots=True)
