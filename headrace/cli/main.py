@@ -66,6 +66,10 @@ COMMANDS = (
         "headrace gpus --kubeconfig cluster.yaml",
     ),
     Entry(
+        "gpu", "headrace.cli.gpu", "app",
+        "Compare a cluster's ways to GPUs, by your own files.",
+    ),
+    Entry(
         "logs", "headrace.cli.logs", "logs",
         "Print what a function printed while it worked a file.",
         "headrace logs echo echo/a.dcm",

@@ -55,7 +55,7 @@ def uploads_to(paths: Sequence[Path], target: Location) -> tuple[Upload, ...]:
     if len(paths) == 1 and paths[0].is_file() and target.key and not target.key.endswith("/"):
         return (Upload(paths[0], target.bucket, target.key),)
     folder = target.key if not target.key or target.key.endswith("/") else f"{target.key}/"
-    return tuple(Upload(path, target.bucket, folder + name) for path, name in _files(paths))
+    return tuple(Upload(path, target.bucket, folder + name) for path, name in files_of(paths))
 
 
 def uploads_for(
@@ -67,7 +67,7 @@ def uploads_for(
     """
     sources = stack.inputs(stack.find(function))
     found = []
-    for path, name in _files(paths):
+    for path, name in files_of(paths):
         places = [(bucket, source, source.prefix + folder + name) for bucket, source in sources]
         fitting = [
             Upload(path, bucket, key)
@@ -83,7 +83,7 @@ def uploads_for(
     return tuple(found)
 
 
-def _files(paths: Sequence[Path]) -> list[tuple[Path, str]]:
+def files_of(paths: Sequence[Path]) -> list[tuple[Path, str]]:
     """Files with their names, those of a folder with their path in it. Raises ConfigurationError."""
     found = [pair for path in paths for pair in _below(path)]
     names: dict[str, Path] = {}

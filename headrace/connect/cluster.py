@@ -49,7 +49,7 @@ async def connected(options: ClusterOptions) -> AsyncIterator[Settings]:
             settings = await _forwarded(settings_of(secret), options, closing)
             _write(settings, secret, options.state)
             closing.callback(options.state.fall_silent)
-            follower = Follower(kube, settings, _place(settings), options.state)
+            follower = Follower(kube, settings, place_of(settings), options.state)
             await closing.enter_async_context(follower.following())
             yield settings
 
@@ -70,7 +70,8 @@ def _check_folder(state: StateDirectory) -> None:
         )
 
 
-def _place(settings: Settings) -> KubernetesSettings:
+def place_of(settings: Settings) -> KubernetesSettings:
+    """The namespaces of a connected stack. Raises ConfigurationError where it names none."""
     if settings.kubernetes is None:
         raise ConfigurationError(f"secret {OPERATOR_SECRET} names no namespaces; deploy the platform again")
     return settings.kubernetes

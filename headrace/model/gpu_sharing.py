@@ -42,6 +42,11 @@ def resource_of_profile(profile: str) -> str:
     return f"{VENDOR}mig-{profile}"
 
 
+def profile_of_resource(resource: str) -> str:
+    """The MIG profile of such a resource."""
+    return resource.removeprefix(f"{VENDOR}mig-")
+
+
 class Sharing(Value):
     """How each GPU is shared out: exactly one of the three."""
 

@@ -70,3 +70,9 @@ def mark_of(task_id: str, attempt: str) -> str:
 def bucket_key(real: str) -> str:
     """The note that the platform made a bucket of the store, by the store's name."""
     return f"{BUCKETS}/{real}"
+
+
+def prefixes_of(function: str) -> tuple[str, ...]:
+    """What the keys of all that is kept of a function begin with."""
+    areas = (RECORDS, FAILURES, STAGING, NOTES, LOGS, HISTORY, REPLAYS, RUNS)
+    return (*(f"{area}/{function}/" for area in areas), function_key(function))

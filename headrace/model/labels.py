@@ -13,6 +13,7 @@ GPU_WAY = (
 POOL = f"{GROUP}/pool"  # the pool's name: on nodes, and on the pods that run there
 # By which NVIDIA's device plugin finds the part of its configuration that a node follows.
 DEVICE_PLUGIN_CONFIG = "nvidia.com/device-plugin.config"
+ASSESSMENT = f"{GROUP}/assessment"  # the id of the comparison that copies of functions, and a bucket, are for
 PART_OF = "app.kubernetes.io/part-of"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 COMPONENT = "app.kubernetes.io/component"  # worker, receiver, scaler, controller, queue, store

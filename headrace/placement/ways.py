@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from headrace.model.function import Access, Function, Gpu, Isolation, Toleration
-from headrace.model.gpu_sharing import resource_of_profile
+from headrace.model.gpu_sharing import profile_of_resource, resource_of_profile
 from headrace.model.quantity import parse_bytes
 from headrace.model.resources import GPU, ResourceList
 from headrace.placement.inventory import Inventory, LocalGpus, Server
@@ -133,7 +133,7 @@ def _ways_by(access: Access, wish: Gpu, inventory: Inventory) -> Sequence[Way]:
     if access is Access.MIG and wish.profile is not None:
         named = [each for each in offers if each.resource == resource_of_profile(wish.profile)]
         if offers and not named:
-            there = ", ".join(sorted({each.resource.partition("mig-")[2] for each in offers}))
+            there = ", ".join(sorted({profile_of_resource(each.resource) for each in offers}))
             reason = f"no pool has profile {wish.profile}; there is {there}"
             return [Way(access=access, pools=(), reason=reason)]
         offers = named

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,8 +54,8 @@ class Server:
             raise TransientError("it does not answer")
         self.there.pop(seat.session, None)
 
-    async def sessions(self, address: str, port: int, *, seconds: float) -> Sequence[str] | None:
-        return list(self.there)
+    async def sessions(self, address: str, port: int, *, seconds: float) -> Mapping[str, float] | None:
+        return dict.fromkeys(self.there, 0.0)
 
 
 class Scene:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -154,7 +154,7 @@ class Servers:
 
     async def close(self, seat: Seat, *, seconds: float) -> None: ...
 
-    async def sessions(self, address: str, port: int, *, seconds: float) -> Sequence[str] | None:
+    async def sessions(self, address: str, port: int, *, seconds: float) -> Mapping[str, float] | None:
         return None
 
 

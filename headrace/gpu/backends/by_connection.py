@@ -1,6 +1,6 @@
 """Backends whose servers make a session with a client's first connection, and end it with the last."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from headrace.gpu.backends.port import Seat
 from headrace.health.connecting import connects
@@ -20,6 +20,6 @@ class ByConnection:
     async def close(self, seat: Seat, *, seconds: float) -> None:
         """See the port: it has gone with the container's connections."""
 
-    async def sessions(self, address: str, port: int, *, seconds: float) -> Sequence[str] | None:  # noqa: ARG002  (the port's)
+    async def sessions(self, address: str, port: int, *, seconds: float) -> Mapping[str, float] | None:  # noqa: ARG002  (the port's)
         """See the port: the server does not tell."""
         return None

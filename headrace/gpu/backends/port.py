@@ -24,6 +24,16 @@ class Seat:
     session: str
 
 
+def session_of(claim: str, index: int) -> str:
+    """The name of the session for a claim's (its uid) GPU of this index."""
+    return f"{claim}.{index}"
+
+
+def claim_of(session: str) -> str:
+    """The uid of the claim that a session is for."""
+    return session.rpartition(".")[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Mount:
     """A folder of the node that a container sees, read-only."""
@@ -68,8 +78,11 @@ class RemoteBackend(Protocol):
         """End the session, with all that it holds on the server; may be repeated. Raises TransientError."""
         ...
 
-    async def sessions(self, address: str, port: int, *, seconds: float) -> Sequence[str] | None:
-        """The sessions that are open; None where the server can't tell. Raises TransientError."""
+    async def sessions(self, address: str, port: int, *, seconds: float) -> Mapping[str, float] | None:
+        """The sessions that are open, and the seconds that its GPU has computed for each.
+
+        None where the server can't tell. Raises TransientError.
+        """
         ...
 
 

@@ -4,7 +4,7 @@ Sessions are made before the container starts and last until they are closed; th
 memory for each, and no more of them than it was told.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from headrace.gpu.backends.port import CLIENT, Injection, Seat, client_mount, common
@@ -54,6 +54,7 @@ class Stub:
         """See the port."""
         await control.close_session(seat.address, seat.port, session=seat.session, timeout=seconds)
 
-    async def sessions(self, address: str, port: int, *, seconds: float) -> Sequence[str] | None:
+    async def sessions(self, address: str, port: int, *, seconds: float) -> Mapping[str, float] | None:
         """See the port."""
-        return [each.session for each in await control.sessions(address, port, timeout=seconds)]
+        found = await control.sessions(address, port, timeout=seconds)
+        return {each.session: each.gpu_seconds for each in found}

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from headrace.gpu.backends.port import Seat
+from headrace.gpu.backends.port import Seat, session_of
 from headrace.manifests.gpu_slices import Grant, held_by
 from headrace.model.errors import RejectedError
 from headrace.model.gpu_server import Backend, GpuServer
@@ -110,5 +110,5 @@ def _granted(index: int, grant: Grant, server: GpuServer, asked: Reference) -> G
         port=server.spec.port,
         number=grant.number,
         memory_bytes=grant.memory_bytes,
-        session=f"{asked.uid}.{index}",
+        session=session_of(asked.uid, index),
     )

@@ -7,6 +7,8 @@ when it had no owner at two looks that are some time apart.
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from headrace.gpu.backends.port import claim_of
+
 GRACE_SECONDS = 60.0
 
 Session = tuple[str, str]  # a server, and the session's name
@@ -20,7 +22,7 @@ class Orphans:
 
     def seen(self, found: Iterable[Session], claims: Collection[str], now: float) -> "Orphans":
         """After a look at which sessions are open and which claims are allocated, by uid."""
-        orphans = (each for each in found if each[1].rpartition(".")[0] not in claims)
+        orphans = (each for each in found if claim_of(each[1]) not in claims)
         return Orphans({each: self.since.get(each, now) for each in orphans})
 
     def due(self, now: float, *, grace_seconds: float = GRACE_SECONDS) -> list[Session]:

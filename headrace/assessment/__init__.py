@@ -1,0 +1,1 @@
+"""Which way to a GPU pays: the same files by each way that a cluster has, measured and compared."""
