@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 import yaml
@@ -25,6 +26,7 @@ from tests.toolchain.running import ToolchainError
 
 PLATFORM, FUNCTIONS = "headrace", "headrace-functions"
 LOCAL_POOL = "local"
+NO_POOLS: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 SERVERS = {"nats": "headrace-test-nats", "seaweedfs": "headrace-test-seaweedfs"}
 PATIENCE_SECONDS = 180.0
 IDLE_SECONDS = 5
@@ -52,8 +54,10 @@ class Site:
     images: Mapping[str, str]
     folder: Path
 
-    def configure(self, *functions: str, **values: Any) -> None:
-        """What a person writes into the two stacks' files for this cluster."""
+    def configure(
+        self, *functions: str, pools: Mapping[str, Mapping[str, Any]] = NO_POOLS, **values: Any
+    ) -> None:
+        """What a person writes into the two stacks' files here. `pools`: beside the node's own."""
         cluster = {"kubeconfig": str(self.box.kubeconfig), "context": "box"}
         servers = {name: self.images[image] for name, image in SERVERS.items()}
         always = {"driver": "static", "capacity": {"cpu": "2", "memory": "8Gi"}, "minNodes": 1, "maxNodes": 1}
@@ -61,7 +65,7 @@ class Site:
         self.platform.configure(
             **cluster,
             images={"headrace": self.images["headrace"], **servers},
-            pools={LOCAL_POOL: always},
+            pools={LOCAL_POOL: always, **pools},
             network={"dns": [f"{name_server}/32"]},
             **values,
         )
@@ -105,13 +109,8 @@ class Site:
     def connected(self) -> Iterator["Commands"]:
         """`headrace connect` runs while the block does."""
         state, log = self.folder / f"connected-{time.monotonic_ns()}", self.folder / "connect.log"
-        environ = {**os.environ, "PATH": f"{self.box.bin}:{os.environ['PATH']}"}
         with log.open("ab") as output:
-            process = subprocess.Popen(
-                [str(Path(sys.executable).parent / "headrace"), "connect",
-                 "--kubeconfig", str(self.box.kubeconfig), "--state", str(state)],
-                stdout=output, stderr=output, env=environ,
-            )  # fmt: skip
+            process = self.begun("connect", "--state", str(state), output=output)
         try:
             wait_until(
                 lambda: (state / "settings.json").exists() or process.poll() is not None,
@@ -124,6 +123,15 @@ class Site:
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(20)
+
+    def begun(self, *arguments: str, output: IO[bytes]) -> "subprocess.Popen[bytes]":
+        """A command of `headrace` on the cluster, by its kubeconfig."""
+        return subprocess.Popen(
+            [str(Path(sys.executable).parent / "headrace"), *arguments,
+             "--kubeconfig", str(self.box.kubeconfig)],
+            stdout=output, stderr=subprocess.STDOUT,
+            env={**os.environ, "PATH": f"{self.box.bin}:{os.environ['PATH']}"},
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,9 @@ One cluster in a box, one node; Pulumi's own CLI, provider and file backend. The
 """
 
 import json
+import shutil
+import signal
+import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -34,6 +37,10 @@ from tests.toolchain.images.store import Images
 
 CLIPS = 6
 REMOTE = f"echo{COPY}"
+GPU_HOSTS = {
+    "driver": "static", "provides": "gpuServers", "capacity": {"cpu": "2", "memory": "4Gi"},
+    "minNodes": 1, "maxNodes": 1, "pricePerHour": 0.5,
+}  # fmt: skip
 OUTPUT = [{"bucket": "results", "prefix": f"{REMOTE}/"}]
 NAMES = ("headrace", "echo", "headrace-test-nats", "headrace-test-seaweedfs", "headrace-test-debian")
 PLAIN = {
@@ -79,9 +86,11 @@ def site(
     copy_function(found.functions, "echo", REMOTE, output=OUTPUT, gpu=wish)
     devices = [{"model": "stub", "memory": "1Gi"}] * 2
     server = {"address": cluster.host, "port": gpu_server.port, "backend": "stub", "maxSessions": 8}
+    server["pool"] = "gpu-hosts"
     found.configure(
         "echo",
         REMOTE,
+        pools={"gpu-hosts": GPU_HOSTS},
         remoteGpus={
             "networks": [f"{cluster.host}/32"],
             "servers": {"gpu1": {**server, "devices": devices}},
@@ -151,6 +160,56 @@ async def test_echo_on_a_gpu_of_a_server_answers_as_on_the_processor(
     assert (status.peak_sessions, status.refused_opens) == (1, 0)
     wait_until(lambda: not site.get("resourceclaims"), "no claim is left")
     assert not await gpu_server.sessions(), "no session stays when its pod is gone"
+
+
+def assess(site: Site, folder: Path, *arguments: str) -> tuple[Path, "subprocess.Popen[bytes]"]:
+    """`headrace gpu assess` of the remote echo, begun; its output's file."""
+    clips = folder / "clips"
+    clips.mkdir(exist_ok=True)
+    shutil.copy(pydicom.data.get_testdata_file(REAL_CLIP), clips / "clip.dcm")
+    told = folder / f"{len(arguments)}.json"
+    files = ("--function", REMOTE, "--files", str(clips), "--way", "cpu", "--way", "mig", "--way", "remote")
+    with told.open("wb") as output:
+        return told, site.begun("gpu", "assess", *files, "--json", *arguments, output=output)
+
+
+def left_of_comparisons(site: Site, commands: Commands) -> list[str]:
+    """Functions, buckets and pods of comparisons, and what the platform's bucket keeps of them."""
+    found = [each["metadata"]["name"] for kind in ("functions", "buckets", "pods") for each in site.get(kind)]
+    pages = client(commands).get_paginator("list_objects_v2").paginate(Bucket="headrace")
+    kept = [each["Key"] for page in pages for each in page.get("Contents", [])]
+    return [name for name in (*found, *kept) if "assess-" in name]
+
+
+async def test_ways_to_a_gpu_are_compared_by_the_same_files_and_nothing_stays(
+    site: Site, commands: Commands, gpu_server: StubServer, tmp_path: Path
+) -> None:
+    told, process = assess(site, tmp_path, "--repeat", "12", "--plot", str(tmp_path / "ways.svg"))
+    assert process.wait(300) == 0, told.read_text()
+    found = json.loads(told.read_text())
+    print(f"assess: {json.dumps(found)}")
+    cpu, remote = found["ways"]
+    assert (found["files"], cpu["name"], remote["name"]) == (12, "cpu", "remote")
+    assert found["leftOut"] == [{"name": "mig", "reason": "no pool has it"}]
+    assert [way["measured"]["files"] for way in (cpu, remote)] == [12, 12]
+    assert remote["servedBy"] == [f"remote {gpu_server.address}:{gpu_server.port}"]
+    assert remote["gpu"]["countedBy"] == "server"
+    assert 0 < remote["gpu"]["aFile"] < remote["measured"]["secondsAFile"]["most"]
+    assert all(way["price"]["aThousand"] > 0 for way in (cpu, remote))
+    assert "files a second" in (tmp_path / "ways.svg").read_text()
+    assert left_of_comparisons(site, commands) == []
+    assert not await gpu_server.sessions()
+
+
+def test_a_comparison_that_is_broken_off_leaves_nothing(
+    site: Site, commands: Commands, tmp_path: Path
+) -> None:
+    told, process = assess(site, tmp_path, "--repeat", "50")
+    wait_until(lambda: any("assess-" in each["metadata"]["name"] for each in site.get("pods")), "it works")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(120) == 130, told.read_text()
+    assert "interrupted" in told.read_text()
+    assert left_of_comparisons(site, commands) == []
 
 
 def test_the_store_tells_of_uploads_so_that_none_waits_for_the_listing(site: Site) -> None:
