@@ -219,7 +219,6 @@ class Assessor:
             wait=wait_fixed(LOOK_SECONDS),
             stop=out_of_time,
             sleep=self._ground.sleep,
-            retry_error_cls=RetryError,
         )
         try:
             return await retrying(step)
