@@ -53,8 +53,8 @@ async def kube(control_plane: Box) -> AsyncIterator[LightKube]:
     found = LightKube.of(KubernetesSettings(namespace="", platform_namespace=SPACE, kubeconfig=str(user)))
     yield found
     await found.close()
-    box.kubectl("delete", "gpuservers", "--all")
-    box.kubectl("delete", "resourceslices", "--all")
+    for kind in ("headrace.dev/v1alpha1/gpuservers", "resource.k8s.io/v1/resourceslices"):
+        box.kubectl("delete", "--raw", f"/apis/{kind}")  # all in one request: kubectl takes one by one
 
 
 async def seen(kube: LightKube, *, silent: int) -> list[dict[str, object]]:

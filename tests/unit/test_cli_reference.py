@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from headrace.cli import function, main, node
+from headrace.cli import function, gpu, main, node
 from headrace.cli.deferred import Entry
 from headrace.cli.reference import page
 from headrace.model.errors import ConfigurationError
 
 PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
-GROUPS = {"function", "node"}
-COMMANDS = (*main.COMMANDS, *function.COMMANDS, *node.COMMANDS)
+GROUPS = {"function", "gpu", "node"}
+COMMANDS = (*main.COMMANDS, *function.COMMANDS, *gpu.COMMANDS, *node.COMMANDS)
 ENTRIES = [entry for entry in COMMANDS if entry.name not in GROUPS]
 
 
