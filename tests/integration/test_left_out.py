@@ -53,8 +53,8 @@ def run(folder: Path, *arguments: str, ci: str = "") -> tuple[int, list[str]]:
     (folder / "pytest.ini").write_text("[pytest]\nmarkers =\n  long: x\n  other: x\n")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", PLUGIN, "-m", "not long and not other", *arguments],
-        cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT), "CI": ci, "PYTEST_ADDOPTS": ""}, capture_output=True,
-        text=True, timeout=120, check=False,
+        cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT), "CI": ci, "PYTEST_ADDOPTS": ""},
+        capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     lines = done.stdout.splitlines()
     (start,) = [number for number, line in enumerate(lines) if "left out on this machine" in line]
