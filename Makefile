@@ -41,6 +41,8 @@ lint: ## check style, format, types and import layers
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@$(BIN)/ansible-galaxy collection install --offline --force ansible -p .venv/ansible >/dev/null 2>&1
+	cd ansible && PATH="$(CURDIR)/$(BIN):$$PATH" ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/.venv/ansible" ansible-lint --offline --profile production -q
 
 format: ## format the code and mend what can be mended
 	$(READY) dev
@@ -63,6 +65,7 @@ docs: ## write the generated pages of docs anew
 	$(READY) dev
 	$(BIN)/python tools/reference.py
 	$(BIN)/python tools/stack_reference.py
+	$(BIN)/python tools/roles_reference.py
 	$(BIN)/python -m headrace.cli.reference > docs/commands.md.new && mv docs/commands.md.new docs/commands.md
 
 lock: ## lock what pyproject.toml asks for, with hashes; ARGS=--upgrade takes the newest (needs uv)

@@ -1,0 +1,58 @@
+"""The collection's roles: what they say of themselves agrees, and every option is documented."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tools.roles_reference import README, ROLES, pages
+
+PARTS = (
+    "defaults/main.yml", "meta/main.yml", "meta/argument_specs.yml", "tasks/main.yml", "tasks/preflight.yml",
+    "tasks/install.yml", "tasks/configure.yml", "tasks/service.yml", "tasks/verify.yml", "handlers/main.yml",
+    "story.md", README,
+)  # fmt: skip
+NAMES = sorted(path.name for path in ROLES.iterdir())
+
+
+def read(role: str, part: str) -> Any:
+    return yaml.safe_load((ROLES / role / part).read_text())
+
+
+def options(role: str) -> dict[str, Any]:
+    found: dict[str, Any] = read(role, "meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+    return found
+
+
+@pytest.mark.parametrize("role", NAMES)
+def test_a_role_has_every_part(role: str) -> None:
+    assert [part for part in PARTS if not (ROLES / role / part).is_file()] == []
+
+
+@pytest.mark.parametrize("role", NAMES)
+def test_specifications_agree_with_defaults_in_names_and_values(role: str) -> None:
+    """Of one that is required the default is empty: whatever reads it says so instead of failing."""
+    told = {name: option["default"] for name, option in options(role).items() if not option.get("required")}
+    required = {name for name, option in options(role).items() if option.get("required")}
+    defaults = read(role, "defaults/main.yml")
+    assert {name: value for name, value in defaults.items() if name not in required} == told
+    assert required <= defaults.keys()
+    assert not any(defaults[name] for name in required)
+
+
+@pytest.mark.parametrize("role", NAMES)
+def test_every_variable_begins_with_the_roles_name(role: str) -> None:
+    assert [name for name in options(role) if not name.startswith(f"{role}_")] == []
+
+
+def test_pages_of_roles_are_up_to_date() -> None:
+    stale = [str(path) for path, content in pages().items() if path.read_text() != content]
+    assert stale == [], "run `make docs`"
+
+
+@pytest.mark.parametrize("path", sorted(Path(ROLES).parent.rglob("*.yml"), key=str), ids=str)
+def test_no_task_hides_a_failure_or_makes_up_a_change(path: Path) -> None:
+    text = path.read_text()
+    assert "ignore_errors" not in text
+    assert "noqa" not in text
