@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,22 +98,21 @@ def assess(
     except asyncio.CancelledError as error:
         err().print("interrupted; what was made for it is removed")
         raise typer.Exit(130) from error
-    if isinstance(found, Assessment) and draw is not None:
-        draw(found)
-    _print(found, plot, as_json=as_json)
+    tell(found, draw, as_json=as_json)
     if isinstance(found, Assessment) and not found.good:
         raise typer.Exit(1)
 
 
-def _print(found: Plan | Assessment, plot: Path | None, *, as_json: bool) -> None:
+def tell(found: Plan | Assessment, draw: Callable[[Assessment], None] | None, *, as_json: bool) -> None:
+    """Print it, then draw it: a picture that can't be written costs no figure. Raises ConfigurationError."""
     if as_json:
         print_json(found if isinstance(found, Assessment) else intent_of(found))
-        return
-    console = out()
-    for part in told_assessment(found) if isinstance(found, Assessment) else told_plan(found):
-        console.print(part)
-    if plot is not None and isinstance(found, Assessment):
-        console.print(f"Drawn: {plot}")
+    else:
+        console = out()
+        for part in told_assessment(found) if isinstance(found, Assessment) else told_plan(found):
+            console.print(part)
+    if draw is not None and isinstance(found, Assessment):
+        draw(found)
 
 
 async def _found(

@@ -12,10 +12,13 @@ from typer.testing import CliRunner
 from headrace.assessment.measures import Measured, Spread
 from headrace.assessment.plot import picture
 from headrace.assessment.result import Assessment, GpuSeconds, LeftOut, Price, WayResult
+from headrace.cli.drawing import drawing
+from headrace.cli.gpu_assess import tell
 from headrace.cli.gpu_assess_words import figure, intent_of, told_assessment, told_plan
 from headrace.cli.main import app
 from headrace.cli.output import document
 from headrace.files.picture import Picture
+from headrace.model.errors import ConfigurationError
 from tests.unit.test_assessment import plan
 
 REMOTE = WayResult(
@@ -130,6 +133,15 @@ def test_a_picture_has_a_bar_a_way_and_says_where_there_is_none() -> None:
     } <= words
     assert drawn == picture(FOUND, Picture.SVG)
     assert picture(FOUND, Picture.PNG).startswith(b"\x89PNG")
+
+
+def test_a_picture_that_can_not_be_written_costs_no_figure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    draw = drawing(tmp_path / "nowhere" / "ways.svg", picture)
+    with pytest.raises(ConfigurationError, match="can't be written"):
+        tell(FOUND, draw, as_json=True)
+    assert json.loads(capsys.readouterr().out)["id"] == FOUND.id
 
 
 def run(*arguments: str, folder: Path) -> tuple[int, str]:
