@@ -128,7 +128,9 @@ def test_an_archive_of_something_else_is_told(scene: Scene, tmp_path: Path) -> N
     other.write_bytes(b"rubbish")
     sha256 = hashlib.sha256(b"rubbish").hexdigest()
     message = scene.told_unchanged(rcuda_server_archive=str(other), rcuda_server_archive_sha256=sha256)
-    assert "allowed an archive with one bin/rCUDAd; name rCUDA's own archive. Nothing was changed" in message
+    assert (
+        "allowed an archive with one bin/rCUDAd; name the maker's own archive. Nothing was changed" in message
+    )
 
 
 def test_a_missing_cuda_is_told(scene: Scene) -> None:

@@ -2,7 +2,7 @@
 
 Facts come from public users of real archives, as its guide is not public: hence all of it can be configured.
 A session is a process of the daemon, made with the first connection and gone with the last; a connection that
-hangs is ended by the server host's keepalive, which Ansible's role sets. No memory quota, no isolation.
+hangs is ended by the server host's keepalive. No memory quota, no isolation.
 """
 
 from collections.abc import Sequence
