@@ -1,7 +1,7 @@
 """What the cluster and its GPU servers tell of one copy's workers while they are there."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,14 +10,15 @@ from headrace.assessment.candidates import Candidate
 from headrace.catalog.deployed import gpu_server_of, pool_of, sound
 from headrace.gpu.backends.port import claim_of
 from headrace.gpu.backends.table import Backends
-from headrace.kube.kinds import GPU_SERVERS, NODE_POOLS, NODES, PODS, RESOURCE_CLAIMS, Kind
-from headrace.kube.port import EVERYTHING, Kube, Selection
+from headrace.kube.kinds import PODS
+from headrace.kube.naming import is_selected, key_of
+from headrace.kube.port import Kube, Selection
 from headrace.manifests.gpu_slices import Held, held_in
-from headrace.model.errors import HeadraceError, NotFoundError
+from headrace.model.errors import HeadraceError
 from headrace.model.gpu_server import GpuServer
 from headrace.model.labels import FUNCTION
 from headrace.model.pool import NodePool
-from headrace.nodes.cluster import is_over
+from headrace.operations.gpus import read_objects
 
 Manifest = Mapping[str, Any]
 
@@ -51,29 +52,30 @@ class Sight:
 
 async def workers_of(kube: Kube, namespace: str, function: str) -> Sequence[Manifest]:
     """The pods of a function that run."""
-    pods = (await kube.list(PODS, Selection(namespace, {FUNCTION: function}))).items
-    return [pod for pod in pods if not is_over(pod) and pod.get("status", {}).get("phase") == "Running"]
+    return _running((await kube.list(PODS, _pods_of(namespace, function))).items)
 
 
 async def look(kube: Kube, namespace: str, function: str) -> Sight:
     """Raises what the port raises."""
-    pods = await workers_of(kube, namespace, function)
-    named = {pod["metadata"]["name"] for pod in pods}
-    claims = held_in(await _all(kube, RESOURCE_CLAIMS, Selection(namespace)))
+    found = await read_objects(kube)
+    wanted = _pods_of(namespace, function)
+    pods = _running(pod for pod in found.pods if is_selected(pod, wanted))
+    named = {key_of(pod) for pod in pods}
     return Sight(
         pods,
-        {node["metadata"]["name"]: node for node in await _all(kube, NODES)},
-        {pool.name: pool for pool in sound(await _all(kube, NODE_POOLS), pool_of)},
-        {server.name: server for server in sound(await _all(kube, GPU_SERVERS), gpu_server_of)},
-        [held for held in claims if named.intersection(held.pods)],
+        {key_of(node)[1]: node for node in found.nodes},
+        {pool.name: pool for pool in sound(found.pools, pool_of)},
+        {server.name: server for server in sound(found.servers, gpu_server_of)},
+        [held for held in held_in(found.claims) if named & {(held.namespace, pod) for pod in held.pods}],
     )
 
 
-async def _all(kube: Kube, kind: Kind, selection: Selection = EVERYTHING) -> Sequence[Manifest]:
-    try:
-        return (await kube.list(kind, selection)).items
-    except NotFoundError:  # an older cluster does not have the kind
-        return ()
+def _pods_of(namespace: str, function: str) -> Selection:
+    return Selection(namespace, {FUNCTION: function})
+
+
+def _running(pods: Iterable[Manifest]) -> Sequence[Manifest]:
+    return [pod for pod in pods if pod.get("status", {}).get("phase") == "Running"]
 
 
 async def counted_seconds(sight: Sight, backends: Backends) -> float | None:

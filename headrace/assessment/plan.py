@@ -74,7 +74,7 @@ def planned(
     Raises ConfigurationError where the function takes none of such a file, or where no way can be taken.
     """
     for path, name in files:
-        if not any(not source.suffix or name.endswith(source.suffix) for source in function.spec.input):
+        if not any(source.takes(source.prefix + name) for source in function.spec.input):
             allowed = ", ".join(suffix for source in function.spec.input for suffix in source.suffix)
             raise ConfigurationError(
                 f"function {function.name!r} does not take {path}: found the suffix {path.suffix!r}, allowed "

@@ -10,9 +10,10 @@ from rich.text import Text
 from headrace.assessment.candidates import Candidate
 from headrace.assessment.plan import Plan
 from headrace.assessment.result import BY_SERVER, Assessment, LeftOut, WayResult, access_order
-from headrace.cli.output import counted, duration, shown
+from headrace.cli.output import counted, duration, quiet_table, shown
 
 BAR = 16  # characters
+WHOLE = ("way", "")  # columns that no narrow terminal breaks: names and bars
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def told_plan(plan: Plan) -> Iterator[RenderableType]:
         f"Would make bucket {intent.bucket} and, one after the other, with "
         f"{counted(intent.workers, 'worker')} each:"
     )
-    table = _table("way", "is", "function")
+    table = quiet_table("way", "is", "function", whole=WHOLE)
     for each in intent.copies:
         table.add_row(each.way, each.told, each.function)
     yield table
@@ -81,9 +82,8 @@ def told_assessment(found: Assessment) -> Iterator[RenderableType]:
 
 def table_of(ways: Sequence[WayResult]) -> Table:
     """A row a way; the bar is of its seconds a file."""
-    table = _table(
-        "way", "s/file", "", "least to most", "files/s", "GPU s/file", "price/1,000", "start", "load"
-    )
+    columns = ("way", "s/file", "", "least to most", "files/s", "GPU s/file", "price/1,000", "start", "load")
+    table = quiet_table(*columns, whole=WHOLE)
     most = max((each.measured.seconds_a_file.median for each in ways if each.measured), default=0.0)
     for each in ways:
         table.add_row(Text(each.name, style="red" if each.trouble else ""), *_figures(each, most))
@@ -141,10 +141,3 @@ def _answer(found: Assessment) -> Iterator[str]:
             order = access_order(names)
             wish = f"; gpu.access: [{', '.join(order)}]" if len(order) > 1 else ""
             yield f"{word} first: {', '.join(names)}{wish}"
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in columns:
-        table.add_column(column, justify="left", no_wrap=column in ("way", ""))
-    return table

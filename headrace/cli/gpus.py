@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from headrace.cli.options import Json, Kubeconfig
-from headrace.cli.output import out, print_json
+from headrace.cli.output import out, print_json, quiet_table
 from headrace.connect.gpus import gpu_objects
 from headrace.operations.gpus import Gpus, LocalOffer, ServerState, Use, gpus_of
 from headrace.placement.ways import gibibytes
@@ -38,15 +38,8 @@ def shown(found: Gpus) -> Iterator[Table | Text]:
     yield _servers(found.servers) if found.servers else Text("  no GPU server is declared")
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in columns:
-        table.add_column(column)
-    return table
-
-
 def _local(offers: Sequence[LocalOffer]) -> Table:
-    table = _table("pool", "way", "resource", "memory", "in use", "free", "used by")
+    table = quiet_table("pool", "way", "resource", "memory", "in use", "free", "used by")
     for each in offers:
         memory = "not told" if each.memory_bytes is None else gibibytes(each.memory_bytes)
         used = each.total - each.free
@@ -58,7 +51,7 @@ def _local(offers: Sequence[LocalOffer]) -> Table:
 
 
 def _servers(servers: Sequence[ServerState]) -> Table:
-    table = _table("server", "gpu", "model", "in use", "free", "sessions", "used by")
+    table = quiet_table("server", "gpu", "model", "in use", "free", "sessions", "used by")
     for server in servers:
         style = "red" if server.trouble else ""
         backend = f"{server.name} ({server.backend}, isolation {server.isolation})"

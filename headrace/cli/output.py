@@ -3,13 +3,14 @@
 import dataclasses
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
 import typer
 from pydantic.alias_generators import to_camel
 from rich.console import Console
+from rich.table import Table
 
 from headrace.model.value import Value
 
@@ -42,6 +43,14 @@ def document(value: object) -> Any:  # noqa: ANN401  (JSON)
     if isinstance(value, list | tuple):
         return [document(each) for each in value]
     return value
+
+
+def quiet_table(*columns: str, whole: Collection[str] = ()) -> Table:
+    """A table without lines under dim headings; the columns that are named in `whole` are not broken."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in columns:
+        table.add_column(column, no_wrap=column in whole)
+    return table
 
 
 def shown(text: str) -> str:
