@@ -76,6 +76,7 @@ class Stage:
             extravars=variables,
             cmdline=" ".join(arguments) or None,
             quiet=True,
+            suppress_env_files=True,  # or arguments of one run would be the next one's too
             envvars={
                 "ANSIBLE_COLLECTIONS_PATH": str(self.collections),
                 "ANSIBLE_NOCOLOR": "1",

@@ -10,14 +10,16 @@ from tools.roles_reference import README, ROLES, pages
 
 PARTS = (
     "defaults/main.yml", "meta/main.yml", "meta/argument_specs.yml", "tasks/main.yml", "tasks/preflight.yml",
-    "tasks/install.yml", "story.md", README,
+    "story.md", README,
 )  # fmt: skip
-MORE = {  # of roles that are not for others to include, and of those that run something
-    "rcuda_client": ("tasks/configure.yml", "tasks/verify.yml"),
+MORE = {  # as the role is one to install, to configure, to run
+    "node_power": ("tasks/configure.yml", "tasks/service.yml", "tasks/verify.yml", "handlers/main.yml"),
+    "rcuda_client": ("tasks/install.yml", "tasks/configure.yml", "tasks/verify.yml"),
     "rcuda_server": (
-        "tasks/configure.yml", "tasks/service.yml", "tasks/verify.yml", "handlers/main.yml",
+        "tasks/install.yml", "tasks/configure.yml", "tasks/service.yml", "tasks/verify.yml",
+        "handlers/main.yml",
     ),
-    "versioned_archive": (),
+    "versioned_archive": ("tasks/install.yml",),
 }  # fmt: skip
 NAMES = sorted(path.name for path in ROLES.iterdir())
 

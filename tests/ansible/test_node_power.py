@@ -1,0 +1,224 @@
+"""The role node_power and the playbook power, on real hosts: a BMC, magic packets, commands on another host.
+
+The tests build on one another.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.ansible.playing import Played, Stage, inventory
+from tests.fixtures.bmc import PASSWORD, USER, Bmc, bmcs
+from tests.fixtures.switches import switched_by_files, woken_by_packets
+from tests.toolchain.machines import Machine, Machines
+
+SWITCH = "/var/tmp/switch"  # on the host whose commands switch another
+# Stands in for ethtool: virtual cards know no Wake-on-LAN.
+ETHTOOL = """\
+#!/bin/sh
+[ "$1" = --change ] && echo "$*" >>/var/tmp/ethtool && exit
+echo "Settings for $1:"
+echo "	Supports Wake-on: pumbg"
+"""
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@dataclass
+class Scene:
+    """gpu1 behind a BMC, node1 woken by packets, node2 switched by commands on gpu1."""
+
+    stage: Stage
+    site: Machines
+    bmc: Bmc
+    port: int
+    folder: Path
+
+    def __post_init__(self) -> None:
+        self.gpu1, self.node1, self.node2 = (self.site.all[each] for each in ("gpu1", "node1", "node2"))
+
+    def play(
+        self, playbook: str, *arguments: str, of: Mapping[str, Any] | None = None, **variables: Any
+    ) -> Played:
+        """`of`: host -> variables of its own beside the usual."""
+        hosts = inventory("powered", self.gpu1, self.node1, self.node2)
+        for name, own in self.usual().items():
+            hosts["powered"]["hosts"][name].update({**own, **(of or {}).get(name, {})})
+        return self.stage.play(playbook, hosts, *arguments, **variables)
+
+    def usual(self) -> dict[str, dict[str, Any]]:
+        password = self.folder / "password"
+        password.write_text(f"{PASSWORD}\n")
+        return {
+            "gpu1": {
+                "node_power_method": "ipmi",
+                "node_power_bmc_address": "127.0.0.1",
+                "node_power_bmc_port": self.bmc.port,
+                "node_power_bmc_user": USER,
+                "node_power_bmc_password_file": str(password),
+                "node_power_answer_seconds": 1,
+                "node_power_retry_seconds": 0,
+            },
+            "node1": {
+                "node_power_method": "wake_on_lan",
+                "node_power_mac": mac_of(self.node1).upper(),
+                "node_power_interface": "host0",
+                "node_power_broadcast": f"{self.site.network.rpartition('.')[0]}.255",
+                "node_power_wake_port": self.port,
+                "node_power_answer_seconds": 1,
+            },
+            "node2": {
+                "node_power_method": "ssh",
+                "node_power_switch_host": "gpu1",
+                "node_power_on_command": ["sh", "-c", f"echo on >{SWITCH}/node2.order"],
+                "node_power_state_command": ["test", "-e", f"{SWITCH}/node2.on"],
+                "node_power_answer_seconds": 1,
+            },
+        }
+
+    def on(self) -> set[str]:
+        return {each.name for each in self.site.all.values() if each.is_on}
+
+
+def mac_of(machine: Machine) -> str:
+    if machine.name not in MACS:
+        (link,) = json.loads(machine.told("ip --json link show host0"))
+        MACS[machine.name] = link["address"]
+    return MACS[machine.name]
+
+
+MACS: dict[str, str] = {}  # as the machines told them while they were on
+
+
+def states(played: Played) -> dict[str, str]:
+    """What the playbook tells of each host at its end."""
+    return {
+        each["event_data"]["host"]: each["event_data"]["res"]["msg"]
+        for each in played.events
+        if each["event"] == "runner_on_ok" and each["event_data"]["task"] == "Tell how it is"
+    }
+
+
+@pytest.fixture(scope="module")
+def powered(site: Machines) -> Iterator[tuple[Bmc, int]]:
+    """The machines, and what switches them."""
+    for name in ("gpu1", "node1", "node2"):
+        site.add(name)
+    for machine in site.all.values():
+        machine.start()
+    switch = site.all["gpu1"].root / SWITCH.lstrip("/")
+    switch.mkdir()
+    with ExitStack() as closing:
+        found = closing.enter_context(bmcs({"gpu1": site.all["gpu1"]}))
+        port = closing.enter_context(woken_by_packets({mac_of(site.all["node1"]): site.all["node1"]}))
+        closing.enter_context(switched_by_files({"node2": site.all["node2"]}, switch))
+        yield found["gpu1"], port
+        for machine in site.all.values():
+            machine.cut()
+
+
+@pytest.fixture
+def scene(stage: Stage, site: Machines, powered: tuple[Bmc, int], tmp_path: Path) -> Scene:
+    bmc, port = powered
+    bmc.orders.clear()
+    return Scene(stage, site, bmc, port, tmp_path)
+
+
+def test_what_is_wrong_of_each_host_is_told(scene: Scene) -> None:
+    played = scene.play(
+        "powered",
+        of={
+            "gpu1": {"node_power_bmc_password": "x"},
+            "node1": {"node_power_mac": "no"},
+            "node2": {"node_power_on_command": []},
+        },
+    )
+    assert played.code == 2
+    told = "\n".join(played.failures())
+    assert "gpu1: node_power_bmc_password and node_power_bmc_password_file: found both, allowed one" in told
+    assert 'node1: node_power_mac: found "no", allowed an address such as 52:54:00:12:34:56' in told
+    assert "node2: node_power_on_command: found none, allowed a program and its arguments" in told
+
+
+def test_a_card_without_ethtool_or_of_another_address_is_told_and_a_silent_bmc_too(scene: Scene) -> None:
+    played = scene.play("powered", of={"gpu1": {"node_power_bmc_port": 1}})
+    told = "\n".join(played.failures())
+    assert played.code == 2
+    assert "node1: ethtool host0: found" in told
+    assert "allowed what it tells of the card; install ethtool. Nothing was changed" in told
+    assert "gpu1: asked by ipmi, found unknown (Error: Unable to establish IPMI v2 / RMCP+ session)" in told
+    assert scene.node1.told("ls /etc/systemd/system/node-power*; true") == ""
+
+
+def test_hosts_are_made_ready_and_checked(scene: Scene) -> None:
+    scene.node1.told(f"cat >/usr/local/bin/ethtool <<'E'\n{ETHTOOL}E\nchmod +x /usr/local/bin/ethtool")
+    checked = scene.play("powered", "--check")
+    assert (checked.code, checked.count("changed")) == (0, {"node1": 1}), checked.output
+    played = scene.play("powered")
+    assert (played.code, played.changed()[0]) == (0, "Write the unit that sets the card at each start")
+    assert "--change host0 wol g" in scene.node1.told("cat /var/tmp/ethtool")
+    again = scene.play("powered")
+    assert (again.code, again.changed()) == (0, []), again.output
+
+
+def test_all_go_off_in_order_and_say_so(scene: Scene) -> None:
+    assert states(scene.play("power", order="state")) == {"gpu1": "on", "node1": "on", "node2": "on"}
+    scene.gpu1.told("rm -f /var/tmp/ended")
+    played = scene.play("power", "--limit=node1,node2", order="off")
+    assert (played.code, states(played)) == (0, {"node1": "off", "node2": "off"}), played.output
+    assert scene.on() == {"gpu1"}
+    played = scene.play("power", "--limit=gpu1", order="off")
+    assert (played.code, states(played), scene.bmc.orders) == (0, {"gpu1": "off"}, ["soft"]), played.output
+    assert scene.on() == set()
+
+
+def test_an_order_off_to_what_is_off_changes_nothing(scene: Scene) -> None:
+    played = scene.play("power", "--limit=gpu1,node1", order="off")
+    assert (played.code, played.changed(), scene.bmc.orders) == (0, [], []), played.output
+
+
+def test_all_are_switched_on_and_waited_for(scene: Scene) -> None:
+    played = scene.play("power", "--limit=gpu1,node1", order="on", node_power_on_seconds=40)
+    assert (played.code, states(played), scene.bmc.orders) == (0, {"gpu1": "on", "node1": "on"}, ["on"])
+    played = scene.play("power", "--limit=node2", order="on", node_power_on_seconds=40)
+    assert (played.code, states(played)) == (0, {"node2": "on"}), played.output
+    assert "--change host0 wol g" in scene.node1.told("tail -1 /var/tmp/ethtool")  # anew at each start
+
+
+def test_a_host_that_hangs_is_cut_off(scene: Scene) -> None:
+    scene.bmc.hangs = True
+    played = scene.play("power", "--limit=gpu1", order="off", node_power_off_seconds=4)
+    scene.bmc.hangs = False
+    assert (played.code, states(played), scene.bmc.orders) == (0, {"gpu1": "off"}, ["soft", "off"]), (
+        played.output
+    )
+
+
+def test_a_bmc_that_takes_no_order_is_told_after_several_attempts(scene: Scene) -> None:
+    scene.bmc.deaf = True
+    played = scene.play("power", "--limit=gpu1", order="on", node_power_wait=False)
+    scene.bmc.deaf = False
+    assert played.code == 2
+    (message,) = played.failures()
+    assert "gpu1: order on by ipmi: found exit code 1 (Set Chassis Power Control to Up/On failed" in message
+    assert "3 times, allowed 0; does the BMC answer, and are its user and password right?" in message
+
+
+def test_a_password_is_in_no_output(scene: Scene) -> None:
+    own = {"node_power_bmc_password_file": "", "node_power_bmc_password": PASSWORD}
+    played = scene.play(
+        "power", "--limit=gpu1", "-vvv", of={"gpu1": own}, order="on", node_power_on_seconds=40
+    )
+    assert (played.code, states(played)) == (0, {"gpu1": "on"}), played.output
+    assert PASSWORD not in played.output
+    assert PASSWORD not in str([each for each in played.events if each["event"] != "verbose"])
+
+
+def test_an_order_that_is_none_is_told(scene: Scene) -> None:
+    played = scene.play("power", "--limit=gpu1", order="up")
+    assert "order: found up, allowed on, off or state; give one with -e order=state" in played.failures()[0]
