@@ -169,6 +169,11 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
             "found maxNodes above 1, allowed 1 with driver local, this machine; set it to 1",
         ),
         Rule(
+            f"!has(self.power) || self.driver == {text(Driver.POWER.value)}",
+            "found power with another driver, allowed with driver power, which it is for; drop it, or set the "
+            "driver to power",
+        ),
+        Rule(
             f"self.?provides.orValue({text(_PROVIDES)}) != {text(Provides.NODES.value)} "
             f"|| ({text(CPU)} in self.capacity && {text(MEMORY)} in self.capacity)",
             "found no cpu or no memory in capacity, allowed nodes that have both; write what one node has",

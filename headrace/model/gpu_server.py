@@ -50,6 +50,9 @@ class GpuServerSpec(Value):
     pool: Name | None = Field(
         default=None, description="the pool whose node it is, which switches it on; none: always on"
     )
+    host: Address | None = Field(
+        default=None, description="that node's name; none: the server's own. Servers may share a host"
+    )
     devices: tuple[Device, ...] = Field(
         min_length=1, max_length=MOST_DEVICES, description="its GPUs, in the order of their numbers"
     )
@@ -71,3 +74,8 @@ class GpuServer(Value):
     @property
     def name(self) -> str:
         return self.metadata.name
+
+    @property
+    def host(self) -> str:
+        """The name of its host among its pool's nodes."""
+        return self.spec.host or self.name

@@ -133,6 +133,27 @@ class Taint(Value):
     effect: TaintEffect = Field(description="what it does to pods that do not tolerate it")
 
 
+class PowerSpec(Value):
+    """How hosts of a pool with driver `power` are found and switched; the inventory says by what."""
+
+    hosts: str = Field(
+        default="",
+        pattern=r"^([A-Za-z0-9_][A-Za-z0-9_.:&!*,-]*)?$",
+        max_length=253,
+        description="which of the inventory's hosts, as an Ansible pattern; none: the group that is named as "
+        "the pool, with _ for each -",
+    )
+    at_once: int = Field(
+        default=5, ge=1, le=MOST, description="hosts that are being switched at once, at most"
+    )
+    state_seconds: Annotated[float, Field(allow_inf_nan=False)] = Field(
+        default=30.0, gt=0, description="between two looks at how all hosts are"
+    )
+    order_seconds: Annotated[float, Field(allow_inf_nan=False)] = Field(
+        default=900.0, gt=0, description="how long an order may take; then it is given anew"
+    )
+
+
 class PoolMetadata(ObjectMetadata):
     """What names a pool."""
 
@@ -157,6 +178,9 @@ class NodePoolSpec(Value):
     gpu: PoolGpus | None = Field(
         default=None,
         description="the GPUs of one node and how they are shared out, instead of naming them in `capacity`",
+    )
+    power: PowerSpec | None = Field(
+        default=None, description="with driver `power`: which hosts, and how they are switched"
     )
     labels: Mapping[str, str] = Field(
         default_factory=dict, max_length=MOST_ENTRIES, description="labels of each node"
@@ -200,6 +224,11 @@ class NodePoolSpec(Value):
             )
         if self.driver is Driver.LOCAL and self.max_nodes > 1:
             yield f"found maxNodes {self.max_nodes}, allowed 1 with driver local, this machine; set it to 1"
+        if self.power is not None and self.driver is not Driver.POWER:
+            yield (
+                f"found power with driver {self.driver}, allowed with driver power, which it is for; drop it, or "
+                "set the driver to power"
+            )
 
     def _unfit_amounts(self) -> Iterator[str]:
         for name in (CPU, MEMORY):
@@ -228,6 +257,12 @@ class NodePool(Value):
     @property
     def name(self) -> str:
         return self.metadata.name
+
+    @property
+    def hosts(self) -> str:
+        """Which hosts of the inventory are its nodes, with driver `power`: an Ansible pattern."""
+        named = self.spec.power.hosts if self.spec.power else ""
+        return named or self.name.replace("-", "_")
 
     @property
     def allocatable(self) -> ResourceList:
