@@ -35,18 +35,21 @@ class Pools:
                 self._teller.forget(last)
             return None
         self._last[name] = found
-        status = pool_status(found, judged(found), self._seen.tally.figures(name), self._world.now())
+        hosts = self._world.kubernetes.hosts is not None
+        status = pool_status(
+            found, judged(found, hosts=hosts), self._seen.tally.figures(name), self._world.now()
+        )
         return await self._teller.tell(NODE_POOLS, found, status) or LOOK_SECONDS
 
 
-def judged(found: Manifest) -> Verdict:
-    """Whether the scaler uses a pool, by its object alone."""
+def judged(found: Manifest, *, hosts: bool) -> Verdict:
+    """Whether the scaler uses a pool, by its object; `hosts`: the stack has an inventory of them."""
     if is_ending(found):
         return Verdict.no(statuses.ENDING, "it is being deleted, and used no more")
     try:
         pool = pool_of(found)
     except ConfigurationError as error:
         return Verdict.no(statuses.INVALID, str(error))
-    if hindrance := unswitched(pool):
+    if hindrance := unswitched(pool, hosts=hosts):
         return Verdict.no(statuses.DRIVER_UNSUPPORTED, hindrance)
     return Verdict.yes("it is sound, and its driver works on Kubernetes")

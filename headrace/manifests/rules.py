@@ -170,8 +170,8 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
         ),
         Rule(
             f"!has(self.power) || self.driver == {text(Driver.POWER.value)}",
-            "found power with another driver, allowed with driver power, which it is for; drop it, or set the "
-            "driver to power",
+            "found power with another driver, allowed with driver power, which it is for; drop it, or set "
+            "the driver to power",
         ),
         Rule(
             f"self.?provides.orValue({text(_PROVIDES)}) != {text(Provides.NODES.value)} "

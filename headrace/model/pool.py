@@ -226,8 +226,8 @@ class NodePoolSpec(Value):
             yield f"found maxNodes {self.max_nodes}, allowed 1 with driver local, this machine; set it to 1"
         if self.power is not None and self.driver is not Driver.POWER:
             yield (
-                f"found power with driver {self.driver}, allowed with driver power, which it is for; drop it, or "
-                "set the driver to power"
+                f"found power with driver {self.driver}, allowed with driver power, which it is for; drop "
+                "it, or set the driver to power"
             )
 
     def _unfit_amounts(self) -> Iterator[str]:

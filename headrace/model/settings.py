@@ -74,6 +74,14 @@ class SidecarSettings(Value):
     priority_class: str = ""
 
 
+class HostsSettings(Value):
+    """Hosts that are switched by Ansible. Its inventory may name files beside it as {{ inventory_dir }}/…"""
+
+    inventory: str  # a file or a folder
+    vault_password_file: str = ""  # empty: nothing is encrypted
+    collections: str = ""  # where headrace.hosts is installed; empty: where Ansible looks by itself
+
+
 class KubernetesSettings(Value):
     """Where functions are objects and workers are pods."""
 
@@ -82,6 +90,7 @@ class KubernetesSettings(Value):
     kubeconfig: str = ""  # a file; empty: the pod's own service account. Never an ambient one
     name_servers: tuple[str, ...] = ()  # address ranges of those that are no pods of kube-system
     sidecar: SidecarSettings | None = None  # who starts workers needs it
+    hosts: HostsSettings | None = None  # none: this stack switches no hosts
     gpu_networks: tuple[str, ...] = ()  # address ranges of GPU servers; none: this stack has no remote GPUs
 
 

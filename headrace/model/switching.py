@@ -2,11 +2,19 @@
 
 from headrace.model.pool import Driver, NodePool
 
-ON_KUBERNETES = (Driver.KWOK, Driver.STATIC)
+ON_KUBERNETES = (Driver.POWER, Driver.KWOK, Driver.STATIC)
 
 
-def unswitched(pool: NodePool) -> str:
-    """Why nobody on Kubernetes can switch the pool's nodes, for people; empty: its driver works there."""
+def unswitched(pool: NodePool, *, hosts: bool) -> str:
+    """Why nobody on Kubernetes can switch the pool's nodes, for people; empty: its driver works there.
+
+    `hosts`: the stack has an inventory of hosts.
+    """
+    if pool.spec.driver is Driver.POWER and not hosts:
+        return (
+            "nobody can switch its nodes: driver power needs an inventory of hosts, found none; name it in "
+            "the stack's hosts"
+        )
     if pool.spec.driver in ON_KUBERNETES:
         return ""
     return (

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -69,6 +70,12 @@ def _is_ready(node: Manifest) -> bool:
     ready = _ready_condition(node)
     away = any(taint["key"] in _AWAY for taint in node.get("spec", {}).get("taints") or ())
     return ready is not None and ready["status"] == "True" and not away
+
+
+def heard_at(node: Manifest) -> float:
+    """When its kubelet last told how it is, by the node's clock, in seconds since the epoch; 0: never."""
+    told = (_ready_condition(node) or {}).get("lastHeartbeatTime")
+    return datetime.fromisoformat(told).timestamp() if told else 0.0
 
 
 def _ready_condition(node: Manifest) -> Mapping[str, str] | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from headrace.model.errors import HeadraceError, TransientError
 from headrace.model.node import NodeState
-from headrace.model.pool import Hook, NodePool
+from headrace.model.pool import Driver, Hook, NodePool
 from headrace.nodes.port import NodeDriver, Power, Sighting
 from headrace.scaler import lifecycle
 from headrace.scaler.deciding.rooms import ON
@@ -22,6 +22,7 @@ LOOK_SECONDS = 2.0  # a driver that takes longer to show its nodes is not waited
 ORDERS_AT_ONCE = 20
 
 _log = logging.getLogger(__name__)
+_ON_WAY = {NodeState.BOOTING: Order.START, NodeState.STOPPING: Order.STOP}
 _OFTEN = frozenset({Hook.IDLE, Hook.BUSY})  # with each file that comes alone
 
 
@@ -43,10 +44,12 @@ class Fleet:
         self._orders = asyncio.Semaphore(ORDERS_AT_ONCE)
         self._boots: dict[str, BootHistory] = {}
         self._nodes: dict[str, dict[str, NodeMemory]] = {}
+        self._inherited: set[tuple[str, str]] = set()  # pool and node: under way when this process began
         for pool in pools:
             known = remembered.get(pool.name, PoolMemory(BootHistory(pool.spec.boot_seconds)))
             self._boots[pool.name] = replace(known.boots, prior_seconds=pool.spec.boot_seconds)
             self._nodes[pool.name] = {node.name: node for node in known.nodes}
+            self._inherited |= {(pool.name, node.name) for node in known.nodes if node.state in _ON_WAY}
 
     @property
     def boot_seconds(self) -> float:
@@ -108,8 +111,18 @@ class Fleet:
         boot_seconds = max(self._boots[pool.name].estimate.safe_seconds, pool.spec.boot_seconds)
         expected = Expected(pool.allocatable, boot_seconds, self._settings)
         change = lifecycle.observe(before, seen, busy=busy, expected=expected, now=now)
+        change = self._repeated(pool.name, before, change)
         if await self._carry_out(pool.name, change) and before.state is NodeState.BOOTING:
             self._learn(pool.name, change.memory, now)
+
+    def _repeated(self, pool: str, before: NodeMemory, change: Change) -> Change:
+        """With the order that a former process gave: it may have ended before its driver carried it out."""
+        if (pool, before.name) not in self._inherited:
+            return change
+        self._inherited.discard((pool, before.name))
+        if change.order is not None or change.memory.state is not before.state or not before.enabled:
+            return change
+        return replace(change, order=_ON_WAY[before.state])
 
     def _learn(self, pool: str, node: NodeMemory, now: float) -> None:
         if node.state in ON:
@@ -173,4 +186,5 @@ def _pool_view(pool: NodePool, boots: BootHistory) -> PoolView:
         max_nodes=spec.max_nodes,
         spare_nodes=spec.spare_nodes,
         max_booting=spec.max_booting,
+        named=spec.driver is Driver.POWER,
     )

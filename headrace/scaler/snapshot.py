@@ -132,6 +132,7 @@ class PoolView:
     max_nodes: int = 100
     spare_nodes: int = 0
     max_booting: int = 0  # 0: no limit
+    named: bool = False  # only nodes that are listed can be started: nobody makes new ones
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ MACS: dict[str, str] = {}  # as the machines told them while they were on
 def states(played: Played) -> dict[str, str]:
     """What the playbook tells of each host at its end."""
     return {
-        each["event_data"]["host"]: each["event_data"]["res"]["msg"]
+        each["event_data"]["host"]: each["event_data"]["res"]["msg"]["state"]
         for each in played.events
         if each["event"] == "runner_on_ok" and each["event_data"]["task"] == "Tell how it is"
     }
@@ -167,32 +167,32 @@ def test_hosts_are_made_ready_and_checked(scene: Scene) -> None:
 
 
 def test_all_go_off_in_order_and_say_so(scene: Scene) -> None:
-    assert states(scene.play("power", order="state")) == {"gpu1": "on", "node1": "on", "node2": "on"}
+    assert states(scene.play("power", power="state")) == {"gpu1": "on", "node1": "on", "node2": "on"}
     scene.gpu1.told("rm -f /var/tmp/ended")
-    played = scene.play("power", "--limit=node1,node2", order="off")
+    played = scene.play("power", "--limit=node1,node2", power="off")
     assert (played.code, states(played)) == (0, {"node1": "off", "node2": "off"}), played.output
     assert scene.on() == {"gpu1"}
-    played = scene.play("power", "--limit=gpu1", order="off")
+    played = scene.play("power", "--limit=gpu1", power="off")
     assert (played.code, states(played), scene.bmc.orders) == (0, {"gpu1": "off"}, ["soft"]), played.output
     assert scene.on() == set()
 
 
 def test_an_order_off_to_what_is_off_changes_nothing(scene: Scene) -> None:
-    played = scene.play("power", "--limit=gpu1,node1", order="off")
+    played = scene.play("power", "--limit=gpu1,node1", power="off")
     assert (played.code, played.changed(), scene.bmc.orders) == (0, [], []), played.output
 
 
 def test_all_are_switched_on_and_waited_for(scene: Scene) -> None:
-    played = scene.play("power", "--limit=gpu1,node1", order="on", node_power_on_seconds=40)
+    played = scene.play("power", "--limit=gpu1,node1", power="on", node_power_on_seconds=40)
     assert (played.code, states(played), scene.bmc.orders) == (0, {"gpu1": "on", "node1": "on"}, ["on"])
-    played = scene.play("power", "--limit=node2", order="on", node_power_on_seconds=40)
+    played = scene.play("power", "--limit=node2", power="on", node_power_on_seconds=40)
     assert (played.code, states(played)) == (0, {"node2": "on"}), played.output
     assert "--change host0 wol g" in scene.node1.told("tail -1 /var/tmp/ethtool")  # anew at each start
 
 
 def test_a_host_that_hangs_is_cut_off(scene: Scene) -> None:
     scene.bmc.hangs = True
-    played = scene.play("power", "--limit=gpu1", order="off", node_power_off_seconds=4)
+    played = scene.play("power", "--limit=gpu1", power="off", node_power_off_seconds=4)
     scene.bmc.hangs = False
     assert (played.code, states(played), scene.bmc.orders) == (0, {"gpu1": "off"}, ["soft", "off"]), (
         played.output
@@ -201,7 +201,7 @@ def test_a_host_that_hangs_is_cut_off(scene: Scene) -> None:
 
 def test_a_bmc_that_takes_no_order_is_told_after_several_attempts(scene: Scene) -> None:
     scene.bmc.deaf = True
-    played = scene.play("power", "--limit=gpu1", order="on", node_power_wait=False)
+    played = scene.play("power", "--limit=gpu1", power="on", node_power_wait=False)
     scene.bmc.deaf = False
     assert played.code == 2
     (message,) = played.failures()
@@ -212,7 +212,7 @@ def test_a_bmc_that_takes_no_order_is_told_after_several_attempts(scene: Scene) 
 def test_a_password_is_in_no_output(scene: Scene) -> None:
     own = {"node_power_bmc_password_file": "", "node_power_bmc_password": PASSWORD}
     played = scene.play(
-        "power", "--limit=gpu1", "-vvv", of={"gpu1": own}, order="on", node_power_on_seconds=40
+        "power", "--limit=gpu1", "-vvv", of={"gpu1": own}, power="on", node_power_on_seconds=40
     )
     assert (played.code, states(played)) == (0, {"gpu1": "on"}), played.output
     assert PASSWORD not in played.output
@@ -220,5 +220,5 @@ def test_a_password_is_in_no_output(scene: Scene) -> None:
 
 
 def test_an_order_that_is_none_is_told(scene: Scene) -> None:
-    played = scene.play("power", "--limit=gpu1", order="up")
-    assert "order: found up, allowed on, off or state; give one with -e order=state" in played.failures()[0]
+    played = scene.play("power", "--limit=gpu1", power="up")
+    assert "power: found up, allowed on, off or state; give one with -e power=state" in played.failures()[0]

@@ -4,7 +4,7 @@ import itertools
 import math
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from random import Random
 from statistics import mean, pstdev
@@ -23,8 +23,11 @@ from headrace.nodes.kwok import KwokNodes
 from headrace.nodes.local import LocalNode
 from headrace.nodes.memory import Course, MemoryNodes, Odds
 from headrace.nodes.port import NodeDriver, Power, Sighting
+from headrace.nodes.power.board import MemoryBoard
+from headrace.nodes.power.nodes import PowerNodes
 from headrace.nodes.static import StaticNodes
 from tests.fixtures.clock import VirtualClock
+from tests.fixtures.hosts import AT_ONCE, play_hosts
 from tests.fixtures.kube import (
     Views,
     let_events_through,
@@ -65,8 +68,10 @@ class Bench:
         "local",
         "static in memory",
         "kwok in memory",
+        "power in memory",
         "static on kubernetes",
         "kwok on kubernetes",
+        "power on kubernetes",
     ]
 )
 async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
@@ -75,6 +80,9 @@ async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
         yield _memory()
     elif driver == "local":
         yield Bench(LocalNode(ALLOCATABLE), "local", switchable=False, settle=let_events_through)
+    elif driver == "power":
+        async with _power(None if place == "in memory" else request.getfixturevalue("control_plane")) as made:
+            yield made
     elif place == "in memory":
         async with _on_memory_kube(driver) as made:
             yield made
@@ -141,6 +149,35 @@ async def _on_kubernetes(driver: str, box: Box) -> AsyncIterator[Bench]:
     for node in (await kube.list(NODES, Selection(labels={POOL: name}))).items:
         await kube.delete(NODES, node["metadata"]["name"])
     await kube.close()
+
+
+@asynccontextmanager
+async def _power(box: Box | None) -> AsyncIterator[Bench]:
+    """Hosts in memory whose kubelets are played: each registers once its host is on."""
+    name = f"pool-{os.getpid()}-{next(_NUMBERS)}"
+    kube = LightKube.of(settings_of(box.kubeconfig)) if box else MemoryKube()
+    pool = pool_of(name, driver="power")
+    board = MemoryBoard({f"{name}-{number}": Power.OFF for number in range(3)})
+    async with views_of(kube) as views:
+        nodes = PowerNodes(pool, kube, views.nodes, views.pods, board, clock=AT_ONCE)
+
+        async def settled() -> bool:
+            await play_hosts(kube, board, pool=name, resources=OFFERED)
+            await let_events_through()
+            seen = await nodes.nodes()
+            return all(each.joined or (each.power is Power.OFF) for each in seen)
+
+        async def settle() -> None:
+            await until(settled)
+
+        await settle()
+        yield Bench(nodes, f"{name}-1", True, settle, pool.allocatable)
+        await nodes.close()
+    for node in board.hosts if box else ():
+        with suppress(NotFoundError):
+            await kube.delete(NODES, node)
+    if isinstance(kube, LightKube):
+        await kube.close()
 
 
 async def test_every_node_is_listed_once_in_the_order_of_names(bench: Bench) -> None:

@@ -1,6 +1,6 @@
 """What the controller tells of pools: how many nodes they have, and whether they can be used."""
 
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
@@ -16,9 +16,10 @@ from headrace.kube.mirror import Mirror
 from headrace.kube.port import Change, Event
 from headrace.model.labels import API_VERSION, POOL
 from headrace.model.pool import Driver, NodePool
+from headrace.model.settings import HostsSettings
 from headrace.model.switching import ON_KUBERNETES, unswitched
 from headrace.nodes.cluster import STOPPING
-from headrace.scaler.kubernetes.drivers import Sights, driver_of
+from headrace.scaler.kubernetes.drivers import Means, Sights, driver_of
 from tests.fixtures.clock import VirtualClock
 from tests.unit.controller_bench import Bench, readiness, running
 
@@ -186,20 +187,22 @@ async def test_a_pool_is_ready_where_its_driver_works_on_kubernetes(driver):
         await bench.kube.create(NODE_POOLS, manifest)
         await bench.settle(1)
         ready, reason, message = readiness(await status_of(bench))
-        if driver in ON_KUBERNETES:
+        if driver in ON_KUBERNETES and driver is not Driver.POWER:
             assert (ready, reason) == ("True", "Ready")
         else:
             assert (ready, reason) == ("False", "DriverUnsupported")
-            assert message == unswitched(NodePool.model_validate(manifest, strict=False))
-            assert f"driver {driver.value} does not work on Kubernetes yet, allowed kwok, static" in message
+            assert message == unswitched(NodePool.model_validate(manifest, strict=False), hosts=False)
+            assert f"driver {driver.value}" in message
 
 
+@pytest.mark.parametrize("hosts", [None, HostsSettings(inventory="/hosts")])
 @pytest.mark.parametrize("driver", Driver)
-def test_the_scaler_has_a_driver_for_exactly_the_pools_that_are_told_to_work(driver):
+def test_the_scaler_has_a_driver_for_exactly_the_pools_that_are_told_to_work(driver, hosts):
     kube = MemoryKube(now=VirtualClock().now)
     pool = NodePool.model_validate(a_pool(driver=driver.value), strict=False)
     sights = Sights(Mirror(kube, NODES), Mirror(kube, NODES))
-    assert (driver_of(pool, kube, sights, now=VirtualClock().now) is None) == bool(unswitched(pool))
+    means = Means(kube, sights, hosts, VirtualClock().now, AsyncExitStack())
+    assert (driver_of(pool, means) is None) == bool(unswitched(pool, hosts=hosts is not None))
 
 
 async def test_a_fault_is_told_with_its_text_and_a_mended_pool_is_ready():

@@ -280,8 +280,8 @@ def test_every_fault_of_every_pool_is_told_with_its_line(tmp_path):
         ),
         (
             "pools.yaml:17 (spec.minnodes): found an unknown key, allowed bootSeconds, capacity, driver, "
-            "gpu, hooks, labels, maxBooting, maxNodes, minNodes, pricePerHour, provides, reserved, "
-            "spareNodes, taints; did you mean minNodes?"
+            "gpu, hooks, labels, maxBooting, maxNodes, minNodes, power, pricePerHour, provides, "
+            "reserved, spareNodes, taints; did you mean minNodes?"
         ),
         (
             "pools.yaml:18 (spec.taints[0].effect): is missing; write it: what it does to pods that do not "

@@ -247,6 +247,14 @@ def test_the_higher_priority_is_served_first_where_nodes_are_short() -> None:
     assert refused(plan) == [("echo", 100, ReasonCode.LIMIT)]
 
 
+def test_of_hosts_only_those_that_are_listed_and_may_be_used_are_started() -> None:
+    off = [node(name, NodeState.OFF) for name in ("gpu1", "gpu2")]
+    hosts = (*off, replace(node("gpu9", NodeState.OFF), enabled=False), node("gpu3", NodeState.FAILED))
+    plan = decide(Snapshot((waiting(200),), (replace(POOL, named=True),), hosts), SETTINGS, NOW)
+    assert [start.node for start in plan.start] == ["gpu1", "gpu2"]
+    assert refused(plan) == [("echo", 200, ReasonCode.LIMIT)]
+
+
 def test_the_same_input_gives_the_same_plan() -> None:
     assert planned(waiting(200)) == planned(waiting(200))
 

@@ -15,7 +15,7 @@ from headrace.scaler.explaining import Explanation
 from headrace.scaler.kubernetes import keeping
 from headrace.scaler.kubernetes.keeping import MapKeeper
 from headrace.scaler.kubernetes.objects import pools_in
-from headrace.scaler.kubernetes.telling import Bulletin, Remarks
+from headrace.scaler.kubernetes.telling import Bulletin, LeftOut, Remarks
 from headrace.scaler.kubernetes.wishes import NodeWishes
 from headrace.scaler.learning import ServiceHistory
 from headrace.scaler.memory import UNSEEN, FunctionMemory, Remembered
@@ -149,7 +149,8 @@ async def test_what_hinders_workers_and_pools_that_nobody_can_switch_are_told_to
     await cluster.kube.create(NODE_POOLS, pool_object("cloud", driver="eks"))
     async with mirror:
         await mirror.sync(5.0)
-        remarks = Remarks({"echo": "function: ErrImagePull"}, pools_in(mirror).values)
+        (pool,) = pools_in(mirror).values
+    remarks = Remarks({"echo": "function: ErrImagePull"}, [LeftOut(pool, "driver eks does not work")])
     bulletin = Bulletin(cluster.kube, PLATFORM, lambda: remarks)
     bulletin.tell(decision(1.0))
     await bulletin.write()

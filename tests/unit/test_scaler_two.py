@@ -20,7 +20,7 @@ from headrace.model.function import Function, digest_of
 from headrace.model.labels import short_digest
 from headrace.model.task import Task
 from headrace.queue.port import Lease
-from headrace.scaler.kubernetes.drivers import Sights, driver_of
+from headrace.scaler.kubernetes.drivers import Means, Sights, driver_of
 from headrace.scaler.kubernetes.leading import SETTINGS
 from headrace.scaler.kubernetes.pods import worker_pod_of
 from headrace.scaler.kubernetes.watching import Watching
@@ -83,7 +83,8 @@ class Candidate:
         cluster, kube, host = self._parts
         pools = self.watching.pools.values
         sights = Sights(self.watching.nodes, self.watching.pods)
-        found = {pool.name: driver_of(pool, kube, sights, now=cluster.clock.now) for pool in pools}
+        means = Means(kube, sights, None, cluster.clock.now, AsyncExitStack())
+        found = {pool.name: driver_of(pool, means) for pool in pools}
         drivers = {name: driver for name, driver in found.items() if driver is not None}
         world = World(
             cluster.queue, host, drivers, NodeWishes(self.watching.nodes), Memory(), cluster.clock.now

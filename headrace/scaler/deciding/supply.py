@@ -51,6 +51,8 @@ class Supplies:
 def _supply(pool: PoolView, nodes: Sequence[NodeView]) -> Supply:
     there = [node for node in nodes if node.state is not NodeState.OFF]
     left = pool.max_nodes - len(there)
+    if pool.named:
+        left = min(left, sum(1 for n in nodes if n.state is NodeState.OFF and n.enabled))
     if pool.max_booting:
         left = min(left, pool.max_booting - sum(1 for n in there if n.state is NodeState.BOOTING))
     return Supply(pool, max(0, left), _names(pool, nodes))

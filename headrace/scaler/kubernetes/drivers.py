@@ -1,14 +1,18 @@
 """Which driver switches a pool's nodes, behind the fence of leadership."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from headrace.kube.mirror import Mirror
 from headrace.kube.port import Kube
 from headrace.model.errors import TransientError
 from headrace.model.pool import Driver, NodePool
+from headrace.model.settings import HostsSettings
 from headrace.nodes.kwok import KwokNodes
 from headrace.nodes.port import NodeDriver, Sighting
+from headrace.nodes.power.nodes import PowerNodes
+from headrace.nodes.power.plays import PlayBoard
 from headrace.nodes.static import StaticNodes
 
 
@@ -20,9 +24,26 @@ class Sights:
     pods: Mirror
 
 
-def driver_of(pool: NodePool, kube: Kube, sights: Sights, *, now: Callable[[], float]) -> NodeDriver | None:
-    """The pool's driver; None where it can't be used on Kubernetes. `now`: seconds since the epoch."""
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What drivers switch nodes by. `now`: seconds since the epoch; `closing` ends what they have begun."""
+
+    kube: Kube
+    sights: Sights
+    hosts: HostsSettings | None
+    now: Callable[[], float]
+    closing: AsyncExitStack
+
+
+def driver_of(pool: NodePool, means: Means) -> NodeDriver | None:
+    """The pool's driver; None where it can't be used on Kubernetes."""
+    kube, sights, now = means.kube, means.sights, means.now
     match pool.spec.driver:
+        case Driver.POWER if means.hosts is not None:
+            board = PlayBoard.of(pool, means.hosts)
+            nodes = PowerNodes(pool, kube, sights.nodes, sights.pods, board, now=now)
+            means.closing.push_async_callback(nodes.close)
+            return nodes
         case Driver.KWOK:
             return KwokNodes(pool, kube, sights.nodes, sights.pods, now=now)
         case Driver.STATIC:

@@ -5,6 +5,7 @@ import gc
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,9 +17,9 @@ from headrace.model.switching import unswitched
 from headrace.nodes.port import NodeDriver
 from headrace.queue.port import Queue
 from headrace.scaler.kubernetes.counting import CountedKube
-from headrace.scaler.kubernetes.drivers import Fenced, Sights, driver_of
+from headrace.scaler.kubernetes.drivers import Fenced, Means, Sights, driver_of
 from headrace.scaler.kubernetes.keeping import MapKeeper
-from headrace.scaler.kubernetes.telling import Bulletin, Remarks
+from headrace.scaler.kubernetes.telling import Bulletin, LeftOut, Remarks
 from headrace.scaler.kubernetes.watching import Watching
 from headrace.scaler.kubernetes.wishes import NodeWishes
 from headrace.scaler.kubernetes.workers import PodHost
@@ -69,7 +70,7 @@ class Life:
         self._host = PodHost(
             self._kube, parts.place, self._watching.seen, parts.queue, leading=leading, now=parts.now
         )
-        self._left_out: Sequence[NodePool] = ()
+        self._left_out: Sequence[LeftOut] = ()
         self._synced = False
         self._beat = parts.monotonic()
 
@@ -169,12 +170,11 @@ class Life:
     async def _with_these_pools(self, keeper: MapKeeper, bulletin: Bulletin) -> None:
         """Decide again and again, until the pools change or this process leads no more."""
         known = self._watching.pools.values
-        scaler = self._scaler(known, keeper, bulletin)
-        try:
+        async with AsyncExitStack() as closing:
+            scaler = self._scaler(known, keeper, bulletin, closing)
+            closing.callback(scaler.close)
             while self._parts.leadership.leading() and self._watching.pools.values is known:
                 await self._step(scaler)
-        finally:
-            scaler.close()
 
     async def _step(self, scaler: Scaler) -> None:
         before = self._watching.revisions
@@ -184,12 +184,14 @@ class Life:
         await asyncio.sleep(REST_SECONDS)
         await self._watching.changed(STEP_SECONDS - REST_SECONDS, since=before)
 
-    def _scaler(self, pools: Sequence[NodePool], keeper: MapKeeper, bulletin: Bulletin) -> Scaler:
-        drivers = self._drivers(pools)
-        self._left_out = [pool for pool in pools if pool.name not in drivers]
-        for pool in self._left_out:
+    def _scaler(
+        self, pools: Sequence[NodePool], keeper: MapKeeper, bulletin: Bulletin, closing: AsyncExitStack
+    ) -> Scaler:
+        drivers, hosts = self._drivers(pools, closing), self._parts.place.hosts is not None
+        self._left_out = [LeftOut(each, why) for each in pools if (why := unswitched(each, hosts=hosts))]
+        for pool, why in self._left_out:
             extra = {"action": "scaler.pool_left_out"}
-            _log.error("pool %s is left out: %s", pool.name, unswitched(pool), extra=extra)
+            _log.error("pool %s is left out: %s", pool.name, why, extra=extra)
         world = World(
             queue=self._parts.queue,
             workers=self._host,
@@ -201,10 +203,11 @@ class Life:
         used = [pool for pool in pools if pool.name in drivers]
         return Scaler(world, used, settings=SETTINGS, tell=bulletin.tell)
 
-    def _drivers(self, pools: Sequence[NodePool]) -> Mapping[str, NodeDriver]:
+    def _drivers(self, pools: Sequence[NodePool], closing: AsyncExitStack) -> Mapping[str, NodeDriver]:
         """By pool; those that can't be had are left out."""
         sights = Sights(self._watching.nodes, self._watching.pods)
-        found = {pool.name: driver_of(pool, self._kube, sights, now=self._parts.now) for pool in pools}
+        means = Means(self._kube, sights, self._parts.place.hosts, self._parts.now, closing)
+        found = {pool.name: driver_of(pool, means) for pool in pools}
         return {
             name: Fenced(driver, self._parts.leadership.leading)
             for name, driver in found.items()

@@ -3,13 +3,13 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from headrace.kube.kinds import CONFIG_MAPS
 from headrace.kube.port import Kube, Manifest
 from headrace.model import labels
 from headrace.model.errors import HeadraceError
 from headrace.model.pool import NodePool
-from headrace.model.switching import unswitched
 from headrace.scaler.explaining import Explanation, FunctionStory, PoolStory, Shortfall, explanation
 from headrace.scaler.kubernetes.keeping import MANAGER, map_metadata
 from headrace.scaler.plan import Reason, ReasonCode
@@ -17,6 +17,13 @@ from headrace.scaler.service import Decision
 from headrace.scaler.snapshot import BootEstimate
 
 _log = logging.getLogger(__name__)
+
+
+class LeftOut(NamedTuple):
+    """A pool that nobody can switch, and why."""
+
+    pool: NodePool
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +34,7 @@ class Remarks:
     """
 
     troubles: Mapping[str, str] = field(default_factory=dict)
-    left_out: Sequence[NodePool] = ()
+    left_out: Sequence[LeftOut] = ()
 
 
 class Bulletin:
@@ -77,8 +84,8 @@ def _failing(story: FunctionStory, trouble: str) -> Shortfall:
     return Shortfall(reason, story.waiting)
 
 
-def _left_out(pool: NodePool) -> PoolStory:
-    spec = pool.spec
+def _left_out(left_out: LeftOut) -> PoolStory:
+    pool, spec = left_out.pool, left_out.pool.spec
     return PoolStory(
         pool.name,
         dict(pool.allocatable),
@@ -86,7 +93,7 @@ def _left_out(pool: NodePool) -> PoolStory:
         spec.min_nodes,
         spec.max_nodes,
         BootEstimate(spec.boot_seconds, spec.boot_seconds),
-        left_out=unswitched(pool),
+        left_out=left_out.reason,
     )
 
 

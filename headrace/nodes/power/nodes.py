@@ -1,0 +1,153 @@
+"""Hosts that are nodes of the cluster: seen by the API server and by their power, emptied before they go off.
+
+A host bears the name of its node. Its object stays while it is off, cordoned; there the order to stop stands,
+so that whoever leads next completes it. A kubelet that has not come again since the last start is not there
+yet, whatever its object says: Kubernetes takes a dead node for ready for most of a minute.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+
+from headrace.kube.kinds import NODES
+from headrace.kube.mirror import Mirror
+from headrace.kube.naming import labels_of
+from headrace.kube.port import Kube, Manifest
+from headrace.model import labels
+from headrace.model.errors import ConfigurationError, NotFoundError
+from headrace.model.pool import NodePool, PowerSpec
+from headrace.nodes.cluster import STOPPING, by_node, check_seen, heard_at, is_stopping, notes_of, sighting_of
+from headrace.nodes.draining import DRAIN_SECONDS, cordon
+from headrace.nodes.emptying import Emptying
+from headrace.nodes.port import Power, Sighting
+from headrace.nodes.power.board import Switchboard, Word
+from headrace.nodes.power.hosts import CLOCK, Clock, Host, Hosts
+from headrace.nodes.written import WrittenNodes
+
+CLOCK_SECONDS = 5.0  # by which a host's clock may be behind; Ansible's role cluster_node sees to it
+
+
+class PowerNodes:
+    """See the port. `nodes` and `pods` are mirrors of all nodes and of the pods of every namespace.
+
+    `now` gives seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        pool: NodePool,
+        kube: Kube,
+        nodes: Mirror,
+        pods: Mirror,
+        board: Switchboard,
+        *,
+        now: Callable[[], float] = time.time,
+        clock: Clock = CLOCK,
+        drain_seconds: float = DRAIN_SECONDS,
+    ) -> None:
+        self._pool = pool
+        self._kube = kube
+        self._mirror = nodes
+        self._pods = pods
+        self._now = now
+        self._written = WrittenNodes(nodes, now)
+        self._hosts = Hosts(pool.name, board, pool.spec.power or PowerSpec(), clock=clock)
+        self._emptying = Emptying(kube, self._switch_off, now=now, drain_seconds=drain_seconds)
+
+    async def nodes(self) -> Sequence[Sighting]:
+        """See the port. Those that stop are moved along; one whose node is another pool's is unknown."""
+        check_seen(self._mirror, self._pods)
+        hosts, pods = await self._hosts.seen(), by_node(self._pods)
+        found = {name: self._written.get(name) for name in hosts}
+        await self._emptying.move_along(
+            [each for each in found.values() if each and self._is_ours(each)], pods
+        )
+        return [self._sighting(host, found[name], pods.get(name, ())) for name, host in hosts.items()]
+
+    async def start(self, name: str) -> None:
+        """See the port. Raises ConfigurationError where its node is of another pool."""
+        host = await self._host(name)
+        node = self._written.get(name)
+        if node is not None:
+            self._check_ours(node)
+        if self._sighting(host, node, ()).power in (Power.OFF, Power.UNKNOWN):
+            if node is not None:
+                await self._mark(node)
+            self._hosts.order(name, Word.ON)
+
+    async def stop(self, name: str) -> None:
+        """See the port. It is cordoned at once; a host that is no node yet goes off as it is."""
+        host = await self._host(name)
+        node = self._written.get(name)
+        if node is None or not self._is_ours(node):
+            if host.power is not Power.OFF or host.order is Word.ON:
+                self._hosts.order(name, Word.OFF)
+        elif not is_stopping(node) and not (host.power is Power.OFF and host.order is None):
+            written = await cordon(self._kube, node, now=self._now())
+            if written is not None:
+                self._written.note(written)
+
+    async def close(self) -> None:
+        """Let go of what is under way."""
+        await self._hosts.close()
+
+    async def _switch_off(self, node: Manifest) -> None:
+        """It is empty."""
+        name = node["metadata"]["name"]
+        host = self._hosts.get(name)
+        if host is not None and (host.power is not Power.OFF or host.order is Word.ON):
+            self._hosts.order(name, Word.OFF)
+
+    async def _mark(self, node: Manifest) -> None:
+        """Take the order to stop off it, if there is one, and write down that it was started."""
+        notes = {labels.STARTED: f"{self._now():.3f}"}
+        change = {"metadata": {"annotations": {**notes, STOPPING: None}}, "spec": {"unschedulable": None}}
+        kept = {"metadata": {"annotations": notes}}
+        wanted = change if is_stopping(node) else kept
+        self._written.note(await self._kube.patch(NODES, node["metadata"]["name"], wanted))
+
+    async def _host(self, name: str) -> Host:
+        check_seen(self._mirror)
+        hosts = await self._hosts.seen()
+        if name not in hosts:
+            found = ", ".join(list(hosts)[:5]) or "none"
+            raise NotFoundError(
+                f"node {name} is none of the {len(hosts)} hosts that {self._pool.hosts} names in the "
+                f"inventory ({found}); add it there, or name one of these"
+            )
+        return hosts[name]
+
+    def _is_ours(self, node: Manifest) -> bool:
+        return labels_of(node).get(labels.POOL) == self._pool.name
+
+    def _check_ours(self, node: Manifest) -> None:
+        if not self._is_ours(node):
+            name, pool = node["metadata"]["name"], labels_of(node).get(labels.POOL, "none")
+            raise ConfigurationError(
+                f"node {name}: found one of pool {pool}, allowed one of {self._pool.name}; label it: kubectl "
+                f"label --overwrite node {name} {labels.POOL}={self._pool.name}"
+            )
+
+    def _sighting(self, host: Host, node: Manifest | None, pods: Sequence[Manifest]) -> Sighting:
+        if host.order is Word.ON:
+            return Sighting(host.name, Power.STARTING, address=host.address)
+        if host.order is Word.OFF:
+            return Sighting(host.name, Power.STOPPING, address=host.address)
+        if node is None or not self._is_ours(node):
+            return Sighting(host.name, host.power, address=host.address)
+        if is_stopping(node):
+            power = Power.OFF if host.power is Power.OFF else Power.STOPPING
+            return Sighting(host.name, power, address=host.address)
+        seen = sighting_of(node, pods)
+        if seen.joined and _came_again(node):
+            return seen
+        power = Power.UNKNOWN if seen.power is Power.UNKNOWN else host.power
+        return Sighting(host.name, power, address=host.address)
+
+
+def _came_again(node: Manifest) -> bool:
+    """Whether its kubelet has been heard since its last start."""
+    try:
+        started = float(notes_of(node).get(labels.STARTED, 0))
+    except ValueError:
+        started = 0.0  # written by somebody else
+    return heard_at(node) >= started - CLOCK_SECONDS
