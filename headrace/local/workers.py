@@ -9,11 +9,10 @@ from headrace.model.function import Function
 from headrace.model.resources import ResourceList, total
 from headrace.nodes.local import NAME
 from headrace.placement.inventory import Inventory
-from headrace.placement.packing import RemoteRoom
 from headrace.placement.suiting import request_of
 from headrace.placement.ways import Choice, Way, choose_way
 from headrace.scaler.backoff import Backoff
-from headrace.scaler.ports import Present, Wanted
+from headrace.scaler.ports import Present, RemoteGpus, Wanted
 
 _log = logging.getLogger(__name__)
 _NONE = Wanted({}, ResourceList())
@@ -84,9 +83,9 @@ class WorkerPool:
         """See the port. Here no supervisor stands beside a worker."""
         return request_of(function, way)
 
-    def remote(self) -> Sequence[RemoteRoom]:
+    def remote(self) -> RemoteGpus:
         """See the port: none."""
-        return ()
+        return RemoteGpus()
 
     async def present(self) -> Sequence[Present]:
         """See the port."""

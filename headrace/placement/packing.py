@@ -10,13 +10,17 @@ Place = tuple[str, int]  # a server, and the number of its GPU
 
 @dataclass(frozen=True, slots=True)
 class RemoteRoom:
-    """One GPU of a server: what it has, and what of it workers may take together."""
+    """One GPU of a server: what it has, and what of it workers may take together.
+
+    `host` is the server's node in a pool that switches it; empty: nobody does.
+    """
 
     server: str
     number: int
     memory_bytes: int
     free_bytes: int
     free_sessions: int
+    host: str = ""
 
 
 class RemoteRooms:
@@ -26,6 +30,7 @@ class RemoteRooms:
         self._rooms = {(room.server, room.number): room for room in rooms}
         self._bytes = {place: room.free_bytes for place, room in self._rooms.items()}
         self._sessions = {place: room.free_sessions for place, room in self._rooms.items()}
+        self._hosts: set[str] = set()
 
     def hold(self, places: Iterable[Place], claim: GpuClaim) -> None:
         """A claim that is allocated has these; some may have gone since."""
@@ -35,15 +40,25 @@ class RemoteRooms:
 
     def fitting(self, claim: GpuClaim, servers: Collection[str], most: int) -> int:
         """How many such claims find room on these servers, `most` at most; nothing is taken."""
+        return len(self.hosts(claim, servers, most))
+
+    def hosts(self, claim: GpuClaim, servers: Collection[str], most: int) -> Sequence[Collection[str]]:
+        """By each claim that finds room, in turn: the hosts of its GPUs; nothing is taken."""
         placed = self._place(claim, servers, most)
         for places in placed:
             for place in places:
                 self._put(place, claim, -1)
-        return len(placed)
+        return [{self._rooms[place].host for place in places} for places in placed]
 
     def take(self, claim: GpuClaim, servers: Collection[str], claims: int) -> None:
         """Place so many; those that find no room are left out."""
-        self._place(claim, servers, claims)
+        taken = self._place(claim, servers, claims)
+        self._hosts.update(self._rooms[place].host for places in taken for place in places)
+
+    @property
+    def taken(self) -> Collection[str]:
+        """Hosts of servers on which something was taken."""
+        return self._hosts - {""}
 
     def _place(self, claim: GpuClaim, servers: Collection[str], most: int) -> Sequence[Sequence[Place]]:
         """The GPUs of each claim that finds room, each another.

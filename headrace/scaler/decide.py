@@ -16,9 +16,10 @@ from headrace.scaler.deciding.classes import WorkClass, classes
 from headrace.scaler.deciding.consolidating import replacement
 from headrace.scaler.deciding.holding import Moment, held
 from headrace.scaler.deciding.need import fewest, need
-from headrace.scaler.deciding.ordering import Order, order_now, orderable
+from headrace.scaler.deciding.ordering import Order, order_now, orderable, room_to_order
 from headrace.scaler.deciding.remote import Remote
 from headrace.scaler.deciding.rooms import Rooms, Slots
+from headrace.scaler.deciding.serving import Serving
 from headrace.scaler.deciding.stopping import Loads, Stopping, nodes_on, on_or_coming
 from headrace.scaler.deciding.supply import Choice, Supplies, choose
 from headrace.scaler.deciding.workers import share_out
@@ -40,17 +41,18 @@ def decide(snapshot: Snapshot, settings: ScalerSettings, now: float) -> Plan:
         Loads(found, now),
         on_or_coming(snapshot),
         Remote(snapshot),
+        Serving(snapshot, now),
     )
     for each in found:
         if each.files:
             deciding.serve(each)
         if len(each.homes) > 1:
             deciding.consolidate(each)
+    deciding.switch_on_servers()
     deciding.keep_slots()
     deciding.fill_up()
-    stops, kept = Stopping(
-        snapshot, found, settings, deciding.rooms.used(), deciding.loads, deciding.there, now
-    ).judge()
+    used = deciding.rooms.used() | frozenset(deciding.remote.hosts)
+    stops, kept = Stopping(snapshot, found, settings, used, deciding.loads, deciding.there, now).judge()
     return Plan(
         start=tuple(deciding.starts),
         stop=(*stops, *_drained(snapshot)),
@@ -73,6 +75,7 @@ class _Decision:
     loads: Loads
     there: Mapping[str, int]  # nodes by pool that are on or on their way
     remote: Remote
+    serving: Serving
     starts: list[StartNode] = field(default_factory=list)
     unmet: list[Unmet] = field(default_factory=list)
     taken: dict[str, int] = field(default_factory=dict)  # workers by class, of those that are served already
@@ -89,6 +92,8 @@ class _Decision:
             now=self.now,
         )
         if not order.workers:
+            if order.limited:
+                self._cannot(each, limit)
             self._promise(each, slots, order)
             return
         self._take(each, len(slots.times) + order.workers)
@@ -148,11 +153,30 @@ class _Decision:
                     text = f"the quota of tenant {each.tenant} allows no further worker"
                     most, reason = within, Reason(ReasonCode.QUOTA, text)
         more = max(0, most - each.running)
-        on_servers = self.remote.by(each.way).allowed(more)
+        on_servers = self._on_servers(each, more)
         if on_servers < more:
             text = f"the GPUs of {', '.join(each.way.servers)} have no room for a further worker"
             most, reason = each.running + on_servers, Reason(ReasonCode.NO_GPU_ROOM, text)
         return most, reason
+
+    def _on_servers(self, each: WorkClass, more: int) -> int:
+        """How many of so many more workers find GPUs: on servers that answer, or that are switched on."""
+        free = self.remote.by(each.way).allowed(more)
+        if free == more:
+            return free
+        slots = len(self.rooms.slots(each.request, (home.name for home in each.homes)).times)
+        most = min(more, slots + room_to_order(each, self.supplies))
+        seats = self.serving.seats(each, free=free, most=most)
+        self.serving.hold(each, seats)
+        return free + seats
+
+    def switch_on_servers(self) -> None:
+        """Start the hosts of GPU servers that files wait for."""
+        for host in self.serving.to_start:
+            if self.supplies.choose(host):
+                text = "files wait for the GPUs that it serves"
+                self.starts.append(StartNode(host.name, host.pool, Reason(ReasonCode.FILES_WAIT, text)))
+                self.rooms.order(host.name, self.supplies.pools[host.pool].pool, self.now)
 
     def _start(self, choice: Choice, reason: Reason) -> None:
         for pool, nodes in choice.nodes.items():

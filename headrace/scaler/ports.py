@@ -30,6 +30,19 @@ class Present:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoteGpus:
+    """GPUs of servers: `rooms` of those that answer, without what others hold than the workers present.
+
+    `standby` are those of servers that are off and can be switched on. `serving` are hosts of which somebody
+    holds a GPU.
+    """
+
+    rooms: tuple[RemoteRoom, ...] = ()
+    standby: tuple[RemoteRoom, ...] = ()
+    serving: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """How many workers a function shall have on each node, what each needs there, its way to a GPU."""
 
@@ -57,11 +70,8 @@ class WorkerHost(Protocol):
         """Every worker, the oldest first."""
         ...
 
-    def remote(self) -> Sequence[RemoteRoom]:
-        """GPUs of servers that answer, without what others hold of them than the workers that are present.
-
-        Of the same moment as the last call of `present`.
-        """
+    def remote(self) -> RemoteGpus:
+        """GPUs of servers, at the moment of the last call of `present`."""
         ...
 
     async def reconcile(self, wanted: Mapping[str, Wanted]) -> None:

@@ -107,7 +107,8 @@ class Scaler:
         )
         self._fleet.heed(self._world.wishes, now)
         views = (worker for sight in sights for worker in sight.workers)
-        await self._fleet.look(_working(present, views), now)
+        serving = self._world.workers.remote().serving
+        await self._fleet.look(_working(present, views) | serving, now)
         snapshot = with_room(self._snapshot(sights, now), now)
         return Decision(now, snapshot, decide(snapshot, self._settings, now))
 
@@ -146,14 +147,15 @@ class Scaler:
         return sight
 
     def _snapshot(self, sights: Sequence[Sight], now: float) -> Snapshot:
-        boot = self._fleet.boot_seconds
+        boot, remote = self._fleet.boot_seconds, self._world.workers.remote()
         return Snapshot(
             functions=tuple(each.view(self._fleet.pools, boot_seconds=boot, now=now) for each in sights),
             pools=self._fleet.pool_views,
             nodes=self._fleet.views,
             workers=tuple(worker for each in sights for worker in each.workers),
             quotas=self._quotas,
-            remote=tuple(self._world.workers.remote()),
+            remote=remote.rooms,
+            standby=remote.standby,
         )
 
     # Act
@@ -181,7 +183,7 @@ class Scaler:
         )
 
     async def _working(self, functions: Sequence[Function]) -> frozenset[str]:
-        """Nodes on which a worker has a file, now."""
+        """Nodes on which a worker has a file, and hosts whose GPUs somebody holds, now."""
         present, backlogs = await asyncio.gather(self._world.workers.present(), self._backlogs(functions))
         now = self._world.now()
         views = (
@@ -189,7 +191,7 @@ class Scaler:
             for function, backlog in zip(functions, backlogs, strict=True)
             for worker in worker_views(_of(function, present), backlog, self._courses[function.name], now)
         )
-        return _working(present, views)
+        return _working(present, views) | self._world.workers.remote().serving
 
     # Remember
 

@@ -147,7 +147,8 @@ class Quota:
 class Snapshot:
     """All of it, at one moment. Names are unique; nodes that are off are listed where they have a name.
 
-    `remote` are GPUs of servers, without what others than these workers hold of them.
+    `remote` are GPUs of servers, without what others than these workers hold of them; `standby` those of
+    servers that are off, whose hosts are among the nodes.
     """
 
     functions: tuple[FunctionView, ...]
@@ -156,3 +157,4 @@ class Snapshot:
     workers: tuple[WorkerView, ...] = ()
     quotas: tuple[Quota, ...] = field(default=())
     remote: tuple[RemoteRoom, ...] = ()
+    standby: tuple[RemoteRoom, ...] = ()

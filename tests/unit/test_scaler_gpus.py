@@ -108,9 +108,9 @@ async def test_what_others_hold_is_not_free_and_what_workers_hold_is_theirs():
         gone_another_way = await made.host.present()
         assert [(each.name, each.places) for each in gone_another_way] == [(name, (("gpu1", 0),))]
         assert gone_another_way[0].leaving, "it was made without a GPU: it goes another way"
-        assert made.host.remote() == [
+        assert made.host.remote().rooms == (
             room("gpu1", 0, 1), room("gpu1", 1, 1), room("gpu2", 0, 1), room("gpu2", 1)
-        ]  # fmt: skip
+        )  # fmt: skip
 
 
 async def test_a_worker_is_born_with_a_claim_and_replaced_where_its_server_dies_before_it_runs():

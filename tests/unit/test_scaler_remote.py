@@ -21,6 +21,7 @@ from headrace.scaler.snapshot import (
     NodeView,
     PoolView,
     Running,
+    ServiceEstimate,
     Snapshot,
     WorkerView,
 )
@@ -108,3 +109,109 @@ def test_the_way_that_was_taken_is_told_with_those_that_were_not():
     found = snapshot(function)
     told = explanation(found, decide(found, ScalerSettings(), NOW), NOW).functions[0]
     assert told.gpu == "remote on gpu1; not mig: no pool has it"
+
+
+# Servers that are switched
+
+
+SERVERS = PoolView(
+    "servers", ResourceList.of({"nvidia.com/gpu": 1}), BootEstimate(100.0, 120.0), max_nodes=3, named=True
+)
+
+
+def host(name: str, state: NodeState, *, ordered: float = 0.0, enabled: bool = True) -> NodeView:
+    return NodeView(name, "servers", state, 0.0, ordered, enabled)
+
+
+def seats(server: str, count: int) -> RemoteRoom:
+    """A GPU for so many workers of 8 GiB, of a server whose host has its name."""
+    return RemoteRoom(server, 0, 8 * count * GIB, 8 * count * GIB, count, server)
+
+
+def served(name: str, files: int, **more: object) -> FunctionView:
+    way = Way(Access.REMOTE, ("cpu",), claim=GpuClaim(1, 8 * GIB, Isolation.NONE), servers=("a", "b", "c"))
+    found = remote(name, files, **more)
+    return replace(found, gpu=Choice(way, (way,)))
+
+
+def switched(
+    *functions: FunctionView, off: str = "abc", on: str = "", hosts: tuple[NodeView, ...] = ()
+) -> Snapshot:
+    """One node of four slots that is on; each server has two seats."""
+    nodes = hosts or (
+        *(host(name, NodeState.OFF) for name in off), *(host(name, NodeState.IDLE) for name in on)
+    )  # fmt: skip
+    standby = tuple(seats(each.name, 2) for each in nodes if each.state is not NodeState.IDLE)
+    ready = tuple(seats(name, 2) for name in on)
+    return Snapshot(functions, (POOL, SERVERS), (HERE, *nodes), remote=ready, standby=standby)
+
+
+def started(found: Snapshot, now: float = NOW) -> list[str]:
+    return [each.node for each in decide(found, ScalerSettings(), now).start]
+
+
+@pytest.mark.parametrize(
+    ("files", "seconds", "hosts"),
+    [
+        (0, 1.0, []),
+        (1, 1.0, ["a"]),
+        (60, 1.0, ["a"]),  # a minute of work in a minute's promise
+        (200, 1.0, ["a", "b"]),
+        (5000, 1.0, ["a", "b"]),  # the node holds four workers, and no pool has another
+    ],
+)
+def test_as_few_servers_are_switched_on_as_keep_the_promise(
+    files: int, seconds: float, hosts: list[str]
+) -> None:
+    function = served("f", files, service=ServiceEstimate(file_seconds=seconds), max_wait_seconds=60.0)
+    pool = replace(POOL, max_nodes=1)
+    found = replace(switched(function), pools=(pool, SERVERS))
+    assert started(found) == hosts
+
+
+def test_a_server_that_answers_is_enough_where_it_keeps_the_promise() -> None:
+    assert started(switched(served("f", 10), off="bc", on="a")) == []
+    plan = decide(switched(served("f", 10), off="bc", on="a"), ScalerSettings(), NOW)
+    assert plan.stop == (), "its seats are needed"
+
+
+def test_nothing_is_switched_on_twice() -> None:
+    coming = (host("b", NodeState.BOOTING, ordered=NOW - 50), host("a", NodeState.OFF))
+    assert started(switched(served("f", 10), hosts=coming)) == []
+    late = (host("b", NodeState.BOOTING, ordered=NOW - 500), host("a", NodeState.OFF))
+    assert started(switched(served("f", 10), hosts=late)) == []
+
+
+def test_hosts_that_failed_or_that_a_person_disabled_are_left_out() -> None:
+    hosts = (host("a", NodeState.FAILED), host("b", NodeState.OFF, enabled=False), host("c", NodeState.OFF))
+    assert started(switched(served("f", 10), hosts=hosts)) == ["c"]
+    none = (host("a", NodeState.FAILED), host("b", NodeState.OFF, enabled=False))
+    plan = decide(switched(served("f", 10), hosts=none), ScalerSettings(), NOW)
+    assert (plan.start, [each.reason.code for each in plan.unmet]) == ((), [ReasonCode.NO_GPU_ROOM])
+
+
+def test_files_that_are_late_already_switch_a_server_on_all_the_same() -> None:
+    assert started(switched(served("f", 3)), NOW + 5000) == ["a"]
+
+
+def test_a_server_that_nobody_uses_goes_off_and_one_in_use_stays() -> None:
+    plan = decide(switched(served("f", 0), off="bc", on="a"), ScalerSettings(), NOW)
+    assert [each.node for each in plan.stop if each.pool == "servers"] == ["a"]
+    busy = (host("a", NodeState.BUSY),)
+    found = replace(switched(served("f", 0), hosts=busy), standby=(), remote=(seats("a", 2),))
+    assert [each.node for each in decide(found, ScalerSettings(), NOW).stop if each.pool == "servers"] == []
+
+
+def test_why_a_server_is_switched_on_is_told() -> None:
+    found = switched(served("f", 10))
+    told = explanation(found, decide(found, ScalerSettings(), NOW), NOW)
+    (story,) = (each for each in told.nodes if each.name == "a")
+    assert story.reason.text == "files wait for the GPUs that it serves"
+    assert story.expected == NOW + 120.0
+
+
+def test_a_server_is_kept_where_files_come_so_often_that_it_would_be_needed_again() -> None:
+    often = tuple(Files(NOW - 3.0 * number, 1) for number in range(60, 0, -1))
+    function = served("f", 0, recent=often, service=ServiceEstimate(file_seconds=4.0))
+    plan = decide(switched(function, off="bc", on="a"), ScalerSettings(), NOW)
+    assert plan.kept["a"].code is ReasonCode.WORTH_KEEPING

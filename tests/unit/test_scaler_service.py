@@ -16,7 +16,6 @@ from headrace.model.resources import ResourceList
 from headrace.model.task import Task
 from headrace.nodes.memory import Course, MemoryNodes
 from headrace.nodes.port import Sighting
-from headrace.placement.packing import RemoteRoom
 from headrace.placement.suiting import request_of
 from headrace.placement.ways import NEEDS_NONE, Choice, Way
 from headrace.queue.memory import MemoryQueue
@@ -24,7 +23,7 @@ from headrace.queue.port import Backlog
 from headrace.scaler import fleet
 from headrace.scaler.lifecycle import NodeMemory
 from headrace.scaler.memory import Remembered
-from headrace.scaler.ports import Present, Wanted
+from headrace.scaler.ports import Present, RemoteGpus, Wanted
 from headrace.scaler.service import KEEP_SECONDS, Decision, Scaler, World
 from headrace.scaler.settings import ScalerSettings
 from headrace.scaler.snapshot import ServiceEstimate
@@ -78,8 +77,8 @@ class Pods:
     def request(self, function: Function, way: Way) -> ResourceList:
         return request_of(function, way)
 
-    def remote(self) -> Sequence[RemoteRoom]:
-        return ()
+    def remote(self) -> RemoteGpus:
+        return RemoteGpus()
 
     def takes(self, function: Function) -> bool:
         return True

@@ -1,15 +1,18 @@
 """Files that are alike for the decision: one request, the same pools, and their jobs by deadline."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
 from headrace.model.resources import ResourceList
+from headrace.placement.packing import RemoteRoom, RemoteRooms
 from headrace.placement.ways import NO_GPU, Way
 from headrace.scaler.deciding.need import Job, Jobs, Times
 from headrace.scaler.snapshot import FunctionView, PoolView, Snapshot
+
+MOST_SEATS = 1000  # of one host that are counted
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,8 @@ class WorkClass:
     """Functions whose workers are interchangeable for a node: what they need, and where they may run.
 
     `homes` are the pools into whose nodes a worker fits, the cheapest a worker first; `way` is the same to
-    GPUs.
+    GPUs. `server_boot_seconds`: what the slowest of the GPU servers takes that are off and may serve them;
+    `seats` are workers that one host of a pool of GPU servers serves, by pool.
     """
 
     request: ResourceList
@@ -26,6 +30,8 @@ class WorkClass:
     priority: int
     functions: tuple[FunctionView, ...]
     way: Way = NO_GPU
+    server_boot_seconds: float = 0.0
+    seats: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def home(self) -> PoolView:
@@ -36,6 +42,10 @@ class WorkClass:
     def workers_a_node(self) -> int:
         """How many fill a node of the home pool."""
         return self.request.count_in(self.home.capacity)
+
+    def workers_on(self, pool: PoolView) -> int:
+        """How many one node of a pool is enough for: it holds them, or serves them GPUs."""
+        return self.seats.get(pool.name) or self.request.count_in(pool.capacity)
 
     @property
     def name(self) -> str:
@@ -84,8 +94,8 @@ class WorkClass:
 
     @cached_property
     def jobs(self) -> Jobs:
-        """The waiting files by deadline: arrival + the promise + the home's usual boot."""
-        boot = self.home.boot.usual_seconds
+        """The waiting files by deadline: arrival + the promise + the usual boot, a node's or a server's."""
+        boot = max(self.home.boot.usual_seconds, self.server_boot_seconds)
         return Jobs.of(
             Job(files.arrived + function.max_wait_seconds + boot, files.count, seconds, seconds / files.count)
             for function in self.functions
@@ -127,13 +137,38 @@ def classes(snapshot: Snapshot) -> tuple[tuple[WorkClass, ...], tuple[FunctionVi
         if key not in homes:
             homes[key] = _homes(function, pools)
         (groups.setdefault(key, []) if homes[key] else homeless).append(function)
+    boots = _server_boots(snapshot, pools)
     found = [
         WorkClass(
-            members[0].request, homes[key], str(key[2]), members[0].priority, tuple(members), members[0].way
+            first.request, homes[key], str(key[2]), first.priority, (first, *others), first.way,
+            max((boots.get(server, 0.0) for server in first.way.servers), default=0.0),
+            _seats(snapshot, first.way),
         )
-        for key, members in groups.items()
-    ]
+        for key, (first, *others) in groups.items()
+    ]  # fmt: skip
     return tuple(sorted(found, key=_turn)), tuple(homeless)
+
+
+def _server_boots(snapshot: Snapshot, pools: Mapping[str, PoolView]) -> Mapping[str, float]:
+    """By server that is off: the usual boot of its host, in seconds."""
+    of_host = {
+        node.name: pools[node.pool].boot.usual_seconds for node in snapshot.nodes if node.pool in pools
+    }
+    return {room.server: of_host[room.host] for room in snapshot.standby if room.host in of_host}
+
+
+def _seats(snapshot: Snapshot, way: Way) -> Mapping[str, int]:
+    """By pool of GPU servers: workers that go this way and find room on one host with nobody else there."""
+    pool_of = {node.name: node.pool for node in snapshot.nodes}
+    by_host: dict[str, list[RemoteRoom]] = {}
+    for room in (*snapshot.remote, *snapshot.standby) if way.claim is not None else ():
+        if room.host in pool_of and room.server in way.servers:
+            by_host.setdefault(room.host, []).append(room)
+    found: dict[str, int] = {}
+    for host, rooms in by_host.items():
+        fitting = RemoteRooms(rooms).fitting(way.claim, way.servers, MOST_SEATS) if way.claim else 0
+        found[pool_of[host]] = max(fitting, found.get(pool_of[host], 0))
+    return {pool: number for pool, number in found.items() if number}
 
 
 def _homes(function: FunctionView, pools: Mapping[str, PoolView]) -> tuple[PoolView, ...]:
@@ -151,5 +186,7 @@ def _turn(each: WorkClass) -> tuple[int, int, str]:
 
 
 def serving(found: Sequence[WorkClass], pool: str) -> tuple[WorkClass, ...]:
-    """The classes that may use a pool's nodes."""
-    return tuple(each for each in found if any(home.name == pool for home in each.homes))
+    """The classes that may use a pool's nodes, or the GPUs that these serve."""
+    return tuple(
+        each for each in found if pool in each.seats or any(home.name == pool for home in each.homes)
+    )

@@ -50,8 +50,12 @@ def order_now(each: WorkClass, times: Times, supplies: Supplies, *, allowed: int
 
 def orderable(each: WorkClass, supplies: Supplies) -> int:
     """Workers for which nodes may still be ordered; at least one, so that a need is found."""
-    room = (supplies.of_pool(home.name) * each.request.count_in(home.capacity) for home in each.homes)
-    return max(1, sum(room))
+    return max(1, room_to_order(each, supplies))
+
+
+def room_to_order(each: WorkClass, supplies: Supplies) -> int:
+    """Workers for which nodes may still be ordered."""
+    return sum(supplies.of_pool(home.name) * each.request.count_in(home.capacity) for home in each.homes)
 
 
 def _order(

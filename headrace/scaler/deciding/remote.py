@@ -3,7 +3,7 @@
 Workers with a file keep what they hold. What idle ones hold counts as free: they end where others need it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from headrace.placement.packing import RemoteRooms
@@ -23,6 +23,11 @@ class Remote:
             claim = claims.get(worker.function)
             if worker.busy and claim is not None:
                 self._rooms.hold(worker.places, claim)
+
+    @property
+    def hosts(self) -> Collection[str]:
+        """Hosts of servers of which something is given out."""
+        return self._rooms.taken
 
     def of(self, function: FunctionView) -> "Share":
         """What one function may take of it."""

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from headrace.model.node import NodeState
-from headrace.scaler.deciding.classes import WorkClass, price_a_worker, serving
+from headrace.scaler.deciding.classes import WorkClass, serving
 from headrace.scaler.deciding.rates import Load, keeps
 from headrace.scaler.deciding.rooms import ON
 from headrace.scaler.plan import Reason, ReasonCode, StopNode
@@ -36,7 +36,7 @@ class Loads:
         wait = min((each.wait_seconds for each in classes), default=0.0)
         in_boot = in_both = files = 0.0
         for each in classes:
-            workers = each.request.count_in(pool.capacity)
+            workers = each.workers_on(pool)
             lately, work = each.recent.since(self._now - wait - boot)
             files += lately
             in_both += work / workers
@@ -49,6 +49,8 @@ def nodes_on(found: Sequence[WorkClass], counts: Mapping[str, int], pool: PoolVi
     classes = serving(found, pool.name)
     if not classes:
         return 0.0
+    if pool.name in classes[0].seats:
+        return float(counts[pool.name])
     homes = {home.name: home for each in classes for home in each.homes}
     leading = classes[0].request
     workers = sum(counts[name] * leading.count_in(home.capacity) for name, home in homes.items())
@@ -105,7 +107,7 @@ class Stopping:
     def _price(self, pool: PoolView) -> float:
         """Of a worker an hour, of the class that comes first there; of a node, where none may run."""
         classes = serving(self.found, pool.name)
-        return price_a_worker(pool, classes[0].request) if classes else pool.price_per_hour
+        return pool.price_per_hour / (classes[0].workers_on(pool) if classes else 1)
 
     def _stays(self, node: NodeView, pool: PoolView, there: int, spare: int, beyond: int) -> Reason | None:
         """Why it stays whatever it costs; None: its worth decides.

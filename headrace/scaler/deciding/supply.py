@@ -18,6 +18,7 @@ class Supply:
     pool: PoolView
     left: int
     names: Iterator[str]
+    chosen: set[str] = field(default_factory=set)  # names taken out of turn
 
 
 @dataclass(slots=True)
@@ -43,9 +44,21 @@ class Supplies:
 
     def take(self, name: str) -> str:
         """The name of the pool's next node."""
+        supply = self.pools[name]
+        return self._taken(supply, next(each for each in supply.names if each not in supply.chosen))
+
+    def choose(self, node: NodeView) -> bool:
+        """Take that very node; False: no more may be ordered."""
+        if self.of_pool(node.pool) < 1:
+            return False
+        supply = self.pools[node.pool]
+        supply.chosen.add(self._taken(supply, node.name))
+        return True
+
+    def _taken(self, supply: Supply, node: str) -> str:
         self.left -= 1
-        self.pools[name].left -= 1
-        return next(self.pools[name].names)
+        supply.left -= 1
+        return node
 
 
 def _supply(pool: PoolView, nodes: Sequence[NodeView]) -> Supply:

@@ -1,7 +1,7 @@
 """The cluster's GPUs as the scaler sees them: pools, servers, and who holds what of these."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from headrace.catalog.deployed import gpu_server_of
@@ -10,13 +10,15 @@ from headrace.kube.mirror import Mirror
 from headrace.kube.naming import is_ending
 from headrace.kube.parsed import Parsed
 from headrace.kube.port import EVERYTHING, Kube, Manifest
-from headrace.manifests.gpu_slices import Held, Published, held_by, published_in
+from headrace.manifests.gpu_slices import Held, Published, held_by, published_in, sessions_by_gpu
 from headrace.model.function import Function
 from headrace.model.gpu_server import GpuServer
-from headrace.model.pool import NodePool
+from headrace.model.pool import Driver, NodePool, Provides
+from headrace.model.quantity import parse_bytes
 from headrace.placement.inventory import Inventory, inventory_of
 from headrace.placement.packing import Place, RemoteRoom
 from headrace.placement.ways import Choice, choose_way
+from headrace.scaler.ports import RemoteGpus
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ class Gpus:
         self._seen: tuple[object, ...] = ()
         self._inventory = Inventory()
         self._published: Sequence[Published] = ()
+        self._hosts: Mapping[str, str] = {}  # of servers that a pool switches
+        self._standby: tuple[RemoteRoom, ...] = ()  # of those that are off
 
     def choice(self, function: Function) -> Choice:
         """How workers of a function come to GPUs."""
@@ -79,9 +83,13 @@ class Gpus:
             if any(server in silent for server, _ in places)
         }
 
-    def rooms(self, workers: Collection[str]) -> Sequence[RemoteRoom]:
-        """GPUs of servers that answer, without what others hold of them than these pods."""
+    def remote(self, workers: Collection[str]) -> RemoteGpus:
+        """GPUs of servers; what is free is without what others hold than these pods."""
         self._look()
+        serving = {self._hosts.get(grant.server, "") for held in self._holdings() for grant in held.grants}
+        return RemoteGpus(tuple(self._rooms(workers)), self._standby, frozenset(serving - {""}))
+
+    def _rooms(self, workers: Collection[str]) -> Iterator[RemoteRoom]:
         taken: dict[Place, list[int]] = defaultdict(lambda: [0, 0])
         for held in self._holdings():
             if held.namespace == self._namespace and held.pods and set(held.pods) <= set(workers):
@@ -90,7 +98,10 @@ class Gpus:
                 amounts = taken[grant.server, grant.number]
                 amounts[0] += grant.memory_bytes
                 amounts[1] += 1
-        return [_room(gpu, *taken[gpu.server, gpu.number]) for gpu in self._published if not gpu.silent]
+        for gpu in self._published:
+            if not gpu.silent:
+                size, sessions = taken[gpu.server, gpu.number]
+                yield _room(gpu, size, sessions, self._hosts.get(gpu.server, ""))
 
     def _holdings(self) -> Sequence[Held]:
         return self._held.values if self._held is not None else ()
@@ -104,8 +115,13 @@ class Gpus:
         self._seen = seen
         self._published = published_in(slices)
         answering = {gpu.server for gpu in self._published if not gpu.silent}
-        silent = {server.name for server in servers} - answering
-        inventory = inventory_of(self._pools.values, servers, silent)
+        self._hosts = {each.name: each.host for each in servers if _switches(self._pools.values, each)}
+        silent = [server for server in servers if server.name not in answering]
+        off = [server for server in silent if server.name in self._hosts]
+        self._standby = tuple(room for server in off for room in _empty_rooms(server))
+        inventory = inventory_of(
+            self._pools.values, servers, {each.name for each in silent} - self._hosts.keys()
+        )
         if inventory != self._inventory:
             self._inventory, self._choices = inventory, {}
 
@@ -115,10 +131,28 @@ class Gpus:
         return self._parsed.values, list(self._servers.slices.items.values())
 
 
-def _room(gpu: Published, taken_bytes: int, taken_sessions: int) -> RemoteRoom:
+def _switches(pools: Sequence[NodePool], server: GpuServer) -> bool:
+    """Whether a pool switches the server's host."""
+    return any(
+        pool.name == server.spec.pool
+        and pool.spec.provides is Provides.GPU_SERVERS
+        and pool.spec.driver is Driver.POWER
+        for pool in pools
+    )
+
+
+def _empty_rooms(server: GpuServer) -> Iterator[RemoteRoom]:
+    """What a server will have to give once it is on."""
+    sessions = sessions_by_gpu(server)
+    for number, device in enumerate(server.spec.devices):
+        size = parse_bytes(device.memory)
+        yield RemoteRoom(server.name, number, size, size, sessions[number], server.host)
+
+
+def _room(gpu: Published, taken_bytes: int, taken_sessions: int, host: str) -> RemoteRoom:
     free_bytes = max(0, gpu.memory_bytes - taken_bytes)
     free_sessions = max(0, gpu.sessions - taken_sessions)
-    return RemoteRoom(gpu.server, gpu.number, gpu.memory_bytes, free_bytes, free_sessions)
+    return RemoteRoom(gpu.server, gpu.number, gpu.memory_bytes, free_bytes, free_sessions, host)
 
 
 def _server_of(manifest: Manifest) -> GpuServer | None:

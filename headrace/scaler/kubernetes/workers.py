@@ -16,7 +16,6 @@ from headrace.model.function import Function
 from headrace.model.labels import POOL, short_digest
 from headrace.model.resources import ResourceList
 from headrace.model.settings import KubernetesSettings
-from headrace.placement.packing import RemoteRoom
 from headrace.placement.suiting import listed, request_of
 from headrace.placement.ways import Choice, Way
 from headrace.queue.port import Queue
@@ -27,7 +26,7 @@ from headrace.scaler.kubernetes.objects import Deployed, Functions
 from headrace.scaler.kubernetes.placing import Actions, Birth, Farewell, Wish, actions, is_current
 from headrace.scaler.kubernetes.pods import WorkerPod
 from headrace.scaler.kubernetes.rooms import free_rooms
-from headrace.scaler.ports import Present, Wanted
+from headrace.scaler.ports import Present, RemoteGpus, Wanted
 
 AT_ONCE = 20  # calls of the API server under way
 
@@ -91,9 +90,9 @@ class PodHost:
         """See the port: the function's own, and the supervisor's."""
         return request_of(function, way).plus(self._sidecar)
 
-    def remote(self) -> Sequence[RemoteRoom]:
+    def remote(self) -> RemoteGpus:
         """See the port."""
-        return self._seen.gpus.rooms({each.name for each in self._present if not each.leaving})
+        return self._seen.gpus.remote({each.name for each in self._present if not each.leaving})
 
     async def present(self) -> Sequence[Present]:
         """See the port. Pods that have ended are not there, and those of another digest leave."""
