@@ -66,6 +66,8 @@ def scaler(drivers: Sequence[Driver], *, remote_gpus: bool = False) -> Access:
             # A simulated node is an object and nothing else, so to switch it is to make or delete it.
             *([rule(CORE, ["nodes"], ("create", "delete"))] if Driver.KWOK in drivers else ()),
             *(_gpus_of_servers() if remote_gpus else ()),
+            # A host that serves GPUs is told to go off in the objects of its servers.
+            *([rule(GROUP, ["gpuservers"], ("patch",))] if remote_gpus and Driver.POWER in drivers else ()),
         ],
     )
 

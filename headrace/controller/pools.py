@@ -13,6 +13,7 @@ from headrace.kube.kinds import NODE_POOLS
 from headrace.kube.naming import is_ending
 from headrace.kube.port import Manifest
 from headrace.model.errors import ConfigurationError
+from headrace.model.settings import KubernetesSettings
 from headrace.model.switching import unswitched
 
 LOOK_SECONDS = 10.0  # between two looks while nothing is heard: a status that others changed is put right
@@ -35,21 +36,20 @@ class Pools:
                 self._teller.forget(last)
             return None
         self._last[name] = found
-        hosts = self._world.kubernetes.hosts is not None
         status = pool_status(
-            found, judged(found, hosts=hosts), self._seen.tally.figures(name), self._world.now()
+            found, judged(found, self._world.kubernetes), self._seen.tally.figures(name), self._world.now()
         )
         return await self._teller.tell(NODE_POOLS, found, status) or LOOK_SECONDS
 
 
-def judged(found: Manifest, *, hosts: bool) -> Verdict:
-    """Whether the scaler uses a pool, by its object; `hosts`: the stack has an inventory of them."""
+def judged(found: Manifest, place: KubernetesSettings) -> Verdict:
+    """Whether the scaler uses a pool, by its object and what the stack has."""
     if is_ending(found):
         return Verdict.no(statuses.ENDING, "it is being deleted, and used no more")
     try:
         pool = pool_of(found)
     except ConfigurationError as error:
         return Verdict.no(statuses.INVALID, str(error))
-    if hindrance := unswitched(pool, hosts=hosts):
+    if hindrance := unswitched(pool, place):
         return Verdict.no(statuses.DRIVER_UNSUPPORTED, hindrance)
     return Verdict.yes("it is sound, and its driver works on Kubernetes")

@@ -20,6 +20,9 @@ COMPONENT = "app.kubernetes.io/component"  # worker, receiver, scaler, controlle
 
 # Annotations
 ENABLED = f"{GROUP}/enabled"  # on a node: "false" once a person has disabled it, "true" once enabled again
+STOPPING = (
+    f"{GROUP}/stopping-since"  # on a node or a GPU server: seconds since the epoch of its order to stop
+)
 STARTED = f"{GROUP}/ordered-at"  # on a node: seconds since the epoch at which its start was ordered
 
 # Remote GPUs, as Kubernetes' dynamic resource allocation names them

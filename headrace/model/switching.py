@@ -1,16 +1,16 @@
 """Whose nodes the platform can switch on Kubernetes: the scaler acts by it, the controller tells it."""
 
-from headrace.model.pool import Driver, NodePool
+from headrace.model.pool import Driver, NodePool, Provides
+from headrace.model.settings import KubernetesSettings
 
 ON_KUBERNETES = (Driver.POWER, Driver.KWOK, Driver.STATIC)
 
 
-def unswitched(pool: NodePool, *, hosts: bool) -> str:
-    """Why nobody on Kubernetes can switch the pool's nodes, for people; empty: its driver works there.
-
-    `hosts`: the stack has an inventory of hosts.
-    """
-    if pool.spec.driver is Driver.POWER and not hosts:
+def unswitched(pool: NodePool, place: KubernetesSettings) -> str:
+    """Why nobody on Kubernetes can switch the pool's nodes, for people; empty: its driver works there."""
+    if pool.spec.provides is Provides.GPU_SERVERS and not place.gpu_networks:
+        return "its hosts serve GPUs to nobody: found no remoteGpus in the stack; write it, or drop the pool"
+    if pool.spec.driver is Driver.POWER and place.hosts is None:
         return (
             "nobody can switch its nodes: driver power needs an inventory of hosts, found none; name it in "
             "the stack's hosts"

@@ -15,7 +15,6 @@ from headrace.model.quantity import parse_bytes, parse_millicores, parse_quantit
 from headrace.model.resources import CPU, EPHEMERAL_STORAGE, MEMORY, PODS, ResourceList, total
 from headrace.nodes.port import NOTHING, Power, Sighting
 
-STOPPING = f"{labels.GROUP}/stopping-since"  # on a node: seconds since the epoch of its order to stop
 BLIND_SECONDS = 30.0  # without an open watch, after which a mirror is no view of what is
 # Set by Kubernetes on what can't take pods, https://kubernetes.io/docs/reference/labels-annotations-taints/
 _AWAY = frozenset(f"node.kubernetes.io/{each}" for each in ("not-ready", "unreachable"))
@@ -25,7 +24,7 @@ _NEVER_HEARD = "NodeStatusNeverUpdated"  # of a node that was made and whose kub
 
 def stopping_since(node: Manifest) -> float | None:
     """When the order came to stop a node, in seconds since the epoch; None: none is in force."""
-    told = notes_of(node).get(STOPPING, "")
+    told = notes_of(node).get(labels.STOPPING, "")
     try:
         return float(told) if told else None
     except ValueError:
@@ -34,7 +33,7 @@ def stopping_since(node: Manifest) -> float | None:
 
 def is_stopping(node: Manifest) -> bool:
     """Whether it is ordered to go."""
-    return STOPPING in notes_of(node) or is_ending(node)
+    return labels.STOPPING in notes_of(node) or is_ending(node)
 
 
 def notes_of(item: Manifest) -> Mapping[str, str]:

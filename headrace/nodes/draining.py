@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from headrace.kube.kinds import NODES
 from headrace.kube.naming import is_ending, key_of, uid_of
 from headrace.kube.port import Kube, Manifest
+from headrace.model import labels
 from headrace.model.errors import ChangedError, NotFoundError, TransientError
-from headrace.nodes.cluster import STOPPING, is_over, stays, stopping_since
+from headrace.nodes.cluster import is_over, stays, stopping_since
 
 DRAIN_SECONDS = 120.0
 
@@ -50,7 +51,7 @@ def drain_of(node: Manifest, pods: Iterable[Manifest], *, now: float, bound: flo
 async def cordon(kube: Kube, node: Manifest, *, now: float) -> Manifest | None:
     """Write down the order to stop that very node, and keep pods off it; None where it is gone."""
     change = {
-        "metadata": {"uid": uid_of(node), "annotations": {STOPPING: f"{now:.3f}"}},
+        "metadata": {"uid": uid_of(node), "annotations": {labels.STOPPING: f"{now:.3f}"}},
         "spec": {"unschedulable": True},
     }
     try:

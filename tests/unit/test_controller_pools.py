@@ -14,11 +14,10 @@ from headrace.kube.kinds import NODE_POOLS, NODES
 from headrace.kube.memory import MemoryKube
 from headrace.kube.mirror import Mirror
 from headrace.kube.port import Change, Event
-from headrace.model.labels import API_VERSION, POOL
+from headrace.model.labels import API_VERSION, POOL, STOPPING
 from headrace.model.pool import Driver, NodePool
-from headrace.model.settings import HostsSettings
+from headrace.model.settings import HostsSettings, KubernetesSettings
 from headrace.model.switching import ON_KUBERNETES, unswitched
-from headrace.nodes.cluster import STOPPING
 from headrace.scaler.kubernetes.drivers import Means, Sights, driver_of
 from tests.fixtures.clock import VirtualClock
 from tests.unit.controller_bench import Bench, readiness, running
@@ -180,6 +179,10 @@ async def test_a_status_that_others_changed_is_put_right():
 # Whether it can be used
 
 
+def place(hosts: HostsSettings | None = None) -> KubernetesSettings:
+    return KubernetesSettings(namespace="functions", platform_namespace="platform", hosts=hosts)
+
+
 @pytest.mark.parametrize("driver", Driver)
 async def test_a_pool_is_ready_where_its_driver_works_on_kubernetes(driver):
     async with running() as bench:
@@ -191,7 +194,7 @@ async def test_a_pool_is_ready_where_its_driver_works_on_kubernetes(driver):
             assert (ready, reason) == ("True", "Ready")
         else:
             assert (ready, reason) == ("False", "DriverUnsupported")
-            assert message == unswitched(NodePool.model_validate(manifest, strict=False), hosts=False)
+            assert message == unswitched(NodePool.model_validate(manifest, strict=False), place())
             assert f"driver {driver.value}" in message
 
 
@@ -202,7 +205,7 @@ def test_the_scaler_has_a_driver_for_exactly_the_pools_that_are_told_to_work(dri
     pool = NodePool.model_validate(a_pool(driver=driver.value), strict=False)
     sights = Sights(Mirror(kube, NODES), Mirror(kube, NODES))
     means = Means(kube, sights, hosts, VirtualClock().now, AsyncExitStack())
-    assert (driver_of(pool, means) is None) == bool(unswitched(pool, hosts=hosts is not None))
+    assert (driver_of(pool, means) is None) == bool(unswitched(pool, place(hosts)))
 
 
 async def test_a_fault_is_told_with_its_text_and_a_mended_pool_is_ready():

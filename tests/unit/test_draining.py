@@ -6,7 +6,7 @@ import pytest
 
 from headrace.kube.kinds import NODES
 from headrace.kube.memory import MemoryKube
-from headrace.nodes.cluster import STOPPING
+from headrace.model.labels import STOPPING
 from headrace.nodes.draining import Drain, cordon, drain_of
 
 OWN = {"kind": "DaemonSet", "apiVersion": "apps/v1", "name": "d", "uid": "d", "controller": True}

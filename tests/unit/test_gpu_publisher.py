@@ -13,12 +13,13 @@ from headrace.gpu.backends.port import Injection, Seat
 from headrace.gpu.publisher.deciding import Step, actions
 from headrace.gpu.publisher.reaping import Orphans
 from headrace.gpu.publisher.service import Publisher, Rhythm, World
-from headrace.gpu.publisher.standing import Standing, after, first
+from headrace.gpu.publisher.standing import Standing, after, closed, first
 from headrace.kube.kinds import GPU_SERVERS, RESOURCE_SLICES
 from headrace.kube.memory import MemoryKube
 from headrace.manifests.gpu_slices import Silence, published_in, resource_slice
 from headrace.model.errors import TransientError
 from headrace.model.gpu_server import Backend, GpuServer
+from headrace.model.labels import STOPPING
 
 NOW = 1000.0
 LOST = "it does not answer"
@@ -220,3 +221,23 @@ async def test_a_server_that_its_backend_can_not_serve_is_told_and_not_published
         "it says CUDA 12.4 on device 0, allowed 8.0 to 10.2 with backend rcuda"
     )
     assert not (await kube.list(RESOURCE_SLICES)).items
+
+
+def test_a_server_that_is_to_be_switched_off_is_silent_at_once_until_it_was_heard_again():
+    standing = closed(Standing(NOW, answers=5), NOW + 1)
+    assert (standing.silent_since, standing.fault) == (NOW + 1, "it is switched off, or about to be")
+    assert closed(standing, NOW + 6).silent_since == NOW + 1
+    assert closed(None, NOW).silent_since == NOW
+    once = after(standing, "", NOW + 200)
+    assert (once.answering, after(once, "", NOW + 205).answering) == (False, True)
+
+
+async def test_a_server_whose_host_is_to_stop_is_published_as_silent():
+    kube = MemoryKube()
+    await kube.create(GPU_SERVERS, server_object("gpu1"))
+    async with publishing(kube, Servers()):
+        await until(kube, {"gpu1": False})
+        await kube.patch(GPU_SERVERS, "gpu1", {"metadata": {"annotations": {STOPPING: "1000.0"}}})
+        await until(kube, {"gpu1": True})
+        await kube.patch(GPU_SERVERS, "gpu1", {"metadata": {"annotations": {STOPPING: None}}})
+        await until(kube, {"gpu1": False})

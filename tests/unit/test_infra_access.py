@@ -43,6 +43,15 @@ def test_only_the_scaler_with_simulated_nodes_makes_and_deletes_nodes():
     assert may(names.RECEIVER, [Driver.KWOK]) == set()
 
 
+def test_only_the_scaler_with_hosts_that_serve_gpus_writes_gpu_servers():
+    def may(drivers):
+        rules = access.scaler(drivers, remote_gpus=True).cluster
+        return {verb for rule in rules if "gpuservers" in rule["resources"] for verb in rule["verbs"]}
+
+    assert may([Driver.POWER]) == {"get", "list", "watch", "patch"}
+    assert may([Driver.KWOK]) == {"get", "list", "watch"}
+
+
 def test_of_what_is_the_clusters_the_controller_writes_a_pools_status_alone():
     written = [rule for rule in access.controller().cluster if not set(rule["verbs"]) <= set(access.READ)]
     assert [rule["resources"] for rule in written] == [["nodepools/status"]]

@@ -11,8 +11,7 @@ from headrace.kube.kinds import NODES, PODS
 from headrace.kube.memory import MemoryKube
 from headrace.kube.port import Manifest
 from headrace.model.errors import ConfigurationError, TransientError
-from headrace.model.labels import POOL, STARTED
-from headrace.nodes.cluster import STOPPING
+from headrace.model.labels import POOL, STARTED, STOPPING
 from headrace.nodes.kwok import KwokNodes
 from headrace.nodes.port import Power
 from tests.fixtures.clock import VirtualClock

@@ -9,8 +9,7 @@ from headrace.kube.kinds import NODES, PODS
 from headrace.kube.memory import MemoryKube
 from headrace.kube.port import Manifest
 from headrace.model.errors import ConfigurationError
-from headrace.model.labels import STARTED
-from headrace.nodes.cluster import STOPPING
+from headrace.model.labels import STARTED, STOPPING
 from headrace.nodes.port import Power
 from headrace.nodes.power.board import MemoryBoard, Word
 from headrace.nodes.power.nodes import PowerNodes

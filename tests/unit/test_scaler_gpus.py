@@ -128,3 +128,25 @@ async def test_a_worker_is_born_with_a_claim_and_replaced_where_its_server_dies_
             await made.watching.changed(0.0, since=made.watching.revisions)
         await made.host.reconcile(wanted)
         assert born not in [name for name, _ in await made.cluster.places()], "it would never start"
+
+
+async def test_servers_that_are_off_and_can_be_switched_on_are_a_way_and_stand_by():
+    async with scene() as made:
+        kube = made.cluster.kube
+        pool = pool_object("servers", driver="power")
+        await kube.create(NODE_POOLS, {**pool, "spec": {**pool["spec"], "provides": "gpuServers"}})
+        await kube.patch(GPU_SERVERS, "gpu1", {"spec": {"pool": "servers", "host": "box"}})
+        await made.claim("others", "gpu1", 1, "somebody", namespace="default")
+        await made.settle()
+        on = made.host.remote()
+        assert (on.standby, on.serving) == ((), {"box"})
+        assert [each.host for each in on.rooms] == ["box", "box", "", ""]
+        await made.silence("gpu1")
+        for _ in range(50):
+            await made.watching.changed(0.0, since=made.watching.revisions)
+        assert made.host.gpu(made.function).way.servers == ("gpu1", "gpu2")
+        off = made.host.remote()
+        assert [(each.server, each.host, each.free_bytes) for each in off.standby] == [
+            ("gpu1", "box", SIXTEEN), ("gpu1", "box", SIXTEEN)
+        ]  # fmt: skip
+        assert [each.server for each in off.rooms] == ["gpu2", "gpu2"]

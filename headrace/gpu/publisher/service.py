@@ -12,7 +12,7 @@ from headrace.catalog.deployed import gpu_server_of
 from headrace.gpu.backends.port import RemoteBackend, Seat
 from headrace.gpu.publisher.deciding import Action, Step, actions
 from headrace.gpu.publisher.reaping import GRACE_SECONDS, Orphans, Session
-from headrace.gpu.publisher.standing import LEASE_SECONDS, Standing, after, first
+from headrace.gpu.publisher.standing import LEASE_SECONDS, Standing, after, closed, first
 from headrace.gpu.publisher.telling import status_of
 from headrace.kube.kinds import GPU_SERVERS, RESOURCE_CLAIMS, RESOURCE_SLICES
 from headrace.kube.mirror import Mirror
@@ -28,6 +28,7 @@ from headrace.model.errors import (
     TransientError,
 )
 from headrace.model.gpu_server import Backend, GpuServer
+from headrace.model.labels import STOPPING
 
 MANAGER = "headrace-publisher"
 SYNC_SECONDS = 60.0
@@ -130,8 +131,11 @@ class Publisher:
         now, known = self._world.now(), self._standings
         published = published_in(self._slices.items.values()) if faults.keys() - known.keys() else ()
         clean = {gpu.server for gpu in published if not gpu.silent}
+        stopping = {name for name, each in self._by_name().items() if _is_stopping(each)}
         self._standings = {
-            name: after(known[name], fault, now, lease_seconds=self._world.rhythm.lease)
+            name: closed(known.get(name), now)
+            if name in stopping
+            else after(known[name], fault, now, lease_seconds=self._world.rhythm.lease)
             if name in known
             else first(fault, now, published_clean=name in clean)
             for name, fault in faults.items()
@@ -247,6 +251,11 @@ def _tell_change(name: str, before: Standing | None, now: Standing) -> None:
         told = "answers" if now.answering else f"does not answer: {now.fault}"
         extra = {"action": "gpu.server", "server": name, "answering": now.answering}
         _log.info("GPU server %s %s", name, told, extra=extra)
+
+
+def _is_stopping(manifest: Manifest) -> bool:
+    """Whether its host is to be switched off."""
+    return STOPPING in (manifest["metadata"].get("annotations") or {})
 
 
 def _server_of(manifest: Manifest) -> GpuServer | None:

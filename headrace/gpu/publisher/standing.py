@@ -30,6 +30,13 @@ def first(fault: str, now: float, *, published_clean: bool) -> Standing:
     return Standing(now, silent, 0 if fault else 1, fault)
 
 
+def closed(before: Standing | None, now: float) -> Standing:
+    """Of one that is to be switched off: silent from now on, until it was heard again."""
+    silent = before.silent_since if before is not None and before.silent_since is not None else now
+    heard = before.heard if before is not None else now
+    return Standing(heard, silent, fault="it is switched off, or about to be")
+
+
 def after(before: Standing, fault: str, now: float, *, lease_seconds: float = LEASE_SECONDS) -> Standing:
     """After another probe."""
     if fault:

@@ -12,7 +12,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
 
-from headrace.model.errors import HeadraceError
+from headrace.model.errors import HeadraceError, NotFoundError
 from headrace.model.pool import PowerSpec
 from headrace.nodes.port import Power
 from headrace.nodes.power.board import Report, Switchboard, Word
@@ -83,6 +83,14 @@ class Hosts:
         """One host; None: there is none, or no look was had yet."""
         report = self._known.get(name)
         return None if report is None else self._host(report)
+
+    def unknown(self, name: str, pattern: str) -> NotFoundError:
+        """That a name is none of these."""
+        found = ", ".join(list(self._known)[:5]) or "none"
+        return NotFoundError(
+            f"node {name} is none of the {len(self._known)} hosts that {pattern} names in the inventory "
+            f"({found}); add it there, or name one of these"
+        )
 
     def order(self, name: str, word: Word) -> None:
         """Have a host switched; one that has this order already goes on with it."""

@@ -13,9 +13,9 @@ from headrace.kube.mirror import Mirror
 from headrace.kube.naming import labels_of
 from headrace.kube.port import Kube, Manifest
 from headrace.model import labels
-from headrace.model.errors import ConfigurationError, NotFoundError
+from headrace.model.errors import ConfigurationError
 from headrace.model.pool import NodePool, PowerSpec
-from headrace.nodes.cluster import STOPPING, by_node, check_seen, heard_at, is_stopping, notes_of, sighting_of
+from headrace.nodes.cluster import by_node, check_seen, heard_at, is_stopping, notes_of, sighting_of
 from headrace.nodes.draining import DRAIN_SECONDS, cordon
 from headrace.nodes.emptying import Emptying
 from headrace.nodes.port import Power, Sighting
@@ -100,7 +100,10 @@ class PowerNodes:
     async def _mark(self, node: Manifest) -> None:
         """Take the order to stop off it, if there is one, and write down that it was started."""
         notes = {labels.STARTED: f"{self._now():.3f}"}
-        change = {"metadata": {"annotations": {**notes, STOPPING: None}}, "spec": {"unschedulable": None}}
+        change = {
+            "metadata": {"annotations": {**notes, labels.STOPPING: None}},
+            "spec": {"unschedulable": None},
+        }
         kept = {"metadata": {"annotations": notes}}
         wanted = change if is_stopping(node) else kept
         self._written.note(await self._kube.patch(NODES, node["metadata"]["name"], wanted))
@@ -109,11 +112,7 @@ class PowerNodes:
         check_seen(self._mirror)
         hosts = await self._hosts.seen()
         if name not in hosts:
-            found = ", ".join(list(hosts)[:5]) or "none"
-            raise NotFoundError(
-                f"node {name} is none of the {len(hosts)} hosts that {self._pool.hosts} names in the "
-                f"inventory ({found}); add it there, or name one of these"
-            )
+            raise self._hosts.unknown(name, self._pool.hosts)
         return hosts[name]
 
     def _is_ours(self, node: Manifest) -> bool:

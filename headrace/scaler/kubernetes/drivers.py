@@ -7,21 +7,23 @@ from dataclasses import dataclass
 from headrace.kube.mirror import Mirror
 from headrace.kube.port import Kube
 from headrace.model.errors import TransientError
-from headrace.model.pool import Driver, NodePool
+from headrace.model.pool import Driver, NodePool, Provides
 from headrace.model.settings import HostsSettings
 from headrace.nodes.kwok import KwokNodes
 from headrace.nodes.port import NodeDriver, Sighting
 from headrace.nodes.power.nodes import PowerNodes
 from headrace.nodes.power.plays import PlayBoard
+from headrace.nodes.power.servers import PowerServers, ServerMirrors
 from headrace.nodes.static import StaticNodes
 
 
 @dataclass(frozen=True, slots=True)
 class Sights:
-    """Mirrors of all nodes and of the pods of every namespace."""
+    """Mirrors of all nodes and of the pods of every namespace; of GPU servers where the stack has such."""
 
     nodes: Mirror
     pods: Mirror
+    servers: ServerMirrors | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +42,27 @@ def driver_of(pool: NodePool, means: Means) -> NodeDriver | None:
     kube, sights, now = means.kube, means.sights, means.now
     match pool.spec.driver:
         case Driver.POWER if means.hosts is not None:
-            board = PlayBoard.of(pool, means.hosts)
-            nodes = PowerNodes(pool, kube, sights.nodes, sights.pods, board, now=now)
-            means.closing.push_async_callback(nodes.close)
-            return nodes
+            return _of_hosts(pool, means, PlayBoard.of(pool, means.hosts))
         case Driver.KWOK:
             return KwokNodes(pool, kube, sights.nodes, sights.pods, now=now)
         case Driver.STATIC:
             return StaticNodes(pool, sights.nodes, sights.pods)
         case _:
             return None
+
+
+def _of_hosts(pool: NodePool, means: Means, board: PlayBoard) -> NodeDriver | None:
+    """Of hosts that are nodes, or that serve GPUs."""
+    sights = means.sights
+    if pool.spec.provides is Provides.NODES:
+        driver = PowerNodes(pool, means.kube, sights.nodes, sights.pods, board, now=means.now)
+        means.closing.push_async_callback(driver.close)
+        return driver
+    if sights.servers is None:
+        return None
+    servers = PowerServers(pool, means.kube, sights.servers, board, now=means.now)
+    means.closing.push_async_callback(servers.close)
+    return servers
 
 
 @dataclass(frozen=True, slots=True)

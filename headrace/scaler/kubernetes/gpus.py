@@ -2,49 +2,27 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from headrace.catalog.deployed import gpu_server_of
-from headrace.kube.kinds import GPU_SERVERS, RESOURCE_CLAIMS, RESOURCE_SLICES
-from headrace.kube.mirror import Mirror
 from headrace.kube.naming import is_ending
 from headrace.kube.parsed import Parsed
-from headrace.kube.port import EVERYTHING, Kube, Manifest
+from headrace.kube.port import Manifest
 from headrace.manifests.gpu_slices import Held, Published, held_by, published_in, sessions_by_gpu
 from headrace.model.function import Function
 from headrace.model.gpu_server import GpuServer
 from headrace.model.pool import Driver, NodePool, Provides
 from headrace.model.quantity import parse_bytes
+from headrace.nodes.power.servers import ServerMirrors
 from headrace.placement.inventory import Inventory, inventory_of
 from headrace.placement.packing import Place, RemoteRoom
 from headrace.placement.ways import Choice, choose_way
 from headrace.scaler.ports import RemoteGpus
 
 
-@dataclass(frozen=True, slots=True)
-class Servers:
-    """What the API server tells of GPU servers; None of it where the stack has no remote GPUs."""
-
-    servers: Mirror
-    slices: Mirror
-    claims: Mirror
-
-    @classmethod
-    def of(cls, kube: Kube) -> "Servers":
-        """Not listed yet."""
-        kinds = (GPU_SERVERS, RESOURCE_SLICES, RESOURCE_CLAIMS)
-        return cls(*(Mirror(kube, kind, EVERYTHING) for kind in kinds))
-
-    @property
-    def mirrors(self) -> tuple[Mirror, ...]:
-        """All of them."""
-        return self.servers, self.slices, self.claims
-
-
 class Gpus:
     """Choices and rooms, as things are when they are asked for."""
 
-    def __init__(self, pools: Parsed[NodePool], servers: Servers | None, namespace: str) -> None:
+    def __init__(self, pools: Parsed[NodePool], servers: ServerMirrors | None, namespace: str) -> None:
         self._pools = pools
         self._servers = servers
         self._namespace = namespace

@@ -187,8 +187,8 @@ class Life:
     def _scaler(
         self, pools: Sequence[NodePool], keeper: MapKeeper, bulletin: Bulletin, closing: AsyncExitStack
     ) -> Scaler:
-        drivers, hosts = self._drivers(pools, closing), self._parts.place.hosts is not None
-        self._left_out = [LeftOut(each, why) for each in pools if (why := unswitched(each, hosts=hosts))]
+        drivers, place = self._drivers(pools, closing), self._parts.place
+        self._left_out = [LeftOut(each, why) for each in pools if (why := unswitched(each, place))]
         for pool, why in self._left_out:
             extra = {"action": "scaler.pool_left_out"}
             _log.error("pool %s is left out: %s", pool.name, why, extra=extra)
@@ -205,7 +205,7 @@ class Life:
 
     def _drivers(self, pools: Sequence[NodePool], closing: AsyncExitStack) -> Mapping[str, NodeDriver]:
         """By pool; those that can't be had are left out."""
-        sights = Sights(self._watching.nodes, self._watching.pods)
+        sights = Sights(self._watching.nodes, self._watching.pods, self._watching.servers)
         means = Means(self._kube, sights, self._parts.place.hosts, self._parts.now, closing)
         found = {pool.name: driver_of(pool, means) for pool in pools}
         return {

@@ -10,7 +10,8 @@ from headrace.kube.mirror import Mirror
 from headrace.kube.port import EVERYTHING, Kube, Selection
 from headrace.model.errors import TransientError
 from headrace.model.settings import KubernetesSettings
-from headrace.scaler.kubernetes.gpus import Gpus, Servers
+from headrace.nodes.power.servers import ServerMirrors
+from headrace.scaler.kubernetes.gpus import Gpus
 from headrace.scaler.kubernetes.objects import Functions, pools_in, workers_in
 from headrace.scaler.kubernetes.workers import Seen
 
@@ -25,12 +26,12 @@ class Watching:
         self.nodes = Mirror(kube, NODES, EVERYTHING)
         functions = Mirror(kube, FUNCTIONS, Selection(place.namespace))
         pools = Mirror(kube, NODE_POOLS, EVERYTHING)
-        servers = Servers.of(kube) if place.gpu_networks else None
+        servers = self.servers = ServerMirrors.of(kube) if place.gpu_networks else None
         self.functions, self.pools = Functions(functions), pools_in(pools)
         gpus = Gpus(self.pools, servers, place.namespace)
         workers = workers_in(self.pods, place.namespace)
         self.seen = Seen(self.nodes, self.pods, workers, self.functions, gpus)
-        self._all = (self.pods, self.nodes, functions, pools, *(servers.mirrors if servers else ()))
+        self._all = (self.pods, self.nodes, functions, pools, *(servers.all if servers else ()))
 
     @property
     def silent_seconds(self) -> float:
