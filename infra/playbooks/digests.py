@@ -1,0 +1,70 @@
+"""What a playbook reads, as digests: a changed one makes it run again, and its name tells what changed."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from headrace.model.errors import ConfigurationError
+
+Digests = dict[str, str]
+
+BESIDE_INVENTORY = ("group_vars", "host_vars")
+BESIDE_PLAYBOOK = (*BESIDE_INVENTORY, "files", "handlers", "library", "roles", "tasks", "templates", "vars")
+_LENGTH = 16
+_UNREAD = ("__pycache__", "tests", "docs")  # nothing of these reaches a host
+_UNREAD_SUFFIXES = (".md", ".pyc", ".retry", ".swp", "~")
+
+
+def inventory(path: Path) -> Digests:
+    """Digests by file: of a folder all of it, of a file what Ansible reads beside it, too."""
+    _look("inventory", path, "an inventory's file or folder")
+    if path.is_dir():
+        return _files(path, [path])
+    return _files(path.parent, [path, *(path.parent / each for each in BESIDE_INVENTORY)])
+
+
+def playbook(path: Path) -> Digests:
+    """Digests by file: the playbook and the folders beside it that it may read."""
+    _look("playbook", path, "a name of the collection's or the path of a file")
+    return _files(path.parent, [path, *(path.parent / each for each in BESIDE_PLAYBOOK)])
+
+
+def collection(folder: Path) -> Digests:
+    """Digests by role and playbook; by folder what else there is."""
+    installed = folder / "MANIFEST.json"
+    _look(
+        "collections", installed if installed.exists() else folder / "galaxy.yml", "the collection's folder"
+    )
+    groups: dict[str, list[str]] = {}
+    for name, digest in _files(folder, [folder]).items():
+        parts = name.split("/")
+        kept = parts[:2] if parts[0] in ("roles", "playbooks") else parts[:1]
+        groups.setdefault("/".join(kept), []).append(f"{name} {digest}")
+    return {group: _digest("\n".join(lines).encode()) for group, lines in sorted(groups.items())}
+
+
+def _look(what: str, path: Path, allowed: str) -> None:
+    if not path.exists():
+        raise ConfigurationError(f"{what}: found nothing at {path}, allowed {allowed}; write where it is")
+
+
+def _files(top: Path, places: Iterable[Path]) -> Digests:
+    found = {path.relative_to(top).as_posix(): path for place in places for path in _under(place)}
+    return {name: _digest(found[name].read_bytes()) for name in sorted(found)}
+
+
+def _under(place: Path) -> Iterator[Path]:
+    if place.is_file():
+        yield place
+    elif place.is_dir():
+        for path in place.iterdir():
+            if not _is_unread(path.name):
+                yield from _under(path)
+
+
+def _is_unread(name: str) -> bool:
+    return name.startswith(".") or name in _UNREAD or name.endswith(_UNREAD_SUFFIXES)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:_LENGTH]

@@ -1,0 +1,38 @@
+"""What one run of a playbook is given: a value that the process which plays it reads."""
+
+from collections.abc import Mapping
+
+from pydantic import Field, JsonValue
+
+from headrace.model.value import Value
+
+COLLECTION = "headrace.hosts"
+# Roles write GpuServer objects to such a folder on the machine that plays.
+MANIFEST_FOLDERS = ("rcuda_server_manifest_folder", "lupine_server_manifest_folder")
+SUFFIXES = (".yml", ".yaml")
+
+Variables = Mapping[str, JsonValue]
+
+
+class Play(Value):
+    """One run. Paths are absolute."""
+
+    playbook: str  # a path, or a name with its collection's before it
+    inventory: str | Variables
+    limit: str = ""
+    variables: Variables = Field(default_factory=dict)
+    secrets: Variables = Field(default_factory=dict, repr=False)
+    vault_password_file: str = ""
+    collection: str = ""  # the folder of headrace.hosts itself; empty: it is among `collections`
+    collections: str = ""  # a folder with ansible_collections/ in it
+    timeout_seconds: int = 3600
+
+
+def is_path(playbook: str) -> bool:
+    """Whether a playbook is named by its file, not by its name in the collection."""
+    return playbook.endswith(SUFFIXES)
+
+
+def full_name(playbook: str) -> str:
+    """The name by which Ansible finds a collection's playbook."""
+    return playbook if "." in playbook else f"{COLLECTION}.{playbook}"

@@ -1,0 +1,51 @@
+"""Starts the process that plays, and reads what it tells. It ends with this one, however that ends."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import IO
+
+from infra.playbooks.events import Ended, Event, Status
+from infra.playbooks.play import Play
+
+# -P: the folder that the program runs in holds infra/'s rooms, which are not to be found by their bare names.
+COMMAND = (sys.executable, "-P", "-m", "infra.playbooks.running")
+MOST_OUTPUT = 2000
+
+
+def started(play: Play) -> Iterator[Event | Ended]:
+    """Events as they come; the last one is the end."""
+    with tempfile.TemporaryFile() as complaints:
+        process = subprocess.Popen(
+            COMMAND,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            env={key: value for key, value in os.environ.items() if not key.startswith("PULUMI_")},
+            start_new_session=True,  # Pulumi kills its own group at once, and this one has to tidy up
+        )
+        last: Ended | None = None
+        with process:
+            _input(process).write(play.to_json() + b"\n")
+            _input(process).flush()
+            for line in process.stdout or ():
+                told = _read(line)
+                last = told if isinstance(told, Ended) else None
+                yield told
+        if last is None:
+            complaints.seek(0)
+            output = complaints.read().decode(errors="replace")[-MOST_OUTPUT:]
+            yield Ended(status=Status.ERROR, output=output or f"exit code {process.returncode}")
+
+
+def _input(process: "subprocess.Popen[bytes]") -> IO[bytes]:
+    """Its standard input, kept open while it is to run."""
+    if process.stdin is None:
+        raise TypeError("the process was started without a pipe; this is a fault of infra/")
+    return process.stdin
+
+
+def _read(line: bytes) -> Event | Ended:
+    return Ended.from_json(line) if b'"status":' in line[:20] else Event.from_json(line)
