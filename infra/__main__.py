@@ -1,8 +1,11 @@
 """The platform: `pulumi up` runs this."""
 
+from pathlib import Path
+
 import pulumi
 
 from infra.cluster import provider
+from infra.components.cluster.hosts import Hosts, HostsArgs
 from infra.components.cluster.platform import Platform, PlatformArgs
 from infra.objects import Ground
 from infra.program import configured, explained
@@ -11,7 +14,9 @@ from infra.settings import StackSettings
 with explained():
     stack = configured(StackSettings)
     ground = Ground(provider(stack.kubeconfig, stack.context), wait=stack.wait)
-    platform = Platform("platform", PlatformArgs(stack, ground))
+    folder = Path(pulumi.get_root_directory())
+    hosts = Hosts("hosts", HostsArgs(stack.hosts, folder)) if stack.hosts else None
+    platform = Platform("platform", PlatformArgs(stack, ground, hosts))
 
 pulumi.export("namespace", stack.namespace)
 pulumi.export("functionsNamespace", stack.functions_namespace)

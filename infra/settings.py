@@ -17,6 +17,7 @@ from headrace.model.metadata import Namespace
 from headrace.model.pool import Driver, NodePoolSpec
 from headrace.model.value import Value
 from infra import versions
+from infra.host_settings import HostSettings
 from infra.kubeconfig import is_content
 
 
@@ -258,6 +259,10 @@ class StackSettings(Value):
     device_plugin: DevicePlugin | None = Field(
         default=None, description="NVIDIA's device plugin; needed where a pool shares its GPUs"
     )
+    hosts: HostSettings | None = Field(
+        default=None,
+        description="hosts on premises that Ansible sets up before the rest; none: there are none",
+    )
     network: Network = Field(default=Network(), description="where the platform may connect to")
     rotation: Rotation = Field(default=Rotation(), description="when secrets were last made anew")
     wait: bool = Field(default=True, description="whether `pulumi up` waits until everything is ready")
@@ -304,6 +309,21 @@ class StackSettings(Value):
                     f"found remoteGpus.servers.{name} in pool {server.pool!r}, allowed "
                     f"{', '.join(self.pools) or 'none, as there are no pools'}; add the pool or name another"
                 )
+        yield from self._host_faults()
+
+    def _host_faults(self) -> Iterator[str]:
+        names = self.hosts.gpu_servers if self.hosts else ()
+        if names and self.remote_gpus is None:
+            yield (
+                f"found hosts.gpuServers ({', '.join(names)}) and no remoteGpus, allowed with it; write "
+                "remoteGpus.networks, which says where the servers are"
+            )
+        for name in names:
+            if self.remote_gpus and name in self.remote_gpus.servers:
+                yield (
+                    f"found {name} in hosts.gpuServers and in remoteGpus.servers, allowed in one; take one "
+                    "out"
+                )
 
     @property
     def bucket_names(self) -> dict[str, str]:
@@ -313,7 +333,11 @@ class StackSettings(Value):
     @property
     def secret_keys(self) -> tuple[str, ...]:
         """Keys that hold a secret with these values."""
-        found = {"kubeconfig": is_content(self.kubeconfig), "store": self.store.s3 is not None}
+        found = {
+            "kubeconfig": is_content(self.kubeconfig),
+            "store": self.store.s3 is not None,
+            "hosts": bool(self.hosts and self.hosts.secret_variables),
+        }
         return tuple(key for key, holds in found.items() if holds)
 
     @property

@@ -94,10 +94,16 @@ def _type(field: Schema, definitions: Schema) -> str:
     if "properties" in item:
         word = "mapping"
     elif item.get("type") == "object":
-        word = "mapping of strings"
+        word = "mapping" if _holds_anything(item) else "mapping of strings"
     else:
         word = _WORDS[item["type"]]
     return f"list of {word}s" if part.get("type") == "array" else word
+
+
+def _holds_anything(item: Schema) -> bool:
+    """Whether the values of a mapping are JSON of any type."""
+    values = item.get("patternProperties", {}).values()
+    return any(str(each.get("$ref", "")).endswith("/JsonValue") for each in values)
 
 
 def _default(field: Schema, definitions: Schema) -> str:

@@ -190,11 +190,17 @@ def service_container(
 
 def written(kind: str, name: str, component: str, spec: Value) -> Manifest:
     """An object of Headrace's own kinds, with what its author wrote and no defaults."""
+    dumped = spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return own_object(kind, name, component, dumped)
+
+
+def own_object(kind: str, name: str, component: str, spec: object) -> Manifest:
+    """An object of Headrace's own kinds; its spec may be known only later."""
     return {
         "apiVersion": API_VERSION,
         "kind": kind,
         "metadata": {"name": name, "labels": names.labels(component)},
-        "spec": spec.model_dump(mode="json", by_alias=True, exclude_unset=True),
+        "spec": spec,
     }
 
 

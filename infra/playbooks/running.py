@@ -104,6 +104,7 @@ def _played(play: Play, folder: Path, over: threading.Event, tell: Callable[[Val
 
 def _arguments(play: Play, folder: Path) -> list[str]:
     """Variables go by files: a command line is for everyone to see."""
+    _manifests(folder).mkdir()
     manifests = dict.fromkeys(MANIFEST_FOLDERS, str(_manifests(folder)))
     public = _file(folder / "variables.yml", {**play.variables, **manifests})
     secret = _file(folder / "secrets.yml", _unsafe(play.secrets))

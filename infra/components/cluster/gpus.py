@@ -1,6 +1,8 @@
 """Remote GPUs: servers, the class by which pods ask for them, the publisher, a plugin on each node."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import pulumi
 
@@ -10,18 +12,22 @@ from infra.manifests import gpus as manifests
 from infra.manifests import network, services
 from infra.manifests.ground import open_namespace
 from infra.manifests.network import denial
-from infra.manifests.parts import Manifest, disruption_budget, written
+from infra.manifests.parts import Manifest, disruption_budget, own_object, written
 from infra.objects import Ground, declare
 from infra.settings import RemoteGpus, StackSettings
 
 
 @dataclass(frozen=True, slots=True)
 class GpusArgs:
-    """The stack, its remote GPUs, and where they are declared."""
+    """The stack, its remote GPUs, and where they are declared.
+
+    `set_up`: specs of the servers that Ansible set up, by name.
+    """
 
     stack: StackSettings
     gpus: RemoteGpus
     ground: Ground
+    set_up: Mapping[str, pulumi.Output[Mapping[str, Any]]] = field(default_factory=dict)
 
 
 class Gpus(pulumi.ComponentResource):
@@ -34,6 +40,8 @@ class Gpus(pulumi.ComponentResource):
         declare(ground, device_class())
         for server in sorted(args.gpus.servers):
             declare(ground, written("GpuServer", server, names.PUBLISHER, args.gpus.servers[server]))
+        for server in sorted(args.set_up):
+            declare(ground, own_object("GpuServer", server, names.PUBLISHER, args.set_up[server]))
         self._create_publisher(ground, args.ground)
         self._create_plugin(ground, args.ground)
         self.register_outputs({})

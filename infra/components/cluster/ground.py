@@ -26,7 +26,7 @@ class Namespaces(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: FoundationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("headrace:cluster:Namespaces", name, None, opts)
-        stack, ground = args.stack, args.ground.under(self)
+        stack, ground = args.stack, args.ground.under(self, *args.ground.after)
         spaces = (
             manifests.namespace(stack.namespace, "platform", Profile.RESTRICTED),
             manifests.namespace(stack.functions_namespace, "functions", stack.functions_security),
@@ -45,7 +45,7 @@ class Definitions(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: FoundationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("headrace:cluster:Definitions", name, None, opts)
-        ground = args.ground.under(self)
+        ground = args.ground.under(self, *args.ground.after)
         kinds = [declare(ground, manifest) for manifest in definitions()]
         for manifest in admission():
             # The rules read fields of the kinds: only once those are served are they checked against them.

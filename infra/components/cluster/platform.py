@@ -11,6 +11,7 @@ from infra import names
 from infra.components.cluster.credentials import Credentials, CredentialsArgs
 from infra.components.cluster.gpus import Gpus, GpusArgs
 from infra.components.cluster.ground import Definitions, FoundationArgs, Namespaces
+from infra.components.cluster.hosts import Hosts
 from infra.components.cluster.pools import Pools, PoolsArgs
 from infra.components.cluster.queue import Queue, QueueArgs
 from infra.components.cluster.service import AWAITED_LATER, Service, ServiceArgs
@@ -26,10 +27,11 @@ AWAITED = "headrace.dev/awaited"
 
 @dataclass(frozen=True, slots=True)
 class PlatformArgs:
-    """The stack, and the cluster where it is declared."""
+    """The stack, the cluster where it is declared, and the hosts that are set up before."""
 
     stack: StackSettings
     ground: Ground
+    hosts: Hosts | None = None
 
 
 class Platform(pulumi.ComponentResource):
@@ -39,9 +41,11 @@ class Platform(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: PlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("headrace:cluster:Platform", name, None, opts)
-        self._stack, self._ground = args.stack, args.ground
+        self._stack, self._ground, self._hosts = args.stack, args.ground, args.hosts
         self._opts = pulumi.ResourceOptions(parent=self)
-        base = FoundationArgs(args.stack, args.ground)
+        # Hosts may be the cluster's own nodes, and all else comes after the namespaces and kinds.
+        before = [args.hosts] if args.hosts else []
+        base = FoundationArgs(args.stack, args.ground.under(self, *before))
         spaces = Namespaces("namespaces", base, self._opts)
         kinds = Definitions("definitions", base, self._opts)
         self.credentials = Credentials("credentials", CredentialsArgs(args.stack), self._opts)
@@ -62,7 +66,8 @@ class Platform(pulumi.ComponentResource):
         if stack.device_plugin is not None:
             declare(ground, device_plugin_config(stack.pools, stack.device_plugin))
         if stack.remote_gpus is not None:
-            servers.append(Gpus("gpus", GpusArgs(stack, stack.remote_gpus, ground), self._opts))
+            set_up = self._hosts.gpu_servers if self._hosts else {}
+            servers.append(Gpus("gpus", GpusArgs(stack, stack.remote_gpus, ground, set_up), self._opts))
         if stack.store.seaweedfs is not None:
             store = StoreArgs(stack, stack.store.seaweedfs, credentials, ground)
             servers.append(Store("store", store, self._opts))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pulumi.automation._server import LanguageServer
 from pulumi.runtime.proto import language_pb2
+from pulumi.runtime.settings import SETTINGS
 
 
 def main(asked: Path, answered: Path) -> None:
@@ -18,6 +19,7 @@ def main(asked: Path, answered: Path) -> None:
     sys.path.insert(0, program if Path(program).is_dir() else folder)
 
     def run() -> None:
+        SETTINGS.root_directory = request.info.root_directory  # as the real host does, and this server not
         runpy.run_path(program, run_name="__main__")
 
     server = LanguageServer(run)
