@@ -11,8 +11,9 @@ Digests = dict[str, str]
 BESIDE_INVENTORY = ("group_vars", "host_vars")
 BESIDE_PLAYBOOK = (*BESIDE_INVENTORY, "files", "handlers", "library", "roles", "tasks", "templates", "vars")
 _LENGTH = 16
-_UNREAD = ("__pycache__", "tests", "docs")  # nothing of these reaches a host
-_UNREAD_SUFFIXES = (".md", ".pyc", ".retry", ".swp", "~")
+IN_COLLECTION = ("playbooks", "plugins", "roles")
+_UNREAD = ("__pycache__", "CHANGELOG.md", "README.md", "story.md")  # nothing of these reaches a host
+_UNREAD_SUFFIXES = (".pyc", ".retry", ".swp", "~")
 
 
 def inventory(path: Path) -> Digests:
@@ -30,16 +31,11 @@ def playbook(path: Path) -> Digests:
 
 
 def collection(folder: Path) -> Digests:
-    """Digests by role and playbook; by folder what else there is."""
-    installed = folder / "MANIFEST.json"
-    _look(
-        "collections", installed if installed.exists() else folder / "galaxy.yml", "the collection's folder"
-    )
+    """Digests by role, playbook and kind of plugin; the same of its source and of what is installed."""
+    _look("collections", folder / "roles", "a folder with ansible_collections/headrace/hosts in it")
     groups: dict[str, list[str]] = {}
-    for name, digest in _files(folder, [folder]).items():
-        parts = name.split("/")
-        kept = parts[:2] if parts[0] in ("roles", "playbooks") else parts[:1]
-        groups.setdefault("/".join(kept), []).append(f"{name} {digest}")
+    for name, digest in _files(folder, [folder / each for each in IN_COLLECTION]).items():
+        groups.setdefault("/".join(name.split("/")[:2]), []).append(f"{name} {digest}")
     return {group: _digest("\n".join(lines).encode()) for group, lines in sorted(groups.items())}
 
 

@@ -8,7 +8,6 @@ from typing import Any
 from headrace.model.value import Value
 
 MOST_NAMES = 4
-MOST_CHARACTERS = 1500
 HIDDEN = "what it says is hidden, as it works with secrets (no_log); play it by hand to see more"
 
 
@@ -33,7 +32,7 @@ class Event(Value):
 
 
 class Counts(Value):
-    """Tasks of one host, by how they ended."""
+    """Tasks of one host, by how they ended; those that changed something are among the ones that are ok."""
 
     ok: int = 0
     changed: int = 0
@@ -106,7 +105,7 @@ def _message(result: Mapping[str, Any]) -> str:
     if result.get("censored"):
         return HIDDEN
     failed = [each for each in result.get("results", ()) if each.get("failed")]
-    return "; ".join(dict.fromkeys(_said(each) for each in failed or [result]))[:MOST_CHARACTERS]
+    return "; ".join(dict.fromkeys(_said(each) for each in failed or [result]))
 
 
 def _said(result: Mapping[str, Any]) -> str:

@@ -9,13 +9,17 @@ from typing import Any
 from infra.playbooks import verdict
 from infra.playbooks.changes import FAULT, whole
 from infra.playbooks.events import Ended, Event, Kind, Status, Story
-from infra.playbooks.play import COLLECTION, Play, full_name, is_path
+from infra.playbooks.play import OWN_COLLECTION, Play, full_name, is_path
 from infra.playbooks.redaction import redactor
 from infra.playbooks.telling import Tell, Weight
 
 Properties = dict[str, Any]
 Start = Callable[[Play], Iterator[Event | Ended]]
 HOSTS, MANIFESTS, ENDED = "hosts", "manifests", "ended"
+MOST_CHARACTERS, MOST_OUTPUT = (
+    1500,
+    3000,
+)  # of messages; cut once they hold no secret, of which half might stay
 PAUSE_SECONDS = 2.0  # between two messages that only say what runs now
 
 
@@ -34,21 +38,17 @@ def play_of(props: Mapping[str, Any], playbook: str) -> Play:
     folder = Path(given["folder"])
     inventory, collections = given["inventory"], given["collections"]
     return Play(
+        title=playbook,
         playbook=str(folder / playbook) if is_path(playbook) else full_name(playbook),
         inventory=inventory["inline"] if "inline" in inventory else str(folder / inventory["path"]),
         limit=given["limit"],
         variables=given["variables"],
         secrets=given["secret_variables"],
         vault_password_file=_placed(folder, given["vault_password_file"]),
-        collection="" if collections else given["collection_folder"],
+        collection="" if collections else str(OWN_COLLECTION),
         collections=_placed(folder, collections),
         timeout_seconds=given["timeout_seconds"],
     )
-
-
-def collection_in(collections: Path) -> Path:
-    """Where the collection is in a folder of installed ones."""
-    return collections.joinpath("ansible_collections", *COLLECTION.split("."))
 
 
 def performed(play: Play, stage: Stage, ended_at: Callable[[], str]) -> Properties:
@@ -73,8 +73,8 @@ def _followed(play: Play, stage: Stage, hide: Callable[[str], str]) -> tuple[End
         if is_over and (line := story.line()):
             stage.tell(hide(line), Weight.LASTING)
         if isinstance(told, Ended):
-            return told, story
-        story = story.after(told)
+            return told.model_copy(update={"output": hide(told.output)[-MOST_OUTPUT:]}), story
+        story = story.after(told.model_copy(update={"message": hide(told.message)[:MOST_CHARACTERS]}))
         if is_over and stage.clock() - last >= PAUSE_SECONDS:
             last = stage.clock()
             stage.tell(hide(f"now: {told.task}"), Weight.PASSING)

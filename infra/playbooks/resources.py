@@ -11,15 +11,13 @@ from typing import Any
 import pulumi
 from pulumi import dynamic
 
-import infra
 from infra.playbooks import digests
 from infra.playbooks.changes import FAULT
-from infra.playbooks.play import is_path
-from infra.playbooks.playing import ENDED, HOSTS, MANIFESTS, collection_in
+from infra.playbooks.play import collection_in, is_path
+from infra.playbooks.playing import ENDED, HOSTS, MANIFESTS
 from infra.playbooks.providing import WANTED, Judge, Player
 
 RUN, OUTCOME = "PlaybookRun", "PlaybookOutcome"
-OWN_COLLECTION = Path(infra.__file__).resolve().parents[1] / "ansible"  # of the checkout
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +100,12 @@ class Playbook(pulumi.ComponentResource):
 
 def _inputs(args: PlaybookArgs) -> dict[str, Any]:
     playbook = digests.playbook(args.folder / args.playbook) if is_path(args.playbook) else {}
-    collections = args.folder / Path(args.collections).expanduser()
-    collection = collection_in(collections) if args.collections else OWN_COLLECTION
+    collections = args.folder / Path(args.collections).expanduser() if args.collections else None
     return {
         "playbook": args.playbook,
         "playbook_files": playbook,
         "inventory": _inventory(args),
-        "collection": digests.collection(collection),
-        "collection_folder": str(collection),
+        "collection": digests.collection(collection_in(collections)),
         "collections": args.collections,
         "limit": args.limit,
         "variables": dict(args.variables),

@@ -22,8 +22,6 @@ from headrace.model.value import Value
 from infra.playbooks.events import Ended, Status, counts, event
 from infra.playbooks.play import COLLECTION, MANIFEST_FOLDERS, Play
 
-MOST_OUTPUT = 4000
-
 
 class _Unsafe(str):
     """A text that Ansible takes as it is: a password with braces is no template."""
@@ -93,7 +91,7 @@ def _played(play: Play, folder: Path, over: threading.Event, tell: Callable[[Val
         cancel_callback=over.is_set,
     )
     with run.stdout as told:
-        output = told.read()[-MOST_OUTPUT:]
+        output = told.read()
     return Ended(
         status=Status(run.status),
         hosts=counts(stats),

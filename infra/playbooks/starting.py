@@ -12,7 +12,6 @@ from infra.playbooks.play import Play
 
 # -P: the folder that the program runs in holds infra/'s rooms, which are not to be found by their bare names.
 COMMAND = (sys.executable, "-P", "-m", "infra.playbooks.running")
-MOST_OUTPUT = 2000
 
 
 def started(play: Play) -> Iterator[Event | Ended]:
@@ -36,7 +35,7 @@ def started(play: Play) -> Iterator[Event | Ended]:
                 yield told
         if last is None:
             complaints.seek(0)
-            output = complaints.read().decode(errors="replace")[-MOST_OUTPUT:]
+            output = complaints.read().decode(errors="replace")
             yield Ended(status=Status.ERROR, output=output or f"exit code {process.returncode}")
 
 

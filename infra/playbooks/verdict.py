@@ -41,7 +41,7 @@ def fault(play: Play, ended: Ended, story: Story) -> str:
         return ""
     bad = [host for host, counts in ended.hosts.items() if counts.failed or counts.unreachable]
     head = f": {len(bad)} of {_hosts(len(ended.hosts))} failed" if bad else ""
-    return "\n".join([f"playbook {play.playbook}{head}", *(f"  {each}" for each in told), REMEDY])
+    return "\n".join([f"playbook {play.title}{head}", *(f"  {each}" for each in told), REMEDY])
 
 
 def gpu_servers(written: Mapping[str, str]) -> dict[str, dict[str, Any]]:
