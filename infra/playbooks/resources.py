@@ -87,7 +87,7 @@ class Playbook(pulumi.ComponentResource):
     def __init__(self, name: str, args: PlaybookArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("headrace:playbooks:Playbook", name, None, opts)
         after = opts.depends_on if opts and opts.depends_on else []
-        run = PlaybookRun(name, args, pulumi.ResourceOptions(parent=self, depends_on=after))
+        run = PlaybookRun(f"{name}-run", args, pulumi.ResourceOptions(parent=self, depends_on=after))
         outcome = PlaybookOutcome(
             f"{name}-outcome",
             fault=run.fault,

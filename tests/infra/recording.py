@@ -46,7 +46,8 @@ class _Answers(mocks.Mocks):
 
     def new_resource(self, args):
         made = {key: value for key, value in args.inputs.items() if value is not None}
-        own = {key: value.format(args.name) for key, value in self.outputs.get(args.typ, {}).items()}
+        told = self.outputs.get(args.typ, {}).items()
+        own = {key: value.format(args.name) if isinstance(value, str) else value for key, value in told}
         state = {**made, **own}
         hidden = {key: pulumi.Output.secret(state[key]) for key in self.secret[args.name] if key in state}
         return f"{args.name}-id", {**state, **hidden}
@@ -99,7 +100,7 @@ def declared(
 ) -> Mapping[str, Declared]:
     """Run a program to its end, all registrations drained; what it declared, by name.
 
-    `outputs`: by type what the provider would add, `{}` standing for the resource's name.
+    `outputs`: by type what the provider would add, `{}` in a text standing for the resource's name.
     """
     recorder = _Recorder(_Answers(outputs or {}))
 
