@@ -12,7 +12,7 @@ from infra.playbooks.play import MANIFEST_FOLDERS
 PlaybookName = Annotated[
     str,
     Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_./-]*$", description="a name of the collection's, or a file's path"
+        pattern=r"^[A-Za-z0-9./][A-Za-z0-9_./-]*$", description="a name of the collection's, or a file's path"
     ),
 ]
 

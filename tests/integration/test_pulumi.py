@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from headrace.model.settings import Settings
 from tests.fixtures.cluster import control_plane  # noqa: F401  (a fixture)
@@ -28,6 +29,25 @@ kind: Function
 metadata: {name: stamp}
 spec: {run: {script: script.sh}, input: [{bucket: uploads}], secrets: [token]}
 """
+SERVE = [
+    {
+        "name": "Serve",
+        "hosts": "all",
+        "gather_facts": False,
+        "tasks": [
+            {
+                "name": "Write the GpuServer",
+                "ansible.builtin.copy": {
+                    "dest": "{{ rcuda_server_manifest_folder }}/{{ inventory_hostname }}.yaml",
+                    "mode": "0644",
+                    "content": "{apiVersion: headrace.dev/v1alpha1, kind: GpuServer, metadata: {name: "
+                    "{{ inventory_hostname }}}, spec: {address: 10.9.0.11, port: {{ port }}, backend: rcuda, "
+                    "maxSessions: 2, devices: [{model: T4, memory: 16Gi}]}}",
+                },
+            }
+        ],
+    }
+]
 PUBLIC = {"ca.crt", "tls.crt"}
 
 
@@ -236,6 +256,36 @@ def test_a_cluster_is_never_guessed(both: tuple[Project, Project]):
         assert "missing configuration value 'kubeconfig'" in both[0].run("preview", fails=True)
     finally:
         both[0].stack.write_text(kept)
+
+
+# Hosts on premises
+
+
+def test_hosts_that_ansible_set_up_are_gpu_servers_on_the_cluster_after_one_up(
+    platform: Project,
+    control_plane: Box,  # noqa: F811
+):
+    local = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+    files = {"lab.yml": {"all": {"hosts": {"gpu1": local, "gpu2": local}}}, "serve.yml": SERVE}
+    for name, content in files.items():
+        (platform.folder / name).write_text(yaml.safe_dump(content))
+    hosts = {"inventory": "lab.yml", "playbooks": ["serve.yml"], "variables": {"port": 8308}}
+    platform.configure(
+        remoteGpus={"networks": ["10.9.0.0/24"]}, hosts={**hosts, "gpuServers": ["gpu1", "gpu2"]}
+    )
+    platform.up()
+    found = control_plane.get("gpuservers")["items"]
+    assert {each["metadata"]["name"]: each["spec"]["port"] for each in found} == {"gpu1": 8308, "gpu2": 8308}
+    platform.up("--expect-no-changes")
+    hosts["variables"] = {"port": 8309}
+    platform.configure(hosts={**hosts, "gpuServers": ["gpu1", "gpu3"]})
+    told = platform.up(fails=True)
+    assert "hosts.gpuServers: found gpu3, which no playbook wrote a GpuServer for, allowed gpu1, gpu2" in told
+    assert [each["spec"]["port"] for each in control_plane.get("gpuservers")["items"]] == [8308, 8308]
+    platform.configure(hosts={**hosts, "gpuServers": ["gpu1"]})
+    platform.up()
+    found = control_plane.get("gpuservers")["items"]
+    assert {each["metadata"]["name"]: each["spec"]["port"] for each in found} == {"gpu1": 8309}
 
 
 # Functions
