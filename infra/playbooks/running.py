@@ -9,7 +9,9 @@ import os
 import shlex
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
@@ -41,23 +43,44 @@ def main() -> None:
     with os.fdopen(os.dup(1), "wb", buffering=0) as out, open(0, "rb", buffering=0, closefd=False) as given:
         os.dup2(2, 1)  # what libraries print is no event
         play = Play.from_json(given.readline())
-        over = threading.Event()
-        threading.Thread(target=_end_with, args=(over,), daemon=True).start()
+        limit = Limit(play.timeout_seconds)
         with TemporaryDirectory(prefix="headrace-play-") as folder:
-            _tell(out, _played(play, Path(folder), over, lambda each: _tell(out, each)))
+            _tell(out, _played(play, Path(folder), limit, lambda each: _tell(out, each)))
 
 
-def _end_with(over: threading.Event) -> None:
-    """Wait until standard input ends, and end all that runs here."""
-    while os.read(0, 4096):
-        pass
-    over.set()
-    for _ in range(2):  # what was forked meanwhile, too
-        for process in psutil.Process().children(recursive=True):
-            try:
-                process.kill()
-            except psutil.NoSuchProcess:
-                continue
+class Limit:
+    """Ends all that runs here, when time is up or standard input ends.
+
+    Not ansible-runner's own: that kills a group of processes, of which Ansible's workers are none.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.reason: Status | None = None
+        for target in (self._at_end_of_input, lambda: self._after(seconds)):
+            threading.Thread(target=target, daemon=True).start()
+
+    def is_reached(self) -> bool:
+        """What ansible-runner asks from time to time."""
+        return self.reason is not None
+
+    def _at_end_of_input(self) -> None:
+        while os.read(0, 4096):
+            pass
+        self._end(Status.CANCELED)
+
+    def _after(self, seconds: float) -> None:
+        time.sleep(seconds)
+        self._end(Status.TIMEOUT)
+
+    def _end(self, reason: Status) -> None:
+        # Before ansible-runner is told: it would kill the first of them, and nobody would know the others.
+        while processes := psutil.Process().children(recursive=True):
+            for process in processes:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+            self.reason = self.reason or reason
+            time.sleep(0.05)
+        self.reason = self.reason or reason
 
 
 def _tell(out: BinaryIO, what: Value) -> None:
@@ -67,7 +90,7 @@ def _tell(out: BinaryIO, what: Value) -> None:
         return  # nobody listens any more; the folder is still to be removed
 
 
-def _played(play: Play, folder: Path, over: threading.Event, tell: Callable[[Value], None]) -> Ended:
+def _played(play: Play, folder: Path, limit: Limit, tell: Callable[[Value], None]) -> Ended:
     stats: dict[str, Any] = {}
 
     def handle(raw: Mapping[str, Any]) -> bool:
@@ -84,16 +107,15 @@ def _played(play: Play, folder: Path, over: threading.Event, tell: Callable[[Val
         limit=play.limit or None,
         cmdline=shlex.join(_arguments(play, folder)),
         envvars=_environment(play, folder),
-        timeout=play.timeout_seconds,
         settings={"pexpect_timeout": 1},
         quiet=True,
         event_handler=handle,
-        cancel_callback=over.is_set,
+        cancel_callback=limit.is_reached,
     )
     with run.stdout as told:
         output = told.read()
     return Ended(
-        status=Status(run.status),
+        status=limit.reason or Status(run.status),
         hosts=counts(stats),
         written=_written(folder),
         output="" if stats else output,
@@ -130,6 +152,7 @@ def _environment(play: Play, folder: Path) -> dict[str, str]:
         "ANSIBLE_COLLECTIONS_PATH": play.collections or str(_linked(Path(play.collection), folder)),
         "ANSIBLE_LOCAL_TEMP": str(folder / "local"),
         "ANSIBLE_NOCOLOR": "1",
+        "TMPDIR": str(folder),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
     }
 

@@ -16,8 +16,8 @@ REMEDY = (
     "right already."
 )
 _WHOLE = {
-    Status.TIMEOUT: "did not end within {limit} s (timeoutSeconds) and was ended",
-    Status.CANCELED: "was broken off",
+    Status.TIMEOUT: "did not end within {limit} s (timeoutSeconds) and was ended at {task!r}",
+    Status.CANCELED: "was broken off at {task!r}",
     Status.ERROR: "could not be run",
     Status.FAILED: "could not be run",
 }
@@ -36,7 +36,7 @@ def summary(hosts: Mapping[str, Counts]) -> str:
 
 def fault(play: Play, ended: Ended, story: Story) -> str:
     """Why the run counts as failed, and what to do; empty where it does not."""
-    told = [*_of_hosts(ended.hosts, story.faults), *_of_run(play, ended)]
+    told = [*_of_hosts(ended.hosts, story.faults), *_of_run(play, ended, story.task)]
     if not told:
         return ""
     bad = [host for host, counts in ended.hosts.items() if counts.failed or counts.unreachable]
@@ -75,7 +75,7 @@ def _of_hosts(hosts: Mapping[str, Counts], faults: Mapping[str, Event]) -> Itera
             yield f"{host} failed at {found.task if found else '?'!r}: {said or 'no reason was given'}"
 
 
-def _of_run(play: Play, ended: Ended) -> Iterator[str]:
+def _of_run(play: Play, ended: Ended, task: str) -> Iterator[str]:
     """What is no single host's fault."""
     bad = any(counts.failed or counts.unreachable for counts in ended.hosts.values())
     if ended.status is Status.SUCCESSFUL:
@@ -83,8 +83,9 @@ def _of_run(play: Play, ended: Ended) -> Iterator[str]:
             limit = f" with limit {play.limit!r}" if play.limit else ""
             yield f"found no host for it in the inventory{limit}, allowed one or more; name its group there"
     elif ended.status is not Status.FAILED or not bad:
-        yield _WHOLE[ended.status].format(limit=play.timeout_seconds)
-        yield from ended.output.strip().splitlines()
+        yield _WHOLE[ended.status].format(limit=play.timeout_seconds, task=task)
+        if ended.status in (Status.FAILED, Status.ERROR):
+            yield from ended.output.strip().splitlines()
 
 
 def _documents(file: str, text: str) -> list[Any]:

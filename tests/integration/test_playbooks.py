@@ -4,6 +4,8 @@ import json
 import os
 import signal
 import subprocess
+import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +18,9 @@ import psutil
 import pytest
 import yaml
 
+from infra.playbooks.events import Ended, Status
+from infra.playbooks.play import OWN_COLLECTION, Play
+from infra.playbooks.starting import started
 from tests.ansible.playing import inventory
 from tests.fixtures.cluster import die_with_test
 from tests.infra.project import Project, projects
@@ -23,6 +28,7 @@ from tests.toolchain.machines import Machine, Machines, lacking, machines
 from tests.toolchain.needed import leave_out
 from tests.toolchain.places import Places
 
+GROUP = "rcuda_servers"
 SECRET = "a {{ secret }} of-a-person"
 PROGRAM = """\
 from pathlib import Path
@@ -35,7 +41,7 @@ config = pulumi.Config()
 hosts = Playbook(
     "hosts",
     PlaybookArgs(
-        playbook="site.yml",
+        playbook=config.get("playbook") or "site.yml",
         inventory="lab/hosts.yml",
         folder=Path(pulumi.get_root_directory()),
         variables=config.require_object("variables"),
@@ -83,6 +89,15 @@ END = """\
     - name: Take the port away
       ansible.builtin.file: {path: /etc/port, state: absent}
 """
+SLOW = """\
+- name: Take long
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: Wait
+      ansible.builtin.command: sleep 77
+      changed_when: false
+"""
 VARIABLES: dict[str, Any] = {"port": 8308, "bad": [], "sleeps": 0}
 
 pytestmark = pytest.mark.timeout(300)
@@ -108,11 +123,15 @@ class Scene:
 
     def hosts(self, *others: str) -> None:
         """Write the inventory: the host, and others where no ssh server is."""
-        content = inventory("servers", self.host)
-        usual = next(iter(content["servers"]["hosts"].values()))
+        content = inventory(GROUP, self.host)
+        usual = next(iter(content[GROUP]["hosts"].values()))
         for name in others:
-            content["servers"]["hosts"][name] = {**usual, "ansible_port": 1}
+            content[GROUP]["hosts"][name] = {**usual, "ansible_port": 1}
         (self.project.folder / "lab" / "hosts.yml").write_text(yaml.safe_dump(content))
+
+    @property
+    def temporary(self) -> str:
+        return self.project.environ["TMPDIR"]
 
     def output(self, name: str) -> Any:
         return json.loads(self.project.run("stack", "output", "--json", name))
@@ -206,13 +225,13 @@ def test_each_host_that_failed_is_named_with_its_reason_and_the_next_up_plays_ag
     assert "runs again: the last run failed" in scene.project.run("preview")
     scene.project.up()
     assert scene.host.told("cat /etc/port") == "8309"
-    scene.project.up("--expect-no-changes")
 
 
 def test_a_secret_is_in_no_state_output_or_command_line(scene: Scene) -> None:
-    scene.configure(sleeps=3)
+    scene.configure(sleeps=1)
+    shown = scene.project.run("preview", "--diff")
     with watched(scene) as seen:
-        shown = scene.project.up("--diff") + scene.project.run("preview", "--diff")
+        shown += scene.project.up("--diff")
     shown += (
         scene.project.run("stack", "export") + scene.project.run("stack", "output", "--json") + scene.kept()
     )
@@ -231,7 +250,7 @@ def watched(scene: Scene) -> Iterator[set[str]]:
 
     def look() -> None:
         while not over.wait(0.05):
-            seen.update(playing(scene).values())
+            seen.update(playing(scene.temporary).values())
 
     watcher = threading.Thread(target=look)
     watcher.start()
@@ -242,13 +261,13 @@ def watched(scene: Scene) -> Iterator[set[str]]:
         watcher.join()
 
 
-def playing(scene: Scene) -> dict[int, str]:
-    """The processes of the stack's own play, which are told by its folder for temporary files."""
+def playing(temporary: str) -> dict[int, str]:
+    """The processes of a play, which are told by their folder for temporary files."""
     found = {}
     for process in psutil.process_iter():
         with suppress(psutil.Error):
             line, environ = process.cmdline(), process.environ()
-            is_ours = environ.get("TMPDIR") == scene.project.environ["TMPDIR"]
+            is_ours = environ.get("TMPDIR", "").startswith(temporary)
             if is_ours and any("ansible" in each or "infra.playbooks" in each for each in line):
                 found[process.pid] = f"{line} {environ}"
     return found
@@ -256,7 +275,7 @@ def playing(scene: Scene) -> dict[int, str]:
 
 def test_the_second_interrupt_ends_ansible_too_and_leaves_no_secret(scene: Scene) -> None:
     def secrets() -> list[Path]:
-        return list(Path(scene.project.environ["TMPDIR"]).glob("headrace-play-*/secrets.yml"))
+        return list(Path(scene.temporary).glob("headrace-play-*/secrets.yml"))
 
     scene.configure(sleeps=88)
     running = subprocess.Popen(
@@ -269,13 +288,13 @@ def test_the_second_interrupt_ends_ansible_too_and_leaves_no_secret(scene: Scene
         assert secrets()[0].stat().st_mode & 0o777 == 0o600
         running.send_signal(signal.SIGINT)
         time.sleep(1)
-        assert playing(scene), "the first one lets it end"
+        assert playing(scene.temporary), "the first one lets it end"
         running.send_signal(signal.SIGINT)
         running.wait(30)
     finally:
         with suppress(ProcessLookupError):
             os.killpg(running.pid, signal.SIGKILL)
-    poll(lambda: not playing(scene) and not secrets())
+    poll(lambda: not playing(scene.temporary) and not secrets())
     scene.project.run("cancel", "--yes")
 
 
@@ -286,6 +305,27 @@ def poll(found: Callable[[], Any]) -> None:
         time.sleep(0.1)
 
 
+def test_a_playbook_that_takes_too_long_is_ended_with_all_that_it_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    (tmp_path / "slow.yml").write_text(SLOW)
+    local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    play = Play(
+        title="slow.yml",
+        playbook=str(tmp_path / "slow.yml"),
+        inventory={"all": {"hosts": {"one": local, "two": local}}},
+        collection=str(OWN_COLLECTION),
+        timeout_seconds=3,
+    )
+    *_, end = started(play)
+    assert isinstance(end, Ended)
+    assert end.status is Status.TIMEOUT
+    assert playing(str(tmp_path)) == {}
+    assert [each.name for each in tmp_path.iterdir()] == ["slow.yml"]
+
+
 def test_the_end_is_played_where_one_is_named(scene: Scene) -> None:
     scene.configure()
     scene.project.up()  # what was interrupted
@@ -293,3 +333,11 @@ def test_the_end_is_played_where_one_is_named(scene: Scene) -> None:
     assert "is noted, and nothing runs: on_destroy" in scene.project.up()
     scene.project.destroy()
     assert scene.host.told("ls /etc/port 2>/dev/null; ls /etc/token") == "/etc/token"
+
+
+def test_the_checkouts_own_collection_is_played_and_all_that_its_roles_refuse_is_told(scene: Scene) -> None:
+    scene.project.configure(playbook="rcuda", variables={"rcuda_server_port": 8308}, end=None)
+    told = scene.project.up(fails=True)
+    assert "gpu1 failed at 'rcuda_server : Check the options': " in told
+    for what in ("rcuda_server_networks", "rcuda_server_devices"):
+        assert f"{what}: found none, allowed at least one" in told

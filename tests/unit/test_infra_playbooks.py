@@ -314,13 +314,13 @@ def test_a_failure_that_was_rescued_is_no_fault():
     [
         (ended(Status.SUCCESSFUL), "found no host for it in the inventory, allowed one or more"),
         (ended(output="ERROR! no such role\n"), "could not be run\n  ERROR! no such role"),
-        (ended(Status.TIMEOUT), "did not end within 3600 s (timeoutSeconds)"),
-        (ended(Status.CANCELED), "was broken off"),
+        (ended(Status.TIMEOUT), "did not end within 3600 s (timeoutSeconds) and was ended at 'One'"),
+        (ended(Status.CANCELED), "was broken off at 'One'"),
         (ended(Status.ERROR, "exit code 1"), "could not be run\n  exit code 1"),
     ],
 )
 def test_a_run_that_is_no_single_hosts_fault_says_what_it_was(end, told):
-    assert told in verdict.fault(PLAY, end, Story())
+    assert told in verdict.fault(PLAY, end, Story(task="One"))
 
 
 def test_gpu_servers_are_read_from_what_a_play_wrote():
