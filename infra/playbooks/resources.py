@@ -28,6 +28,7 @@ class PlaybookArgs:
     `collections`: a folder with ansible_collections/ in it; none: the checkout's own collection. `triggers`:
     texts of any meaning; when one changes it runs again. `on_destroy`: played at the end; none: hosts stay as
     they are.
+    Only values of `secret_variables` are kept out of messages.
     """
 
     playbook: str

@@ -232,6 +232,7 @@ def test_a_secret_is_in_no_state_output_or_command_line(scene: Scene) -> None:
     shown = scene.project.run("preview", "--diff")
     with watched(scene) as seen:
         shown += scene.project.up("--diff")
+    shown += scene.project.run("refresh", "--yes", "--skip-preview")
     shown += (
         scene.project.run("stack", "export") + scene.project.run("stack", "output", "--json") + scene.kept()
     )
