@@ -118,7 +118,7 @@ def _played(play: Play, folder: Path, limit: Limit, tell: Callable[[Value], None
         status=limit.reason or Status(run.status),
         hosts=counts(stats),
         written=_written(folder),
-        output="" if stats else output,
+        output=output,
     )
 
 

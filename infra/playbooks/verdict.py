@@ -82,6 +82,7 @@ def _of_run(play: Play, ended: Ended, task: str) -> Iterator[str]:
         if not ended.hosts:
             limit = f" with limit {play.limit!r}" if play.limit else ""
             yield f"found no host for it in the inventory{limit}, allowed one or more; name its group there"
+            yield from (line for line in ended.output.splitlines() if line.startswith("[WARNING]"))
     elif ended.status is not Status.FAILED or not bad:
         yield _WHOLE[ended.status].format(limit=play.timeout_seconds, task=task)
         if ended.status in (Status.FAILED, Status.ERROR):

@@ -313,6 +313,10 @@ def test_a_failure_that_was_rescued_is_no_fault():
     ("end", "told"),
     [
         (ended(Status.SUCCESSFUL), "found no host for it in the inventory, allowed one or more"),
+        (
+            ended(Status.SUCCESSFUL, "[WARNING]: Unable to parse it\nPLAY"),
+            "group there\n  [WARNING]: Unable to",
+        ),
         (ended(output="ERROR! no such role\n"), "could not be run\n  ERROR! no such role"),
         (ended(Status.TIMEOUT), "did not end within 3600 s (timeoutSeconds) and was ended at 'One'"),
         (ended(Status.CANCELED), "was broken off at 'One'"),
