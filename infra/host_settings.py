@@ -7,7 +7,7 @@ from pydantic import Field, JsonValue, model_validator
 
 from headrace.model.function import EnvironmentName, Name
 from headrace.model.value import Value
-from infra.playbooks.play import MANIFEST_FOLDERS
+from headrace.plays.play import MANIFEST_FOLDERS
 
 PlaybookName = Annotated[
     str,

@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from headrace.plays.events import Ended, Event, Kind, Status
+from headrace.plays.play import Play, full_name
 from infra.playbooks import verdict
 from infra.playbooks.changes import FAULT, whole
-from infra.playbooks.events import Ended, Event, Kind, Status, Story
-from infra.playbooks.play import OWN_COLLECTION, Play, full_name, is_path
+from infra.playbooks.finding import OWN_COLLECTION, is_path
 from infra.playbooks.redaction import redactor
+from infra.playbooks.story import Story
 from infra.playbooks.telling import Tell, Weight
 
 Properties = dict[str, Any]
 Start = Callable[[Play], Iterator[Event | Ended]]
 HOSTS, MANIFESTS, ENDED = "hosts", "manifests", "ended"
-MOST_CHARACTERS, MOST_OUTPUT = (
-    1500,
-    3000,
-)  # of messages; cut once they hold no secret, of which half might stay
+# Of messages; they are cut once they hold no secret, of which half might stay.
+MOST_CHARACTERS, MOST_OUTPUT = 1500, 3000
 PAUSE_SECONDS = 2.0  # between two messages that only say what runs now
 
 

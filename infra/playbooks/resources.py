@@ -13,7 +13,7 @@ from pulumi import dynamic
 
 from infra.playbooks import digests
 from infra.playbooks.changes import FAULT
-from infra.playbooks.play import collection_in, is_path
+from infra.playbooks.finding import collection_in, is_path
 from infra.playbooks.playing import ENDED, HOSTS, MANIFESTS
 from infra.playbooks.providing import WANTED, Judge, Player
 

@@ -2,16 +2,12 @@
 
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from typing import IO
 
-from infra.playbooks.events import Ended, Event, Status
-from infra.playbooks.play import Play
-
-# -P: the folder that the program runs in holds infra/'s rooms, which are not to be found by their bare names.
-COMMAND = (sys.executable, "-P", "-m", "infra.playbooks.running")
+from headrace.plays.events import Ended, Event, Status, told_by
+from headrace.plays.play import COMMAND, Play
 
 
 def started(play: Play) -> Iterator[Event | Ended]:
@@ -30,7 +26,7 @@ def started(play: Play) -> Iterator[Event | Ended]:
             _input(process).write(play.to_json() + b"\n")
             _input(process).flush()
             for line in process.stdout or ():
-                told = _read(line)
+                told = told_by(line)
                 last = told if isinstance(told, Ended) else None
                 yield told
         if last is None:
@@ -44,7 +40,3 @@ def _input(process: "subprocess.Popen[bytes]") -> IO[bytes]:
     if process.stdin is None:
         raise TypeError("the process was started without a pipe; this is a fault of infra/")
     return process.stdin
-
-
-def _read(line: bytes) -> Event | Ended:
-    return Ended.from_json(line) if b'"status":' in line[:20] else Event.from_json(line)

@@ -8,8 +8,9 @@ import yaml
 from pydantic import ValidationError
 
 from headrace.model.gpu_server import GpuServer
-from infra.playbooks.events import Counts, Ended, Event, Status, Story, listed
-from infra.playbooks.play import Play
+from headrace.plays.events import Counts, Ended, Event, Status
+from headrace.plays.play import Play
+from infra.playbooks.story import Story, listed
 
 REMEDY = (
     "Put that right and run `pulumi up` again: it plays on every host once more, and leaves alone what is "

@@ -18,8 +18,9 @@ import psutil
 import pytest
 import yaml
 
-from infra.playbooks.events import Ended, Status
-from infra.playbooks.play import OWN_COLLECTION, Play
+from headrace.plays.events import Ended, Status
+from headrace.plays.play import Play
+from infra.playbooks.finding import OWN_COLLECTION
 from infra.playbooks.starting import started
 from tests.ansible.playing import inventory
 from tests.fixtures.cluster import die_with_test

@@ -10,12 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.model.errors import ConfigurationError
+from headrace.plays.events import HIDDEN, Counts, Ended, Event, Kind, Status, counts, event
+from headrace.plays.play import Play
 from infra.playbooks import changes, digests, verdict
-from infra.playbooks.events import HIDDEN, Counts, Ended, Event, Kind, Status, Story, counts, event
-from infra.playbooks.play import OWN_COLLECTION, Play, collection_in
+from infra.playbooks.finding import OWN_COLLECTION, collection_in
 from infra.playbooks.playing import Stage, performed, play_of
 from infra.playbooks.providing import UNKNOWN, Judge, Player
 from infra.playbooks.redaction import LEAST, MARK, redactor
+from infra.playbooks.story import Story
 from infra.playbooks.telling import Weight
 
 PLAY = Play(

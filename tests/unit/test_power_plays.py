@@ -7,30 +7,33 @@ import pytest
 from headrace.nodes.port import Power
 from headrace.nodes.power.board import Report
 from headrace.nodes.power.plays import TELLS, report_of
+from headrace.plays.events import event
 
 
-def event(kind: str, task: str = TELLS, **result: Any) -> dict[str, Any]:
-    return {"event": kind, "event_data": {"host": "gpu1", "task": task, "res": result}}
+def raw(kind: str, task: str = TELLS, action: str = "debug", **result: Any) -> dict[str, Any]:
+    """As ansible-runner tells it."""
+    data = {"host": "gpu1", "task": task, "task_action": action, "res": result}
+    return {"event": kind, "event_data": data}
+
+
+def state(told: str) -> dict[str, str]:
+    return {"state": told, "address": "10.0.0.1"}
 
 
 @pytest.mark.parametrize(
     ("found", "report"),
     [
-        (event("runner_on_ok", msg={"state": "on", "address": "a"}), Report("gpu1", Power.ON, "a")),
-        (event("runner_on_ok", msg={"state": "off", "address": "a"}), Report("gpu1", Power.OFF, "a")),
-        (event("runner_on_ok", msg={"state": "unknown", "address": "a"}), Report("gpu1", Power.UNKNOWN, "a")),
-        (event("runner_on_ok", "another task", msg="on"), None),
-        (event("runner_on_failed", "Check", msg="no BMC"), Report("gpu1", fault="no BMC")),
-        (event("runner_on_unreachable", "Shut", msg="no route"), Report("gpu1", fault="no route")),
-        (
-            event("runner_on_failed", results=[{"failed": False}, {"failed": True, "msg": "no MAC"}]),
-            Report("gpu1", fault="no MAC"),
-        ),
-        (event("runner_on_failed", "Check"), Report("gpu1", fault="it failed and said nothing")),
-        (event("runner_item_on_failed", "Check", msg="one turn"), None),
-        ({"event": "playbook_on_stats", "event_data": {"ok": {"gpu1": 3}}}, None),
-        ({"event": "verbose"}, None),
+        (raw("runner_on_ok", msg=state("on")), Report("gpu1", Power.ON, "10.0.0.1")),
+        (raw("runner_on_ok", msg=state("off")), Report("gpu1", Power.OFF, "10.0.0.1")),
+        (raw("runner_on_ok", msg=state("unknown")), Report("gpu1", Power.UNKNOWN, "10.0.0.1")),
+        (raw("runner_on_ok", "another task", msg=state("on")), None),
+        (raw("runner_on_ok", action="command", msg=state("on")), None),
+        (raw("runner_on_failed", "Check", "assert", msg="no BMC"), Report("gpu1", fault="no BMC")),
+        (raw("runner_on_unreachable", "Shut", "command", msg="no route"), Report("gpu1", fault="no route")),
+        (raw("runner_on_failed", "Check"), Report("gpu1", fault="it failed and said nothing")),
     ],
-)  # fmt: skip
+)
 def test_an_event_tells_of_a_host_at_its_end(found: dict[str, Any], report: Report | None) -> None:
-    assert report_of(found) == report
+    told = event(found)
+    assert told is not None
+    assert report_of(told) == report

@@ -1,13 +1,13 @@
 """What ansible-runner tells while a playbook runs -> what a person wants to know of it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
+from pydantic import JsonValue
+
 from headrace.model.value import Value
 
-MOST_NAMES = 4
 HIDDEN = "what it says is hidden, as it works with secrets (no_log); play it by hand to see more"
 
 
@@ -23,12 +23,16 @@ class Kind(StrEnum):
 
 
 class Event(Value):
-    """One thing that happened; `message` is what a task that failed says."""
+    """One thing that happened; `message` is what a task that failed says.
+
+    `said` is what a task tells that is there to tell something (debug).
+    """
 
     kind: Kind
     task: str
     host: str = ""
     message: str = ""
+    said: JsonValue = None
 
 
 class Counts(Value):
@@ -68,6 +72,7 @@ _KINDS = {
     "runner_on_failed": Kind.FAILED,
     "runner_on_unreachable": Kind.UNREACHABLE,
 }
+_TELLING = ("debug", "ansible.builtin.debug")
 _COUNTED = {
     "ok": "ok",
     "changed": "changed",
@@ -88,7 +93,13 @@ def event(raw: Mapping[str, Any]) -> Event | None:
         kind = Kind.CHANGED
     task = " : ".join(part for part in (data.get("role"), data.get("task")) if part)
     message = _message(result) if kind in (Kind.FAILED, Kind.UNREACHABLE) else ""
-    return Event(kind=kind, task=task, host=data.get("host") or "", message=message)
+    said = result.get("msg") if data.get("task_action") in _TELLING else None
+    return Event(kind=kind, task=task, host=data.get("host") or "", message=message, said=said)
+
+
+def told_by(line: bytes) -> Event | Ended:
+    """What a line of the process that plays tells."""
+    return Ended.from_json(line) if b'"status":' in line[:20] else Event.from_json(line)
 
 
 def counts(data: Mapping[str, Any]) -> dict[str, Counts]:
@@ -115,43 +126,3 @@ def _said(result: Mapping[str, Any]) -> str:
     said = str(result.get("stderr") or result.get("module_stderr") or "").strip()
     last = said.splitlines()[-1] if said else ""
     return f"{message} ({last})" if message and last and last not in message else message or last
-
-
-@dataclass(frozen=True, slots=True)
-class Story:
-    """A run so far."""
-
-    task: str = ""
-    ends: Mapping[str, Kind] = field(default_factory=dict)  # of this task, by host
-    faults: Mapping[str, Event] = field(default_factory=dict)  # the last of each host; some are rescued
-
-    def after(self, told: Event) -> "Story":
-        """The story with one event more."""
-        if told.kind is Kind.TASK:
-            return replace(self, task=told.task, ends={})
-        faults = self.faults
-        if told.kind in (Kind.FAILED, Kind.UNREACHABLE):
-            faults = {**faults, told.host: told}
-        return replace(self, ends={**self.ends, told.host: told.kind}, faults=faults)
-
-    def line(self) -> str:
-        """The task that ended, with its hosts, where it changed something or failed; else nothing."""
-        by = {kind: [host for host, end in self.ends.items() if end is kind] for kind in Kind}
-        if not (by[Kind.CHANGED] or by[Kind.FAILED] or by[Kind.UNREACHABLE]):
-            return ""
-        named = [
-            f"{words} {listed(by[kind])}"
-            for kind, words in (
-                (Kind.FAILED, "failed on"), (Kind.UNREACHABLE, "did not reach"), (Kind.CHANGED, "changed"),
-            )
-            if by[kind]
-        ]  # fmt: skip
-        right = len(by[Kind.OK])
-        return f"{self.task}: {'; '.join(named)}{f'; {right} as wished' if right else ''}"
-
-
-def listed(names: Sequence[str]) -> str:
-    """Some names, and how many there are besides."""
-    shown = sorted(names)[:MOST_NAMES]
-    more = len(names) - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more else "")

@@ -1,4 +1,4 @@
-"""Plays one playbook by ansible-runner, in a process of its own: `python -m infra.playbooks.running`.
+"""Plays one playbook by ansible-runner, in a process of its own: `python -m headrace.plays.running`.
 
 It is told what to play by one line on its standard input, and tells events and the end by lines on its
 standard output. When its standard input ends, as it does with whoever started it, Ansible ends too. Secrets
@@ -21,8 +21,8 @@ import psutil
 import yaml
 
 from headrace.model.value import Value
-from infra.playbooks.events import Ended, Status, counts, event
-from infra.playbooks.play import COLLECTION, MANIFEST_FOLDERS, Play
+from headrace.plays.events import Ended, Status, counts, event
+from headrace.plays.play import COLLECTION, MANIFEST_FOLDERS, Play
 
 
 class _Unsafe(str):
@@ -105,6 +105,7 @@ def _played(play: Play, folder: Path, limit: Limit, tell: Callable[[Value], None
         playbook=play.playbook,
         inventory=play.inventory if isinstance(play.inventory, str) else dict(play.inventory),
         limit=play.limit or None,
+        forks=play.forks or None,
         cmdline=shlex.join(_arguments(play, folder)),
         envvars=_environment(play, folder),
         settings={"pexpect_timeout": 1},
@@ -148,8 +149,9 @@ def _unsafe(tree: object) -> object:
 
 def _environment(play: Play, folder: Path) -> dict[str, str]:
     """Ansible's programs are beside this Python; what it writes locally goes with the folder."""
+    found = str(_linked(Path(play.collection), folder)) if play.collection else play.collections
     return {
-        "ANSIBLE_COLLECTIONS_PATH": play.collections or str(_linked(Path(play.collection), folder)),
+        **({"ANSIBLE_COLLECTIONS_PATH": found} if found else {}),
         "ANSIBLE_LOCAL_TEMP": str(folder / "local"),
         "ANSIBLE_NOCOLOR": "1",
         "TMPDIR": str(folder),
