@@ -44,7 +44,7 @@ def rows(options: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
         if "choices" in option:
             meaning += f" One of {', '.join(json.dumps(each) for each in option['choices'])}."
         yield f"| `{prefix}{name}` | {kind} | {default} | {meaning.replace('|', '/')} |"
-        yield from rows(option.get("options", {}), f"{prefix}{name}[].")
+        yield from rows(option.get("options", {}), f"{prefix}{name}{'[]' if 'elements' in option else ''}.")
 
 
 def pages() -> dict[Path, str]:

@@ -12,15 +12,18 @@ PARTS = (
     "defaults/main.yml", "meta/main.yml", "meta/argument_specs.yml", "tasks/main.yml", "tasks/preflight.yml",
     "story.md", README,
 )  # fmt: skip
+SET_UP = ("tasks/install.yml", "tasks/configure.yml", "tasks/verify.yml")
+RUN = ("tasks/configure.yml", "tasks/service.yml", "tasks/verify.yml")
 MORE = {  # as the role is one to install, to configure, to run
-    "node_power": ("tasks/configure.yml", "tasks/service.yml", "tasks/verify.yml", "handlers/main.yml"),
-    "rcuda_client": ("tasks/install.yml", "tasks/configure.yml", "tasks/verify.yml"),
-    "rcuda_server": (
-        "tasks/install.yml", "tasks/configure.yml", "tasks/service.yml", "tasks/verify.yml",
-        "handlers/main.yml",
-    ),
+    "cluster_node": (*SET_UP, *RUN, "handlers/main.yml"),
+    "gpu_host": (*SET_UP, *RUN, "handlers/main.yml"),
+    "gpu_server": (*SET_UP, *RUN, "handlers/main.yml"),
+    "lupine_server": (*SET_UP, *RUN),
+    "node_power": (*RUN, "handlers/main.yml"),
+    "rcuda_client": SET_UP,
+    "rcuda_server": (*SET_UP, *RUN),
     "versioned_archive": ("tasks/install.yml",),
-}  # fmt: skip
+}
 NAMES = sorted(path.name for path in ROLES.iterdir())
 
 
