@@ -1,4 +1,4 @@
-"""Stand-ins for the operator's archive of rCUDA: its layout, with Headrace's stub as the daemon."""
+"""Stand-ins for the operator's archives of rCUDA and Lupine: their layout, with Headrace's stub as daemon."""
 
 import hashlib
 import tarfile
@@ -14,8 +14,12 @@ PACKAGES = (
     "annotated_types", "numpy", "orjson", "pydantic", "pydantic_core", "typing_extensions",
     "typing_inspection",
 )  # fmt: skip
-LIBRARIES = ("libcudart.so.9.0", "rCUDAcommTCP.so", "rCUDAcommIB.so", "cudnn/libcudnn.so.7")
-BROKEN = b"#!/bin/sh\necho 'rCUDAd: Error: cuInit failed' >&2\nexit 1\n"
+RCUDA, LUPINE = "rCUDAd", "lupine_driver_server"
+LIBRARIES = {
+    RCUDA: ("libcudart.so.9.0", "rCUDAcommTCP.so", "rCUDAcommIB.so", "cudnn/libcudnn.so.7"),
+    LUPINE: (),
+}
+BROKEN = b'#!/bin/sh\necho "$0: Error: cuInit failed" >&2\nexit 1\n'
 
 
 @dataclass(frozen=True)
@@ -26,18 +30,18 @@ class Archive:
     sha256: str
 
 
-def made(path: Path, *, works: bool = True) -> Archive:
+def made(path: Path, *, program: str = RCUDA, works: bool = True) -> Archive:
     """An archive whose top folder is its name. A broken one's daemon ends at once."""
     top = path.name.partition(".tgz")[0]
     with tarfile.open(path, "w:gz", compresslevel=1) as archive:
-        for library in LIBRARIES:
+        for library in LIBRARIES[program]:
             archive.addfile(tarfile.TarInfo(f"{top}/lib/{library}"))
         if works:
-            archive.add(STAND_IN / "bin" / "rCUDAd", f"{top}/bin/rCUDAd", filter=_executable)
+            archive.add(STAND_IN / "bin" / program, f"{top}/bin/{program}", filter=_executable)
             _add_stub(archive, f"{top}/lib/stub")
         else:
             path.with_suffix(".sh").write_bytes(BROKEN)
-            archive.add(path.with_suffix(".sh"), f"{top}/bin/rCUDAd", filter=_executable)
+            archive.add(path.with_suffix(".sh"), f"{top}/bin/{program}", filter=_executable)
     return Archive(path, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
