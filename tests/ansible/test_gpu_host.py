@@ -168,6 +168,16 @@ def test_a_layout_that_the_driver_refuses_is_replaced_by_the_one_before(scene: S
     assert scene.gpus("instances") == SLICED
 
 
+def test_a_mig_mode_that_waits_for_a_reset_is_told(scene: Scene) -> None:
+    gpus.put_gpus(scene.host, pending=True)
+    off = json.dumps({"persistence": True, "compute_mode": "DEFAULT", "mig": {}, "mig_gpus": []})
+    done = scene.host.ssh(f"headrace-gpu-host apply '{off}'")
+    gpus.put_gpus(scene.host)
+    assert done.returncode == 1
+    assert "GPU 0: its MIG mode changes when it is reset; reboot the host" in done.stderr
+    assert scene.gpus("instances") == SLICED
+
+
 @pytest.mark.long
 def test_every_option_changed(scene: Scene) -> None:
     gpus.put_programs(scene.host, gpus.MPS)

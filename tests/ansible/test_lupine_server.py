@@ -54,7 +54,9 @@ class Scene:
         self.site, self.host, self.stage, self.archives = site, host, stage, archives
         self.manifests = site.folder / "manifests"
 
-    def play(self, *arguments: str, archive: str = "good", **variables: Any) -> Played:
+    def play(
+        self, *arguments: str, archive: str = "good", playbook: str = "lupine", **variables: Any
+    ) -> Played:
         chosen = self.archives[archive]
         usual = {
             "lupine_server_archive": str(chosen.path),
@@ -65,7 +67,7 @@ class Scene:
             "lupine_server_ready_seconds": 10,
         }
         hosts = inventory("lupine_servers", self.host, **{**usual, **variables})
-        return self.stage.play("lupine", hosts, *arguments)
+        return self.stage.play(playbook, hosts, *arguments)
 
     def told_unchanged(self, **variables: Any) -> str:
         """The one message of a run that fails and changes nothing."""
@@ -147,9 +149,11 @@ def test_a_bare_host_serves_each_gpu_under_systemd_as_a_user_of_its_own(scene: S
         assert f"CUDA_VISIBLE_DEVICES={number}" in scene.host.told(f"tr '\\0' '\\n' <{process}/environ")
 
 
-def test_the_second_run_changes_nothing(scene: Scene) -> None:
+def test_the_second_run_changes_nothing_and_leaves_a_clients_variables_alone(scene: Scene) -> None:
+    scene.host.told("touch /etc/lupine/client.env")
     played = scene.play()
     assert (played.code, played.changed(), played.count("changed")) == (0, [], {}), played.output
+    scene.host.told("[ -e /etc/lupine/client.env ]")
 
 
 def test_what_it_wrote_down_is_a_gpu_server_a_gpu(scene: Scene) -> None:
@@ -192,7 +196,7 @@ def test_a_version_that_does_not_serve_is_taken_back(scene: Scene) -> None:
 
 
 @pytest.mark.long
-def test_every_option_changed(scene: Scene) -> None:
+def test_an_upgrade_to_every_option_changed(scene: Scene) -> None:
     changed = {
         "lupine_server_devices": DEVICES[:1], "lupine_server_port": 9000, "lupine_server_max_sessions": 0,
         "lupine_server_cuda_min": "12.0", "lupine_server_cuda_max": "12.9",
@@ -203,7 +207,7 @@ def test_every_option_changed(scene: Scene) -> None:
         "lupine_server_node_selector": {"zone": "lab"}, "lupine_server_firewall": False,
         "lupine_server_networks": [],
     }  # fmt: skip
-    played = scene.play(**changed)
+    played = scene.play(playbook="upgrade", **changed)
     assert played.code == 0, played.output
     assert scene.play(**changed).changed() == []
     assert answers(scene.host, scene.site.outside, 9000)

@@ -1,11 +1,11 @@
 #!/usr/bin/python3
 """Brings a host's GPUs to their settings: persistence, compute mode, MIG. Ansible runs it, and each boot.
 
-`plan SETTINGS` prints one JSON object: the driver's version, the GPUs, how many devices containers can be
-given, the commands that are missing, and what is in their way; `apply SETTINGS` runs them. SETTINGS is a JSON
-object, or the path of a file with one: `persistence`, `compute_mode`, `mig` (profile -> how many on each GPU;
-{}: MIG off; null: as it is), `mig_gpus` (numbers; none: all). Exit status 1, and the reason on stderr: it
-could not.
+`look SETTINGS` prints one JSON object: the kernel's modules, the programs, the driver's version, the GPUs,
+how many devices containers get, the commands that are missing, what is in their way. `apply SETTINGS`
+runs them; exit status 1, the reason on stderr: it could not. SETTINGS is a JSON object, or the path of a file
+with one: `persistence`, `compute_mode`, `mig` (profile -> how many on each GPU; {}: MIG off; null: as it is),
+`mig_gpus` (numbers; none: all).
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 OF_ALL = "index,persistence_mode,compute_mode,mig.mode.current,driver_version"
+PROGRAMS = ("nvidia-ctk", "nvidia-cuda-mps-control")
+UNTOLD = "[N/A]"
 NONE_FOUND = 6  # what nvidia-smi ends with where there is nothing to delete
 
 
@@ -85,7 +87,7 @@ def steps(gpu: Gpu, settings: Settings) -> list[list[str]]:
     wanted = []
     if settings.persistence and gpu.persistence != "Enabled":
         wanted.append(["-i", gpu.index, "-pm", "1"])
-    if gpu.compute.upper() != settings.compute_mode:
+    if gpu.compute.upper() not in (settings.compute_mode, UNTOLD):
         wanted.append(["-i", gpu.index, "-c", settings.compute_mode])
     return wanted
 
@@ -137,7 +139,7 @@ def hindrance(gpu: Gpu) -> str:
 
 
 def plan(settings: Settings) -> dict[str, object]:
-    """What is there and what is missing."""
+    """The GPUs as they are, and what is missing."""
     gpus = found()
     changes = {gpu: mig_steps(gpu, profiles_of(gpu, settings)) for gpu in gpus}
     hindrances = (hindrance(gpu) for gpu, wanted in changes.items() if wanted)
@@ -152,23 +154,52 @@ def plan(settings: Settings) -> dict[str, object]:
     }
 
 
+def look(settings: Settings) -> dict[str, object]:
+    """What this host has, and the plan where its driver is loaded and answers."""
+    loaded = Path("/proc/driver/nvidia/version").exists()
+    module = subprocess.run(["/sbin/modinfo", "nvidia"], capture_output=True, check=False)
+    there: dict[str, object] = {
+        "nouveau": Path("/sys/module/nouveau").exists(),
+        "loaded": loaded,
+        "built": module.returncode == 0,
+        "programs": [name for name in PROGRAMS if (Path("/usr/bin") / name).exists()],
+    }
+    try:
+        return there | {"refused": ""} | (plan(settings) if loaded else {})
+    except HostError as error:
+        return there | {"refused": str(error)}
+
+
 def apply(settings: Settings) -> None:
-    """Run what is missing; a MIG layout that can't be made is replaced by the one that was there."""
+    """Run what is missing."""
     if hindrances := plan(settings)["hindrances"]:
         raise HostError(f"the MIG layout can't be changed: {hindrances}")
-    for gpu in found():
+    for number, gpu in enumerate(found()):
         for each in steps(gpu, settings):
             smi(*each)
-        wanted = mig_steps(gpu, profiles_of(gpu, settings))
         try:
-            for each in wanted:
-                smi(*each, allowed=(0, NONE_FOUND) if each[-1] in ("-dci", "-dgi") else (0,))
+            lay_out(number, gpu, mig_steps(gpu, profiles_of(gpu, settings)))
         except HostError:
-            if gpu.layout:
-                smi(*created(gpu, gpu.layout))
+            put_back(gpu)
             raise
     if missing := plan(settings)["steps"]:
-        raise HostError(f"had no effect yet: {missing}; reset the GPU (nvidia-smi --gpu-reset) or reboot")
+        raise HostError(f"had no effect: {missing}")
+
+
+def lay_out(number: int, gpu: Gpu, commands: list[list[str]]) -> None:
+    """Change a GPU's MIG layout; `number` is its place among those that are found."""
+    for each in commands:
+        smi(*each, allowed=(0, NONE_FOUND) if each[-1] in ("-dci", "-dgi") else (0,))
+        if "-mig" in each and found()[number].mig == gpu.mig:
+            raise HostError(f"GPU {gpu.index}: its MIG mode changes when it is reset; reboot the host")
+
+
+def put_back(gpu: Gpu) -> None:
+    """A MIG layout that can't be made is replaced by the one that was there."""
+    if gpu.mig == "Disabled":
+        smi("-i", gpu.index, "-mig", "0")
+    elif gpu.layout:
+        smi(*created(gpu, gpu.layout))
 
 
 def main() -> None:
@@ -179,7 +210,7 @@ def main() -> None:
         if command == "apply":
             apply(settings)
         else:
-            sys.stdout.write(json.dumps(plan(settings)) + "\n")
+            sys.stdout.write(json.dumps(look(settings)) + "\n")
     except HostError as error:
         sys.exit(str(error))
 

@@ -1,0 +1,64 @@
+"""What the role gpu_host tells nvidia-smi to do, from how a GPU is and how it has to be."""
+
+import importlib.util
+import sys
+from types import ModuleType
+
+import pytest
+
+from tools.roles_reference import ROLES
+
+
+def _loaded() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("gpu_host", ROLES / "gpu_host" / "files" / "gpu_host.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+role = _loaded()
+WHOLE, SLICED = ("Disabled", ()), ("Enabled", ("3g.20gb", "1g.5gb"))
+GONE = ["mig -i 0 -dci", "mig -i 0 -dgi"]
+
+
+@pytest.mark.parametrize(
+    ("state", "mig", "chosen", "commands"),
+    [
+        pytest.param(WHOLE, None, [], [], id="as it is"),
+        pytest.param(SLICED, None, [], [], id="as it is, with a layout of somebody else's"),
+        pytest.param(SLICED, {"1g.5gb": 1, "3g.20gb": 1}, [], [], id="the same in another order"),
+        pytest.param(
+            WHOLE, {"1g.5gb": 2, "3g.20gb": 1}, [],
+            ["-i 0 -mig 1", "mig -i 0 -cgi 3g.20gb,1g.5gb,1g.5gb -C"], id="the largest first",
+        ),
+        pytest.param(
+            SLICED, {"1g.5gb": 1, "1g.10gb": 1}, [], [*GONE, "mig -i 0 -cgi 1g.10gb,1g.5gb -C"],
+            id="another layout",
+        ),
+        pytest.param(
+            ("Enabled", ()), {"7g.40gb": 1}, [], [*GONE, "mig -i 0 -cgi 7g.40gb -C"],
+            id="instances that no device uses are deleted too",
+        ),
+        pytest.param(SLICED, {}, [], [*GONE, "-i 0 -mig 0"], id="off"),
+        pytest.param(WHOLE, {}, [], [], id="off already"),
+        pytest.param(("[N/A]", ()), {}, [], [], id="off where there is no MIG"),
+        pytest.param(WHOLE, {"1g.5gb": 7}, [1, 2], [], id="another GPU's"),
+    ],
+)  # fmt: skip
+def test_a_layout_is_reached_by_the_fewest_commands(
+    state: tuple[str, tuple[str, ...]], mig: dict[str, int] | None, chosen: list[int], commands: list[str]
+) -> None:
+    gpu = role.Gpu("0", "Enabled", "Default", state[0], "535.104.05", state[1])
+    settings = role.Settings(persistence=True, compute_mode="DEFAULT", mig=mig, mig_gpus=chosen)
+    assert role.steps(gpu, settings) == []
+    found = role.mig_steps(gpu, role.profiles_of(gpu, settings))
+    assert [" ".join(each) for each in found] == commands
+
+
+def test_persistence_and_compute_mode_are_set_where_they_are_other() -> None:
+    gpu = role.Gpu("3", "Disabled", "Default", "[N/A]", "535.104.05", ())
+    settings = role.Settings(persistence=True, compute_mode="EXCLUSIVE_PROCESS", mig=None, mig_gpus=[])
+    assert role.steps(gpu, settings) == [["-i", "3", "-pm", "1"], ["-i", "3", "-c", "EXCLUSIVE_PROCESS"]]
