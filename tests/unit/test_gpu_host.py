@@ -6,6 +6,7 @@ from types import ModuleType
 
 import pytest
 
+from headrace.model.gpu_sharing import MOST_SLICES
 from tools.roles_reference import ROLES
 
 
@@ -56,6 +57,12 @@ def test_a_layout_is_reached_by_the_fewest_commands(
     assert role.steps(gpu, settings) == []
     found = role.mig_steps(gpu, role.profiles_of(gpu, settings))
     assert [" ".join(each) for each in found] == commands
+
+
+def test_more_slices_than_a_gpu_has_are_told() -> None:
+    settings = role.Settings(persistence=True, compute_mode="DEFAULT", mig={"4g.20gb": 2}, mig_gpus=[])
+    assert role.surplus(settings).startswith("gpu_host_mig: found 8 compute slices, allowed 7 of one GPU")
+    assert role.MOST_SLICES == MOST_SLICES
 
 
 def test_persistence_and_compute_mode_are_set_where_they_are_other() -> None:

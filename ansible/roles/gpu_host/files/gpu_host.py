@@ -21,6 +21,7 @@ from pathlib import Path
 
 OF_ALL = "index,persistence_mode,compute_mode,mig.mode.current,driver_version"
 PROGRAMS = ("nvidia-ctk", "nvidia-cuda-mps-control")
+MOST_SLICES = 7
 UNTOLD = "[N/A]"
 NONE_FOUND = 6  # what nvidia-smi ends with where there is nothing to delete
 
@@ -138,6 +139,14 @@ def hindrance(gpu: Gpu) -> str:
     return ""
 
 
+def surplus(settings: Settings) -> str:
+    """What is too much of one GPU; empty: nothing."""
+    slices = sum(size(name)[0] * number for name, number in (settings.mig or {}).items())
+    if slices > MOST_SLICES:
+        return f"gpu_host_mig: found {slices} compute slices, allowed {MOST_SLICES} of one GPU; take fewer"
+    return ""
+
+
 def plan(settings: Settings) -> dict[str, object]:
     """The GPUs as they are, and what is missing."""
     gpus = found()
@@ -150,7 +159,7 @@ def plan(settings: Settings) -> dict[str, object]:
         "steps": [
             f"nvidia-smi {' '.join(each)}" for gpu in gpus for each in (*steps(gpu, settings), *changes[gpu])
         ],
-        "hindrances": [each for each in hindrances if each],
+        "hindrances": [each for each in (surplus(settings), *hindrances) if each],
     }
 
 
