@@ -12,6 +12,12 @@ from typing import Any
 
 import pytest
 
+from headrace.model.errors import TransientError
+from headrace.model.pool import PowerSpec
+from headrace.model.settings import HostsSettings
+from headrace.nodes.port import Power
+from headrace.nodes.power.board import Word
+from headrace.nodes.power.plays import PlayBoard
 from tests.ansible.playing import Played, Stage, inventory
 from tests.fixtures.bmc import PASSWORD, USER, Bmc, bmcs
 from tests.fixtures.switches import switched_by_files, woken_by_packets
@@ -217,6 +223,29 @@ def test_a_password_is_in_no_output(scene: Scene) -> None:
     assert (played.code, states(played)) == (0, {"gpu1": "on"}), played.output
     assert PASSWORD not in played.output
     assert PASSWORD not in str([each for each in played.events if each["event"] != "verbose"])
+
+
+async def test_the_scaler_s_board_asks_and_switches(scene: Scene, collections: Path) -> None:
+    hosts = inventory("powered", scene.gpu1, scene.node1, scene.node2)
+    for name, own in scene.usual().items():
+        hosts["powered"]["hosts"][name].update(own)
+    hosts["powered"]["hosts"]["node2"]["node_power_method"] = "none"
+    path = scene.folder / "inventory.json"
+    path.write_text(json.dumps(hosts))
+    board = PlayBoard(
+        HostsSettings(inventory=str(path), collections=str(collections)), "powered", PowerSpec()
+    )
+    seen = {report.name: report async for report in board.tell(Word.STATE)}
+    assert (seen["gpu1"].power, seen["node1"].power) == (Power.ON, Power.ON)
+    assert seen["gpu1"].address == scene.gpu1.address
+    assert 'node_power_method: found "none", allowed ipmi, wake_on_lan or ssh' in seen["node2"].fault
+    (gone,) = [report async for report in board.tell(Word.OFF, ["gpu1"])]
+    assert (gone.power, scene.bmc.orders) == (Power.OFF, ["soft"])
+    (back,) = [report async for report in board.tell(Word.ON, ["gpu1"])]
+    assert (back.power, scene.bmc.orders) == (Power.ON, ["soft", "on"])
+    nowhere = PlayBoard(HostsSettings(inventory="/nowhere", collections=str(collections)), "all", PowerSpec())
+    with pytest.raises(TransientError, match="found no host to play on"):
+        _ = [report async for report in nowhere.tell(Word.STATE)]
 
 
 def test_an_order_that_is_none_is_told(scene: Scene) -> None:

@@ -85,9 +85,7 @@ async def _reports(process: asyncio.subprocess.Process, play: Play) -> AsyncIter
             yield report
     if not came:
         said = end.output.strip()[-MOST_CHARACTERS:] if end else "its process ended and said nothing"
-        raise TransientError(
-            f"playbook {play.playbook}: found no host that it was played on, allowed one: {said}"
-        )
+        raise TransientError(f"playbook {play.playbook}: found no host to play on, allowed one: {said}")
 
 
 def report_of(event: Event) -> Report | None:
