@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from headrace.manifests.worker_pod import FUNCTIONS, SETTINGS, worker_settings
 from headrace.model.labels import AUTHORITY_KEY
 from headrace.model.settings import (
+    HostsSettings,
     KubernetesSettings,
     QueueSettings,
     ReceiverSettings,
@@ -39,8 +40,11 @@ class Made:
     authority: str  # a certificate, not secret
 
 
-def document(reader: str, stack: StackSettings, made: Made) -> Settings:
-    """What one of READERS is told. Only the receiver has the token that notifications must carry."""
+def document(reader: str, stack: StackSettings, made: Made, hosts: HostsSettings | None = None) -> Settings:
+    """What one of READERS is told. Only the receiver has the token that notifications must carry.
+
+    `hosts`: where the scaler finds what it switches hosts by.
+    """
     user = QUEUE_USERS[reader]
     token = made.receiver_token if reader == names.RECEIVER else ""
     return Settings(
@@ -59,7 +63,7 @@ def document(reader: str, stack: StackSettings, made: Made) -> Settings:
         ),
         worker=worker_settings(),
         functions_directory=FUNCTIONS if reader == names.WORKER else "",
-        kubernetes=_kubernetes(stack),
+        kubernetes=_kubernetes(stack, hosts),
         platform_bucket=stack.platform_bucket.name,
         buckets=stack.bucket_names,
     )
@@ -78,12 +82,13 @@ def _storage(reader: str, stack: StackSettings, keys: Mapping[str, str]) -> Stor
     )
 
 
-def _kubernetes(stack: StackSettings) -> KubernetesSettings:
+def _kubernetes(stack: StackSettings, hosts: HostsSettings | None) -> KubernetesSettings:
     pull: Sequence[str] = stack.image_pull_secrets
     return KubernetesSettings(
         namespace=stack.functions_namespace,
         platform_namespace=stack.namespace,
         name_servers=stack.network.dns,
+        hosts=hosts,
         gpu_networks=stack.remote_gpus.networks if stack.remote_gpus else (),
         sidecar=SidecarSettings(
             image=stack.headrace_image,

@@ -8,6 +8,7 @@ from pydantic import Field, JsonValue, model_validator
 from headrace.model.function import EnvironmentName, Name
 from headrace.model.value import Value
 from headrace.plays.play import MANIFEST_FOLDERS
+from infra.ranges import Range
 
 PlaybookName = Annotated[
     str,
@@ -15,6 +16,25 @@ PlaybookName = Annotated[
         pattern=r"^[A-Za-z0-9./][A-Za-z0-9_./-]*$", description="a name of the collection's, or a file's path"
     ),
 ]
+
+
+FileName = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9._-]+$", max_length=100, description="a file's name, without a folder")
+]
+
+
+class HostPower(Value):
+    """How the scaler reaches hosts that it switches: pools with driver `power`."""
+
+    networks: tuple[Range, ...] = Field(
+        min_length=1, description="address ranges of hosts and BMCs, where the scaler may connect to"
+    )
+    files: Mapping[FileName, str] = Field(
+        default_factory=dict,
+        repr=False,
+        description="files that lie beside the inventory in its pod, by name: ssh keys, passwords of BMCs; "
+        "set with `pulumi config set --secret --path`",
+    )
 
 
 class HostSettings(Value):
@@ -46,12 +66,20 @@ class HostSettings(Value):
         description="path of a folder that `ansible-galaxy collection install -p` filled; "
         "empty: headrace.hosts of this checkout is all there is",
     )
+    power: HostPower | None = Field(
+        default=None, description="how the scaler switches them; none: it switches no hosts"
+    )
     triggers: tuple[str, ...] = Field(
         default=(), description="texts of any meaning; the playbooks run again when one changes"
     )
     timeout_seconds: int = Field(
         default=3600, ge=10, le=86400, description="how long one playbook may take before it is ended"
     )
+
+    @property
+    def holds_secrets(self) -> bool:
+        """Whether something of it must not be read by others."""
+        return bool(self.secret_variables or (self.power and self.power.files))
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -3,12 +3,11 @@
 Each key stands in stacks/Pulumi.<stack>.yaml as `headrace:<key>`.
 """
 
-import ipaddress
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from headrace.model.bucket import BucketName, OnBucketDelete
 from headrace.model.function import Name, Profile, Quantity
@@ -19,20 +18,7 @@ from headrace.model.value import Value
 from infra import versions
 from infra.host_settings import HostSettings
 from infra.kubeconfig import is_content
-
-
-def _network(text: str) -> str:
-    try:
-        ipaddress.ip_network(text)
-    except ValueError as error:
-        raise ValueError(
-            f"found {text!r}, allowed an address range like 10.0.0.0/8; write one ({error})"
-        ) from error
-    return text
-
-
-Range = Annotated[str, AfterValidator(_network)]
-EVERYWHERE: tuple[Range, ...] = ("0.0.0.0/0", "::/0")
+from infra.ranges import EVERYWHERE, Range
 
 
 class ServiceType(StrEnum):
@@ -312,6 +298,12 @@ class StackSettings(Value):
         yield from self._host_faults()
 
     def _host_faults(self) -> Iterator[str]:
+        for name, pool in self.pools.items():
+            if pool.driver is Driver.POWER and (self.hosts is None or self.hosts.power is None):
+                yield (
+                    f"found pools.{name} with driver power and no hosts.power, allowed with it; write "
+                    "hosts.power, by which the scaler reaches the hosts"
+                )
         names = self.hosts.gpu_servers if self.hosts else ()
         if names and self.remote_gpus is None:
             yield (
@@ -336,7 +328,7 @@ class StackSettings(Value):
         found = {
             "kubeconfig": is_content(self.kubeconfig),
             "store": self.store.s3 is not None,
-            "hosts": bool(self.hosts and self.hosts.secret_variables),
+            "hosts": self.hosts is not None and self.hosts.holds_secrets,
         }
         return tuple(key for key, holds in found.items() if holds)
 

@@ -152,6 +152,7 @@ def _environment(play: Play, folder: Path) -> dict[str, str]:
     found = str(_linked(Path(play.collection), folder)) if play.collection else play.collections
     return {
         **({"ANSIBLE_COLLECTIONS_PATH": found} if found else {}),
+        "ANSIBLE_HOME": str(folder / "home"),
         "ANSIBLE_LOCAL_TEMP": str(folder / "local"),
         "ANSIBLE_NOCOLOR": "1",
         "TMPDIR": str(folder),

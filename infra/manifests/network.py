@@ -12,6 +12,7 @@ from infra.manifests.parts import Manifest, metadata
 Peer = dict[str, Any]
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"  # every namespace has it, with its own name
 DNS_NAMESPACE, DNS_PORT = "kube-system", 53
+IPMI_PORT = 623
 
 
 def denial(namespace: str) -> Manifest:
@@ -50,6 +51,11 @@ def outgoing(peers: Iterable[Peer], ports: Sequence[int]) -> Manifest:
 def outgoing_anywhere(ranges: Sequence[str]) -> Manifest:
     """An opening to every TCP port at these addresses."""
     return {"to": at(ranges), "ports": [{"protocol": "TCP"}]}
+
+
+def to_bmcs(ranges: Sequence[str]) -> Manifest:
+    """An opening to IPMI's port at these addresses."""
+    return {"to": at(ranges), "ports": [{"protocol": "UDP", "port": IPMI_PORT}]}
 
 
 def names_servers(ranges: Sequence[str]) -> Manifest:

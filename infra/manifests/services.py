@@ -9,6 +9,7 @@ from headrace.manifests.worker_pod import SETTINGS
 from headrace.model.labels import SETTINGS_KEY
 from infra import names
 from infra.access import Access, Rule
+from infra.host_files import PLACE as HOSTS
 from infra.manifests import parts
 from infra.manifests.parts import (
     HEALTH_PORT,
@@ -44,6 +45,7 @@ class Workload:
     mark: pulumi.Input[str] = field(repr=False)
     static_pools: Sequence[str] = ()
     pull: Sequence[str] = ()
+    host_files: Mapping[str, str] = field(default_factory=dict)  # place -> key of its secret
 
     @property
     def port(self) -> int:
@@ -66,6 +68,9 @@ def _pod(workload: Workload) -> Manifest:
         workload.name, _container(workload), static_pools=workload.static_pools, pull=workload.pull
     )
     volumes = [{"name": "settings", "secret": secret}, {"name": "tmp", "emptyDir": {"sizeLimit": "32Mi"}}]
+    if workload.host_files:
+        items = [{"key": key, "path": place} for place, key in workload.host_files.items()]
+        volumes.append({"name": "hosts", "secret": {**secret, "items": items}})
     return {**pod, "volumes": volumes}
 
 
@@ -81,6 +86,7 @@ def _container(workload: Workload) -> Manifest:
         "volumeMounts": [
             {"name": "settings", "mountPath": SETTINGS, "readOnly": True},
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  (in a pod of one program)
+            *([{"name": "hosts", "mountPath": HOSTS, "readOnly": True}] if workload.host_files else ()),
         ],
     }
 

@@ -1,7 +1,7 @@
 """What a playbook reads, as digests: a changed one makes it run again, and its name tells what changed."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from headrace.model.errors import ConfigurationError
@@ -18,6 +18,11 @@ _UNREAD_SUFFIXES = (".pyc", ".retry", ".swp", "~")
 
 def inventory(path: Path) -> Digests:
     """Digests by file: of a folder all of it, of a file what Ansible reads beside it, too."""
+    return {name: _digest(each.read_bytes()) for name, each in inventory_files(path).items()}
+
+
+def inventory_files(path: Path) -> Mapping[str, Path]:
+    """What Ansible reads of an inventory, by its place beside it, or in it where it is a folder."""
     _look("inventory", path, "an inventory's file or folder")
     if path.is_dir():
         return _files(path, [path])
@@ -27,15 +32,17 @@ def inventory(path: Path) -> Digests:
 def playbook(path: Path) -> Digests:
     """Digests by file: the playbook and the folders beside it that it may read."""
     _look("playbook", path, "a name of the collection's or the path of a file")
-    return _files(path.parent, [path, *(path.parent / each for each in BESIDE_PLAYBOOK)])
+    found = _files(path.parent, [path, *(path.parent / each for each in BESIDE_PLAYBOOK)])
+    return {name: _digest(each.read_bytes()) for name, each in found.items()}
 
 
 def collection(folder: Path) -> Digests:
     """Digests by role, playbook and kind of plugin; the same of its source and of what is installed."""
     _look("collections", folder / "roles", "a folder with ansible_collections/headrace/hosts in it")
     groups: dict[str, list[str]] = {}
-    for name, digest in _files(folder, [folder / each for each in IN_COLLECTION]).items():
-        groups.setdefault("/".join(name.split("/")[:2]), []).append(f"{name} {digest}")
+    for name, path in _files(folder, [folder / each for each in IN_COLLECTION]).items():
+        line = f"{name} {_digest(path.read_bytes())}"
+        groups.setdefault("/".join(name.split("/")[:2]), []).append(line)
     return {group: _digest("\n".join(lines).encode()) for group, lines in sorted(groups.items())}
 
 
@@ -44,9 +51,9 @@ def _look(what: str, path: Path, allowed: str) -> None:
         raise ConfigurationError(f"{what}: found nothing at {path}, allowed {allowed}; write where it is")
 
 
-def _files(top: Path, places: Iterable[Path]) -> Digests:
+def _files(top: Path, places: Iterable[Path]) -> Mapping[str, Path]:
     found = {path.relative_to(top).as_posix(): path for place in places for path in _under(place)}
-    return {name: _digest(found[name].read_bytes()) for name in sorted(found)}
+    return {name: found[name] for name in sorted(found)}
 
 
 def _under(place: Path) -> Iterator[Path]:

@@ -10,6 +10,7 @@ from infra.cluster import provider
 from infra.components.cluster.hosts import Hosts, HostsArgs
 from infra.components.cluster.platform import Platform, PlatformArgs
 from infra.configuration import parse, refuse_plain
+from infra.host_files import host_files
 from infra.objects import Ground
 from infra.playbooks.resources import Playbook, PlaybookArgs
 from infra.settings import StackSettings
@@ -73,6 +74,10 @@ def found(folder):
         (
             {"remoteGpus": {**REMOTE, "servers": {"gpu1": SPEC}}},
             "found gpu1 in hosts.gpuServers and in remoteGpus",
+        ),
+        (
+            {"pools": {"lab": {"driver": "power", "capacity": {"cpu": 4, "memory": "8Gi"}, "maxNodes": 6}}},
+            "found pools.lab with driver power and no hosts.power, allowed with it; write",
         ),
         ({"hosts": {**HOSTS, "variables": {"token": 1}}}, "found token in variables and in secretVariables"),
         (
@@ -168,3 +173,68 @@ def test_an_inventory_may_be_written_in_line_and_is_compared_as_such(folder):
     run = declared(program, outputs=MADE)["own-run"]
     assert run.inputs["inventory"] == {"inline": hosts}
     assert run.parent == "own"
+
+
+# What the scaler is given
+
+
+POWER = {"networks": ["10.0.0.0/16"], "files": {"id_ed25519": "a key of a person"}}
+
+
+@pytest.fixture
+def powered(folder):
+    beside = folder / "lab" / "group_vars"
+    beside.mkdir()
+    (beside / "all.yml").write_text("ansible_user: root")
+    (folder / "vault").write_text("a password of the vault")
+    settings = stack(hosts={**HOSTS, "power": POWER, "vaultPasswordFile": "vault"})
+    assert settings.hosts is not None
+
+    def program():
+        ground = Ground(provider(settings.kubeconfig, settings.context), wait=settings.wait)
+        hosts = Hosts("hosts", HostsArgs(settings.hosts, folder))
+        Platform("platform", PlatformArgs(settings, ground, hosts))
+
+    return declared(program, outputs=MADE)
+
+
+def test_the_scaler_alone_is_given_the_inventory_and_secret_files_beside_it(powered):
+    pod = powered["deployment/headrace/scaler"].inputs["spec"]["template"]["spec"]
+    (volume,) = (each for each in pod["volumes"] if each["name"] == "hosts")
+    assert volume["secret"]["items"] == [
+        {"key": "host-file-0", "path": ".vault-password"},
+        {"key": "host-file-1", "path": "group_vars/all.yml"},
+        {"key": "host-file-2", "path": "hosts.yml"},
+        {"key": "host-file-3", "path": "id_ed25519"},
+    ]
+    other = powered["deployment/headrace/controller"].inputs["spec"]["template"]["spec"]
+    assert "hosts" not in [each["name"] for each in other["volumes"]]
+
+
+def test_scaler_and_controller_know_that_hosts_can_be_switched_and_files_stay_secret(powered):
+    contents = powered["secret/headrace/headrace-scaler"].inputs["stringData"]
+    assert isinstance(contents, Secret)
+    assert contents.value["host-file-3"] == "a key of a person"
+    for service in ("scaler", "controller"):
+        contents = powered[f"secret/headrace/headrace-{service}"].inputs["stringData"].value
+        told = json.loads(contents["settings.json"])
+        assert told["kubernetes"]["hosts"] == {
+            "inventory": "/etc/headrace/hosts/hosts.yml",
+            "vaultPasswordFile": "/etc/headrace/hosts/.vault-password",
+            "collections": "/opt/headrace/collections",
+        }
+    assert "host-file-3" not in powered["secret/headrace/headrace-controller"].inputs["stringData"].value
+
+
+def test_the_scaler_may_connect_to_hosts_and_their_bmcs(powered):
+    egress = powered["networkpolicy/headrace/headrace-scaler"].inputs["spec"]["egress"]
+    to_hosts = [each for each in egress if each["to"] == [{"ipBlock": {"cidr": "10.0.0.0/16"}}]]
+    assert [each["ports"] for each in to_hosts] == [
+        [{"protocol": "TCP"}], [{"protocol": "UDP", "port": 623}]
+    ]  # fmt: skip
+
+
+def test_a_file_that_is_there_twice_is_refused(folder):
+    hosts = stack(hosts={**HOSTS, "power": {**POWER, "files": {"hosts.yml": "x"}}}).hosts
+    with pytest.raises(ConfigurationError, match="found a file of that name beside the inventory"):
+        host_files(hosts, folder)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pulumi
 
+from infra.host_files import HostFiles, host_files
 from infra.host_settings import HostSettings
 from infra.playbooks.resources import Playbook, PlaybookArgs, PlaybookOutcome
 
@@ -25,9 +26,11 @@ class Hosts(pulumi.ComponentResource):
     """Set up, once this is there. `gpu_servers`: specs of GpuServer objects by name."""
 
     gpu_servers: Mapping[str, pulumi.Output[Specs]]
+    files: HostFiles  # what the scaler reaches them by
 
     def __init__(self, name: str, args: HostsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("headrace:cluster:Hosts", name, None, opts)
+        self.files = host_files(args.hosts, args.folder)
         self.gpu_servers = self._create_servers(args.hosts.gpu_servers, self._create_playbooks(args))
         self.register_outputs({})
 

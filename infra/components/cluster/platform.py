@@ -17,6 +17,7 @@ from infra.components.cluster.queue import Queue, QueueArgs
 from infra.components.cluster.service import AWAITED_LATER, Service, ServiceArgs
 from infra.components.cluster.settings import Documents, DocumentsArgs
 from infra.components.cluster.store import Store, StoreArgs
+from infra.host_files import NO_FILES
 from infra.manifests.gpus import device_plugin_config
 from infra.manifests.parts import metadata
 from infra.objects import Ground, declare
@@ -58,7 +59,8 @@ class Platform(pulumi.ComponentResource):
     def _create_parts(self, ground: Ground) -> Sequence[pulumi.Resource]:
         """What serves; all of it is there before the platform's bucket, so none of it is gone before that."""
         stack, credentials = self._stack, self.credentials
-        documents = Documents("settings", DocumentsArgs(stack, credentials, ground), self._opts)
+        files = self._hosts.files if self._hosts else NO_FILES
+        documents = Documents("settings", DocumentsArgs(stack, credentials, ground, files), self._opts)
         servers: list[pulumi.Resource] = [
             Queue("queue", QueueArgs(stack, credentials, ground), self._opts),
             Pools("pools", PoolsArgs(stack.pools, ground), self._opts),
@@ -74,7 +76,7 @@ class Platform(pulumi.ComponentResource):
         # A service reaches its servers by name; started before them it would only wait.
         after = self._ground.under(self, documents, *servers)
         services = [
-            Service(each, ServiceArgs(stack, documents.marks[each], after), self._opts)
+            Service(each, ServiceArgs(stack, documents.marks[each], after, files), self._opts)
             for each in (names.CONTROLLER, names.SCALER, names.RECEIVER)
         ]
         return [documents, *servers, *services]

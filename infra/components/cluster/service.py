@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import pulumi
 
 from infra import access, names
+from infra.host_files import NO_FILES, HostFiles
 from infra.manifests import nats, network, seaweedfs, services
 from infra.manifests.parts import Manifest, disruption_budget, service
 from infra.objects import Ground, declare
@@ -19,11 +20,12 @@ _PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class ServiceArgs:
-    """The stack, the mark of the service's settings, and where it is declared."""
+    """The stack, the mark of the service's settings, where it is declared, and what reaches hosts."""
 
     stack: StackSettings
     mark: pulumi.Output[str]
     ground: Ground
+    hosts: HostFiles = NO_FILES
 
 
 class Service(pulumi.ComponentResource):
@@ -31,7 +33,7 @@ class Service(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(f"headrace:cluster:{name.capitalize()}", name, None, opts)
-        self._name, self._stack = name, args.stack
+        self._name, self._stack, self._hosts = name, args.stack, args.hosts
         ground = args.ground.under(self, *args.ground.after)
         granted = self._create_access(ground)
         self._create_openings(ground)
@@ -62,6 +64,7 @@ class Service(pulumi.ComponentResource):
             replicas=self._replicas(),
             mark=mark,
             static_pools=stack.static_pools,
+            host_files=self._hosts.keys if self._name == names.SCALER else {},
             pull=stack.image_pull_secrets,
         )
         later = self._name in AWAITED_LATER
@@ -94,8 +97,16 @@ class Service(pulumi.ComponentResource):
             network.names_servers(reach.dns),
             network.outgoing([network.pods(names.QUEUE)], [nats.PORT]),
             self._to_store(),
+            *self._to_hosts(),
             network.outgoing(network.at(reach.api_server), list(reach.api_server_ports)),
         ]
+
+    def _to_hosts(self) -> list[Manifest]:
+        """By ssh, whatever its port is there, and by IPMI."""
+        power = self._stack.hosts.power if self._stack.hosts else None
+        if self._name != names.SCALER or power is None:
+            return []
+        return [network.outgoing_anywhere(power.networks), network.to_bmcs(power.networks)]
 
     def _to_store(self) -> Manifest:
         given = self._stack.store.s3

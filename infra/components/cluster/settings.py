@@ -9,6 +9,7 @@ from headrace.model.labels import AUTHORITY_KEY, SETTINGS_KEY
 from infra import names
 from infra.components.cluster.credentials import Credentials
 from infra.documents import READERS, Made, document
+from infra.host_files import NO_FILES, HostFiles
 from infra.manifests.parts import metadata
 from infra.marks import marked
 from infra.objects import Ground, declare
@@ -17,11 +18,12 @@ from infra.settings import StackSettings
 
 @dataclass(frozen=True, slots=True)
 class DocumentsArgs:
-    """The stack, its credentials, and where it is declared."""
+    """The stack, its credentials, where it is declared, and what the scaler reaches hosts by."""
 
     stack: StackSettings
     credentials: Credentials
     ground: Ground
+    hosts: HostFiles = NO_FILES
 
 
 class Documents(pulumi.ComponentResource):
@@ -36,7 +38,7 @@ class Documents(pulumi.ComponentResource):
 
     def _create(self, reader: str, args: DocumentsArgs) -> pulumi.Output[str]:
         stack = args.stack
-        contents = args.credentials.made.apply(lambda made: _contents(reader, stack, made))
+        contents = args.credentials.made.apply(lambda made: _contents(reader, args, made))
         # Workers read theirs in the namespace where they run.
         space = stack.functions_namespace if reader == names.WORKER else stack.namespace
         secret = {
@@ -50,5 +52,8 @@ class Documents(pulumi.ComponentResource):
         return marked(args.credentials.salt, contents)
 
 
-def _contents(reader: str, stack: StackSettings, made: Made) -> dict[str, str]:
-    return {SETTINGS_KEY: document(reader, stack, made).to_json().decode(), AUTHORITY_KEY: made.authority}
+def _contents(reader: str, args: DocumentsArgs, made: Made) -> dict[str, str]:
+    settings = document(reader, args.stack, made, args.hosts.settings).to_json().decode()
+    keys = args.hosts.keys if reader == names.SCALER else {}
+    files = {key: args.hosts.files[place] for place, key in keys.items()}
+    return {SETTINGS_KEY: settings, AUTHORITY_KEY: made.authority, **files}
