@@ -60,7 +60,8 @@ def _stage(folder: str) -> Copied:
     return Copied("sigs.k8s.io/kwok", f"kustomize/stage/{folder}", f"{kind}-*.yaml", folder)
 
 
-# coredns and kwok are pinned to the versions that kube uses, and come after it: they take what it compiled.
+# kubeadm, coredns and kwok are pinned to the versions that kube uses, and come after it: they take what it
+# compiled.
 ENGINES = (
     Engine(
         "etcd",
@@ -78,6 +79,13 @@ ENGINES = (
             _kube("kube-proxy"),
             Binary("kubectl", "k8s.io/kubernetes/cmd/kubectl", ("version", "--client"), _KUBECTL),
         ),
+        values={"k8s.io/component-base/version.gitVersion": "v1.36.3"},
+    ),
+    # An engine of its own: what a machine has of kube stays as it is.
+    Engine(
+        "kubeadm",
+        "1.36.3",
+        (Binary("kubeadm", "k8s.io/kubernetes/cmd/kubeadm", ("version", "-o=short"), _KUBE),),
         values={"k8s.io/component-base/version.gitVersion": "v1.36.3"},
     ),
     Engine("coredns", "1.14.1", (Binary("coredns", ".", ("-version",), Range((1, 11), (2,))),)),

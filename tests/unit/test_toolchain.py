@@ -249,7 +249,7 @@ def test_names_and_outputs_are_there_once():
 def test_the_engines_that_share_libraries_with_the_cluster_pin_the_same_versions():
     """Or a cold build compiles the API machinery once for each."""
     cluster = _libraries("kube", replaced=False)
-    for name in ("coredns", "kwok"):
+    for name in ("kubeadm", "coredns", "kwok"):
         own = _libraries(name, replaced=False)
         assert {each: own[each] for each in own.keys() & cluster.keys() if own[each] != cluster[each]} == {}
 
