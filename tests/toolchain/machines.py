@@ -10,11 +10,12 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.toolchain import groups, powers
 from tests.toolchain.images.base import Source, source_here
 from tests.toolchain.places import Places
 from tests.toolchain.running import ToolchainError, output_of, run, told_by
@@ -87,6 +88,8 @@ class Machine:
     key: Path
     space: str  # its network namespace
     bound: Callable[[], None] | None
+    runs_containers: bool = False
+    shown: tuple[str, ...] = ()  # folders and files of this machine that it sees, PATH:PATH
     process: "subprocess.Popen[bytes] | None" = None
 
     @property
@@ -113,16 +116,22 @@ class Machine:
         if self.is_on:
             return
         command = [
-            *SPACES, "systemd-nspawn", "--register=no", "--keep-unit", "--boot", f"--directory={self.root}",
-            f"--network-namespace-path=/run/netns/{self.space}", f"--machine={self.name}",
-            f"--capability={CAPABILITIES}", "--console=pipe",
+            *SPACES, "systemd-nspawn", "--register=no", "--keep-unit", f"--directory={self.root}",
+            f"--network-namespace-path=/run/netns/{self.space}", f"--machine={self.name}", "--console=pipe",
+            *(f"--bind-ro={each}" for each in self.shown),
         ]  # fmt: skip
+        if self.runs_containers:
+            command = [*powers.entering(self.space), *command, *powers.options(self.folder, self.root)]
+            command += ["/bin/sh", "-c", powers.INIT]
+        else:
+            command += [f"--capability={CAPABILITIES}", "--boot"]
         with (self.folder / "console.log").open("ab") as log:
             self.process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                env=powers.environ() if self.runs_containers else None,
                 preexec_fn=self.bound,  # noqa: PLW1509  (it only asks the kernel)
             )
 
@@ -193,11 +202,16 @@ class Machines:
         """An address of this machine from which hosts are reached too, but which is not of their network."""
         return f"10.98.{self.number}.1"
 
-    def add(self, name: str) -> Machine:
-        """A bare host, switched off."""
+    def add(self, name: str, *, runs_containers: bool = False, shown: Sequence[str] = ()) -> Machine:
+        """A bare host, switched off; `shown`: what it sees of this machine, each PATH:PATH.
+
+        With `runs_containers` a kubelet and containerd of its own can run on it.
+        """
         index = len(self.all) + 2
         address, space = f"10.99.{self.number}.{index}", f"{self.link}-{name}"
-        machine = Machine(name, address, self.folder / name, self.key, space, self.bound)
+        machine = Machine(
+            name, address, self.folder / name, self.key, space, self.bound, runs_containers, tuple(shown)
+        )
         self.all[name] = machine  # first: what is half made goes at the end too
         self._lay(machine)
         self._wire(machine, index)
@@ -239,6 +253,7 @@ class Machines:
             with suppress(ToolchainError):
                 output_of(["ip", "netns", "delete", machine.space])
             told_by(Path("umount"), ["--lazy", str(machine.root)])
+            _sweep(machine)
         told_by(Path("ip"), ["link", "delete", self.link])
 
 
@@ -258,6 +273,14 @@ def machines(folder: Path, places: Places, *, bound: Callable[[], None] | None =
         yield found
     finally:
         found.end()
+
+
+def _sweep(machine: Machine) -> None:
+    """Its control groups, once the last of its processes ended."""
+    deadline = time.monotonic() + STOP_SECONDS
+    while groups.below(machine.space) and time.monotonic() < deadline:
+        groups.sweep(machine.space)
+        time.sleep(0.01)
 
 
 def _claimed() -> int:

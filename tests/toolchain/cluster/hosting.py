@@ -3,16 +3,15 @@
 import os
 import shutil
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from tests.toolchain import groups as control
 from tests.toolchain.cluster.addresses import Subnets, candidates, tag
 from tests.toolchain.cluster.inside import UPLINK
 from tests.toolchain.cluster.place import Place
 from tests.toolchain.running import ToolchainError, output_of, told_by
 
-CGROUPS = Path("/sys/fs/cgroup")
 END_SECONDS = 15.0
 SPACES = ("--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation=private")
 
@@ -24,8 +23,7 @@ def unshare() -> tuple[str, ...]:
 
 def prepare(place: Place) -> None:
     """Before the box starts: its control groups, and what only the whole machine can load."""
-    for parent in _hierarchies():
-        (parent / tag(place.root)).mkdir(exist_ok=True)
+    control.make(tag(place.root))
     if not Path("/proc/sys/net/bridge").exists():
         told_by(Path("modprobe"), ["br_netfilter"])  # the box says what is missing if that fails
 
@@ -76,9 +74,7 @@ def release(place: Place) -> None:
             raise ToolchainError(f"these are left of the box in {place.root}: {', '.join(map(str, left))}")
         if _link(name):
             told_by(Path("ip"), ["link", "delete", name])
-        for group in groups(place):
-            with suppress(OSError):  # its last process is still ending
-                group.rmdir()
+        control.sweep(name)
 
 
 def _link(name: str) -> list[Path]:
@@ -87,16 +83,7 @@ def _link(name: str) -> list[Path]:
 
 def groups(place: Place) -> list[Path]:
     """The control groups of a box, the innermost first."""
-    tops = [top for parent in _hierarchies() if (top := parent / tag(place.root)).is_dir()]
-    return [Path(folder) for top in tops for folder, _, _ in os.walk(top, topdown=False)]
-
-
-def _hierarchies() -> Iterator[Path]:
-    """Version 2 has one, version 1 one for each controller and one of systemd."""
-    if (CGROUPS / "cgroup.controllers").exists():
-        yield CGROUPS
-        return
-    yield from (path for path in sorted(CGROUPS.iterdir()) if (path / "cgroup.procs").exists())
+    return control.below(tag(place.root))
 
 
 def plugins() -> Path | None:

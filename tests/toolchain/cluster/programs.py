@@ -100,6 +100,7 @@ def _api(place: Place, bin_: Path, at: Addresses) -> tuple[str, ...]:
         f"--client-ca-file={pki / 'ca.crt'}",
         "--authorization-mode=Node,RBAC",
         "--enable-admission-plugins=NodeRestriction",
+        "--enable-bootstrap-token-auth",  # and the controllers for it: real nodes can join, as with kubeadm
         f"--service-account-key-file={pki / f'{SIGNER}.crt'}",
         f"--service-account-signing-key-file={pki / f'{SIGNER}.key'}",
         f"--service-account-issuer={ISSUER}",
@@ -126,6 +127,7 @@ def _controllers(place: Place, bin_: Path, at: Addresses) -> tuple[str, ...]:
     return (
         *_client(place, bin_, "kube-controller-manager"),
         f"--bind-address={at.own}",
+        "--controllers=*,bootstrapsigner,tokencleaner",
         f"--service-account-private-key-file={place.pki / f'{SIGNER}.key'}",
         f"--root-ca-file={place.pki / 'ca.crt'}",
         "--use-service-account-credentials",
