@@ -232,7 +232,7 @@ class Machines:
         (machine.root / "etc/resolv.conf").write_text("")
 
     def _wire(self, machine: Machine, index: int) -> None:
-        far, near = f"{self.link}f{index}", f"{self.link}n{index}"
+        far, near = f"{self.link}f{index}", self._near(machine)
         inside = ["ip", "-n", machine.space]
         for command in (
             ["ip", "netns", "add", machine.space],
@@ -246,10 +246,16 @@ class Machines:
         ):
             output_of(command)
 
+    def _near(self, machine: Machine) -> str:
+        """This machine's end of its link."""
+        return f"{self.link}n{machine.address.rpartition('.')[2]}"
+
     def end(self) -> None:
         """Nothing of them stays but their folders."""
         for machine in self.all.values():
             machine.cut()
+            # Its namespace would take it along, but later than the next network of this number may come.
+            told_by(Path("ip"), ["link", "delete", self._near(machine)])
             with suppress(ToolchainError):
                 output_of(["ip", "netns", "delete", machine.space])
             told_by(Path("umount"), ["--lazy", str(machine.root)])
@@ -286,6 +292,8 @@ def _sweep(machine: Machine) -> None:
 def _claimed() -> int:
     """A number whose bridge nobody had; the kernel refuses one that is there."""
     for number in range(1, MOST_SITES):
+        if any(Path("/sys/class/net").glob(f"hrm{number}[a-z]*")):
+            continue  # the kernel has yet to take away what was linked to the last one of this number
         with suppress(ToolchainError):
             output_of(["ip", "link", "add", f"hrm{number}", "type", "bridge"])
             return number

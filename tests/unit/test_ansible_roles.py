@@ -14,8 +14,6 @@ PARTS = (
 )  # fmt: skip
 SET_UP = ("tasks/install.yml", "tasks/configure.yml", "tasks/verify.yml")
 RUN = ("tasks/configure.yml", "tasks/service.yml", "tasks/verify.yml")
-SET_UP = ("tasks/install.yml", "tasks/configure.yml", "tasks/verify.yml")
-RUN = ("tasks/configure.yml", "tasks/service.yml", "tasks/verify.yml")
 MORE = {  # as the role is one to install, to configure, to run
     "cluster_node": (*SET_UP, *RUN, "handlers/main.yml"),
     "gpu_host": (*SET_UP, *RUN, "handlers/main.yml"),
