@@ -67,7 +67,7 @@ class Stage:
     folder: Path
 
     def play(self, playbook: str, hosts: Mapping[str, Any], *arguments: str, **variables: Any) -> Played:
-        """Run a playbook of the collection, or a file. `hosts`: an inventory; `variables`: for all of them."""
+        """Run a playbook of the collection, or a file. `hosts`: an inventory; `variables`: for all."""
         self.folder.mkdir(exist_ok=True)
         done = ansible_runner.run(
             private_data_dir=str(self.folder),

@@ -1,11 +1,14 @@
 """Whether an API server is the one that is meant, and takes a bootstrap token. Standard library only."""
 
+from __future__ import annotations
+
 import base64
 import hashlib
 import json
 import ssl
 import urllib.error
 import urllib.request
+from http.client import HTTPResponse
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -13,8 +16,8 @@ DOCUMENTATION = r"""
 module: join_token
 short_description: Tells whether an API server takes a bootstrap token
 description:
-  - Reads the authority of the API server as C(kubeadm join) does, compares its public key with the hashes that are allowed,
-    and only then shows the token to the server. It changes nothing.
+  - Reads the authority of the API server as C(kubeadm join) does, compares its public key with the hashes that
+    are allowed, and only then shows the token to the server. It changes nothing.
 author: Headrace's authors
 options:
   server:
@@ -63,13 +66,13 @@ INFO = "/api/v1/namespaces/kube-public/configmaps/cluster-info"
 CONFIG = "/api/v1/namespaces/kube-system/configmaps/kubeadm-config"
 
 
-def public_key(certificate):
+def public_key(certificate: bytes) -> bytes:
     """The bytes of a certificate that its hash is of: the seventh part of what is signed, with its header."""
     _, signed, _ = _part(certificate, 0)
     _, at, end = _part(certificate, signed)
     parts = []
     while at < end:
-        tag, content, after = _part(certificate, at)
+        tag, _, after = _part(certificate, at)
         parts.append((tag, at, after))
         at = after
     if parts[0][0] == 0xA0:  # the version, which may be left out
@@ -78,7 +81,7 @@ def public_key(certificate):
     return certificate[begin:after]
 
 
-def _part(text, at):
+def _part(text: bytes, at: int) -> tuple[int, int, int]:
     """Tag, begin and end of the content of what begins there, as DER writes it."""
     tag, length, content = text[at], text[at + 1], at + 2
     if length & 0x80:
@@ -88,11 +91,11 @@ def _part(text, at):
     return tag, content, content + length
 
 
-def hash_of(pem):
+def hash_of(pem: str) -> str:
     return "sha256:" + hashlib.sha256(public_key(ssl.PEM_cert_to_DER_cert(pem))).hexdigest()
 
 
-def authority_in(info):
+def authority_in(info: dict[str, dict[str, str]]) -> str:
     """The certificate in what a cluster tells everybody of itself. A kubeconfig, written by kubeadm."""
     for line in info["data"]["kubeconfig"].splitlines():
         name, _, value = line.strip().partition(":")
@@ -101,14 +104,14 @@ def authority_in(info):
     raise ValueError("its ConfigMap cluster-info has no authority")
 
 
-def trouble(server, token, hashes, authority, seconds):
+def trouble(server: str, token: str, hashes: list[str], authority: str, seconds: int) -> str:
     """Empty where all is well."""
     try:
         if not authority:
             unknown = ssl.create_default_context()
             unknown.check_hostname = False
             unknown.verify_mode = ssl.CERT_NONE  # nothing secret is said, and what is heard is compared
-            authority = authority_in(json.load(_ask(server, INFO, unknown, None, seconds)))
+            authority = authority_in(json.load(_ask(server, INFO, unknown, "", seconds)))
             if hash_of(authority) not in hashes:
                 return f"found an authority with the hash {hash_of(authority)}, allowed {', '.join(hashes)}"
         _ask(server, CONFIG, ssl.create_default_context(cadata=authority), token, seconds)
@@ -119,7 +122,7 @@ def trouble(server, token, hashes, authority, seconds):
     return ""
 
 
-def _refused(code):
+def _refused(code: int) -> str:
     if code == 401:
         return "found that it does not take the token: it has expired, or was never made there"
     if code == 404:
@@ -127,7 +130,7 @@ def _refused(code):
     return f"found the answer {code} to the token"
 
 
-def _ask(server, path, context, token, seconds):
+def _ask(server: str, path: str, context: ssl.SSLContext, token: str, seconds: int) -> HTTPResponse:
     request = urllib.request.Request(f"https://{server}{path}")
     if token:
         request.add_header("Authorization", f"Bearer {token}")
@@ -137,7 +140,7 @@ def _ask(server, path, context, token, seconds):
     return opener.open(request, timeout=seconds)
 
 
-def main():
+def main() -> None:
     options = {
         "server": {"type": "str", "required": True},
         "token": {"type": "str", "required": True, "no_log": True},
