@@ -16,8 +16,8 @@ DOCUMENTATION = r"""
 module: join_token
 short_description: Tells whether an API server takes a bootstrap token
 description:
-  - Reads the authority of the API server as C(kubeadm join) does, compares its public key with the hashes that
-    are allowed, and only then shows the token to the server. It changes nothing.
+  - Reads the authority of the API server as C(kubeadm join) does, compares its public key with the hashes
+    that are allowed, and only then shows the token to the server. It changes nothing.
 author: Headrace's authors
 options:
   server:
