@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.ansible.archive import Archive
+from tests.ansible.node_archive import node_archive
 from tests.ansible.playing import Stage
 from tests.fixtures.cluster import die_with_test
+from tests.fixtures.joinable import ENGINES, Yard, yard
+from tests.toolchain.cluster.box import Box
 from tests.toolchain.machines import Machines, lacking, machines
-from tests.toolchain.needed import leave_out
+from tests.toolchain.needed import leave_out, toolchain
 from tests.toolchain.places import CHECKOUT, Places
 
 
@@ -38,3 +42,16 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
         leave_out(f"hosts for Ansible need: {', '.join(lacks)}")
     with machines(tmp_path_factory.mktemp("site"), Places.of(os.environ), bound=die_with_test) as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def grounds(cluster: Box, site: Machines) -> Iterator[Yard]:
+    """A real cluster that hosts of the same network can join."""
+    toolchain(*ENGINES)
+    with yard(cluster, site) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def node_programs(cluster: Box, tmp_path_factory: pytest.TempPathFactory) -> Archive:
+    return node_archive(tmp_path_factory.mktemp("archives") / "node-1.36.3.tar", cluster.bin)

@@ -9,6 +9,8 @@
 A pod's image comes from `found.load_image(a, archive)`; it stays over a power-off.
 """
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 from tests.ansible.playing import Stage, inventory
@@ -31,3 +33,11 @@ def joined(yard: Yard, stage: Stage, *names: str, **variables: Any) -> list[Mach
         yard.load_sandbox(host)
     yard.approve()
     return hosts
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Within 40 s."""
+    deadline = time.monotonic() + 40
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)

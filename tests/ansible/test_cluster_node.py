@@ -1,35 +1,25 @@
 """The role cluster_node on real hosts over ssh: they join a real cluster by kubeadm, and pods run on them.
 
-The tests of one host build on one another. k3s can't be built here: a stand-in plays it.
+The tests of one host build on one another.
 """
 
-import hashlib
 import re
 import shutil
-import ssl
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from headrace.model.labels import POOL
 from tests.ansible.archive import Archive
-from tests.ansible.node_archive import node_archive
-from tests.ansible.nodes import GROUP, PLAYBOOK, joined
+from tests.ansible.nodes import GROUP, PLAYBOOK, wait_until
 from tests.ansible.playing import Played, Stage, inventory
-from tests.fixtures.joinable import ENGINES, Yard, yard
+from tests.fixtures.joinable import Yard
 from tests.toolchain.cluster.box import Box
-from tests.toolchain.cluster.certificates import Authority
 from tests.toolchain.cluster.oci import Image
-from tests.toolchain.machines import Machine, Machines
-from tests.toolchain.needed import toolchain
+from tests.toolchain.machines import Machine
 from tests.toolchain.running import ToolchainError
 
 NAME = "worker1"
@@ -46,18 +36,6 @@ pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
-def grounds(cluster: Box, site: Machines) -> Iterator[Yard]:
-    toolchain(*ENGINES)
-    with yard(cluster, site) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def archive(cluster: Box, tmp_path_factory: pytest.TempPathFactory) -> Archive:
-    return node_archive(tmp_path_factory.mktemp("archives") / "node-1.36.3.tar", cluster.bin)
-
-
-@pytest.fixture(scope="module")
 def host(grounds: Yard) -> Iterator[Machine]:
     """A bare one."""
     machine = grounds.add(NAME, packages=False)
@@ -69,8 +47,8 @@ def host(grounds: Yard) -> Iterator[Machine]:
 class Scene:
     """One host, and what it is told."""
 
-    def __init__(self, grounds: Yard, host: Machine, stage: Stage, archive: Archive) -> None:
-        self.grounds, self.host, self.stage, self.archive = grounds, host, stage, archive
+    def __init__(self, grounds: Yard, host: Machine, stage: Stage, node_programs: Archive) -> None:
+        self.grounds, self.host, self.stage, self.archive = grounds, host, stage, node_programs
 
     @property
     def box(self) -> Box:
@@ -113,8 +91,8 @@ class Scene:
 
 
 @pytest.fixture
-def scene(grounds: Yard, host: Machine, stage: Stage, archive: Archive) -> Scene:
-    return Scene(grounds, host, stage, archive)
+def scene(grounds: Yard, host: Machine, stage: Stage, node_programs: Archive) -> Scene:
+    return Scene(grounds, host, stage, node_programs)
 
 
 # Nothing is changed where something is not as it has to be
@@ -258,162 +236,6 @@ def test_the_kubelet_holds_pods_in_control_groups_of_systemd(scene: Scene) -> No
     assert "kubepods.slice" in scene.host.told("systemctl list-units --type=slice --plain --no-legend")
 
 
-@pytest.mark.long
-def test_hosts_with_the_vendors_packages_join_together_and_come_back(stage: Stage, grounds: Yard) -> None:
-    hosts = joined(grounds, stage, "worker2", "worker3", cluster_node_pool="lab")
-    for each in hosts:
-        each.power_off()
-    for each in hosts:
-        each.power_on()
-    for each in hosts:
-        grounds.back(each)
-    # What changes after the join is set from outside, and in the kubelet.
-    other = {**TAINT, "value": "yes"}
-    variables = {**grounds.variables, "cluster_node_pool": "large", "cluster_node_taints": [other]}
-    variables["cluster_node_kubelet"] = {**variables["cluster_node_kubelet"], "maxPods": 7}
-    played = stage.play(PLAYBOOK, inventory(GROUP, hosts[0], **variables))
-    assert played.code == 0, played.output
-    assert played.changed() == [
-        "Write the kubelet's settings",
-        "Restart the kubelet",
-        "Give it the labels that it has not",
-        "Give it the taints that it has not",
-    ]
-    found = grounds.box.get("node", "worker2")
-    assert (found["metadata"]["labels"][POOL], found["spec"]["taints"]) == ("large", [other])
-    wait_until(lambda: grounds.box.get("node", "worker2")["status"]["capacity"]["pods"] == "7")
-
-
-LEAVE = """\
-- hosts: cluster_nodes
-  gather_facts: false
-  tasks:
-    - ansible.builtin.include_role:
-        name: headrace.hosts.cluster_node
-        tasks_from: leave.yml
-"""
-
-
-@pytest.mark.long
-def test_with_every_option_changed_it_joins_and_it_leaves(
-    grounds: Yard, stage: Stage, archive: Archive, tmp_path: Path
-) -> None:
-    host = grounds.add("worker4", packages=False)
-    unit = "[Service]\\nExecStart=/usr/bin/sleep infinity\\n[Install]\\nWantedBy=multi-user.target\\n"
-    host.start()
-    host.told(f"printf '{unit}' >/etc/systemd/system/keeper.service; systemctl daemon-reload")
-    info = grounds.box.get("configmap", "cluster-info", "--namespace=kube-public")
-    (tmp_path / "discovery.yaml").write_text(info["data"]["kubeconfig"])
-    kubelet = {**grounds.variables["cluster_node_kubelet"], "maxPods": 9}
-    runtime = {"restrict_oom_score_adj": True, "max_container_log_line_size": 4096}
-    changed = {
-        "cluster_node_ca_hashes": [], "cluster_node_discovery_file": str(tmp_path / "discovery.yaml"),
-        "cluster_node_name": "other-name", "cluster_node_address": host.address,
-        "cluster_node_pool": "lab", "cluster_node_labels": {"zone": "b"},
-        "cluster_node_taints": [{**TAINT, "value": "a", "effect": "NoExecute"}],
-        "cluster_node_archive": str(archive.path), "cluster_node_archive_sha256": archive.sha256,
-        "cluster_node_root": "/srv/node", "cluster_node_kept_versions": 3,
-        "cluster_node_packages": ["kubelet-1.36"], "cluster_node_containerd_runtime": runtime,
-        "cluster_node_kubelet": kubelet, "cluster_node_modules": ["overlay"],
-        "cluster_node_sysctl": {"net.ipv4.ip_forward": "1", "net.ipv4.conf.all.rp_filter": "0"},
-        "cluster_node_time_unit": "keeper.service", "cluster_node_clock_seconds": 30,
-        "cluster_node_ready_seconds": 90, "cluster_node_drain_seconds": 20,
-    }  # fmt: skip
-    hosts = inventory(GROUP, host, **{**grounds.variables, **changed})
-    played = stage.play(PLAYBOOK, hosts)
-    assert played.code == 0, played.output
-    node = grounds.box.get("node", "other-name")
-    assert node["spec"]["taints"] == [{**TAINT, "value": "a", "effect": "NoExecute"}]
-    assert (node["metadata"]["labels"]["zone"], node["status"]["capacity"]["pods"]) == ("b", "9")
-    assert host.told("systemctl is-active keeper; cat /etc/modules-load.d/headrace-node.conf").endswith(
-        "overlay"
-    )
-    assert stage.play(PLAYBOOK, hosts).changed() == []
-    (tmp_path / "leave.yml").write_text(LEAVE)
-    played = stage.play(str(tmp_path / "leave.yml"), hosts)
-    assert played.code == 0, played.output
-    assert "other-name" not in grounds.box.kubectl("get", "nodes")
-    assert host.ssh("test -e /etc/kubernetes/kubelet.conf || systemctl is-active kubelet").returncode != 0
-    assert stage.play(str(tmp_path / "leave.yml"), hosts).changed() == []
-
-
-@pytest.mark.long
-def test_a_stand_in_of_k3s_is_told_its_server_labels_and_taints(
-    grounds: Yard, stage: Stage, tmp_path: Path
-) -> None:
-    host = grounds.add("worker5", packages=False)
-    host.start()
-    binary = Path(__file__).parent / "stand_in" / "k3s"
-    with k3s_server(grounds.site.gateway, tmp_path) as (server, authority):
-        token = f"K10{authority}::server:secret"
-        variables = {
-            "cluster_node_kind": "k3s", "cluster_node_api_server": server, "cluster_node_token": token,
-            "cluster_node_k3s_binary": str(binary),
-            "cluster_node_k3s_binary_sha256": hashlib.sha256(binary.read_bytes()).hexdigest(),
-            "cluster_node_pool": "gpu", "cluster_node_taints": [TAINT],
-            "cluster_node_kubelet": grounds.variables["cluster_node_kubelet"],
-        }  # fmt: skip
-        wrong = {**variables, "cluster_node_token": f"K10{'0' * 64}::server:secret"}
-        played = stage.play(PLAYBOOK, inventory(GROUP, host, **wrong))
-        assert f"found an authority with the SHA-256 {authority}, allowed {'0' * 64}" in played.failures()[-1]
-        assert played.changed() == []
-        played = stage.play(PLAYBOOK, inventory(GROUP, host, **variables))
-        assert played.code == 0, played.output
-        assert "secret" not in played.output
-        assert yaml.safe_load(host.told("cat /etc/rancher/k3s/config.yaml")) == {
-            "server": f"https://{server}",
-            "token-file": "/etc/rancher/k3s/token",
-            "node-name": "worker5",
-            "node-label": [f"{POOL}=gpu"],
-            "node-taint": ["nvidia.com/gpu=:NoSchedule"],
-        }
-        assert host.told("stat -c %a /etc/rancher/k3s/token; cat /etc/rancher/k3s/token") == f"600\n{token}"
-        assert host.told("systemctl is-active k3s-agent; systemctl is-enabled k3s-agent") == "active\nenabled"
-        assert stage.play(PLAYBOOK, inventory(GROUP, host, **variables)).changed() == []
-        (tmp_path / "leave.yml").write_text(LEAVE)
-        played = stage.play(str(tmp_path / "leave.yml"), inventory(GROUP, host, **variables))
-        assert played.code == 0, played.output
-        assert host.ssh("systemctl is-active k3s-agent || test -e /etc/rancher/k3s/token").returncode != 0
-
-
-class _Authorities(BaseHTTPRequestHandler):
-    """What a k3s server tells everybody."""
-
-    pem = b""
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(self.pem)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  (the library's name)
-        pass
-
-
-@contextmanager
-def k3s_server(address: str, folder: Path) -> Iterator[tuple[str, str]]:
-    """Where it listens, and the SHA-256 of its authority."""
-    now = datetime.now(UTC)
-    authority = Authority.new(now)
-    authority.issue("k3s", (), (address,), now).write(folder, "server")
-    handler = type("Authorities", (_Authorities,), {"pem": authority.pair.certificate})
-    server = ThreadingHTTPServer((address, 0), handler)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "server.crt", folder / "server.key")
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield (
-            f"{address}:{server.server_address[1]}",
-            hashlib.sha256(authority.pair.certificate).hexdigest(),
-        )
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 def pod(name: str, command: str) -> dict[str, Any]:
     container = {
         "name": "main",
@@ -450,10 +272,3 @@ def log(box: Box, name: str) -> str:
         return box.kubectl("logs", name)
     except ToolchainError as error:
         return str(error)
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 40
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
