@@ -185,9 +185,8 @@ class Hosts:
                     self._send()
         except HeadraceError as error:
             fault = str(error)
-        finally:
-            for name in left:
-                self._told(word, Report(name, fault=fault))
+        for name in left:
+            self._told(word, Report(name, fault=fault))
 
     def _told(self, word: Word, report: Report) -> None:
         errand = self._errands.get(report.name)

@@ -43,7 +43,7 @@ class PlayBoard:
             start_new_session=True,
         )
         try:
-            async for report in _reports(process, self._play(word, names)):
+            async for report in _reports(process, self._play(word, names), names or ()):
                 yield report
         finally:
             await _end(process)
@@ -70,21 +70,25 @@ _MORE: dict[Word, Variables] = {
 _POWERS = {"on": Power.ON, "off": Power.OFF}
 
 
-async def _reports(process: asyncio.subprocess.Process, play: Play) -> AsyncIterator[Report]:
-    """Of each host as it comes. Raises TransientError where no host could be asked."""
+async def _reports(
+    process: asyncio.subprocess.Process, play: Play, names: Collection[str]
+) -> AsyncIterator[Report]:
+    """Of each host as it comes, at the end of those that did not. Raises TransientError where none did."""
     if process.stdin is None or process.stdout is None:
         raise TypeError("the process was started without pipes; this is a fault of the driver")
     process.stdin.write(play.to_json() + b"\n")
-    came, end = 0, None
+    came, end = set[str](), None
     async for line in process.stdout:
         told = told_by(line)
         if isinstance(told, Ended):
             end = told
         elif (report := report_of(told)) is not None:
-            came += 1
+            came.add(report.name)
             yield report
+    said = f"{end.status}: {end.output.strip()[-MOST_CHARACTERS:]}" if end else "its process said nothing"
+    for name in sorted(set(names) - came if came else ()):
+        yield Report(name, fault=f"playbook {play.playbook} did not tell how it is: {said}")
     if not came:
-        said = end.output.strip()[-MOST_CHARACTERS:] if end else "its process ended and said nothing"
         raise TransientError(f"playbook {play.playbook}: found no host to play on, allowed one: {said}")
 
 
