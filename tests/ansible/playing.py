@@ -76,6 +76,7 @@ class Stage:
             extravars=variables,
             cmdline=" ".join(arguments) or None,
             quiet=True,
+            passwords=dict(answers or {}),  # ansible-runner's word for whatever is typed
             suppress_env_files=True,  # or arguments of one run would be the next one's too
             envvars={
                 "ANSIBLE_COLLECTIONS_PATH": str(self.collections),

@@ -52,7 +52,7 @@ LEAVE = """\
   tasks:
     - ansible.builtin.include_role:
         name: headrace.hosts.cluster_node
-        tasks_from: leave.yml
+        tasks_from: reset.yml
 """
 
 
@@ -90,12 +90,12 @@ def test_with_every_option_changed_it_joins_and_it_leaves(
         "overlay"
     )
     assert stage.play(PLAYBOOK, hosts).changed() == []
-    (tmp_path / "leave.yml").write_text(LEAVE)
-    played = stage.play(str(tmp_path / "leave.yml"), hosts)
+    (tmp_path / "reset.yml").write_text(LEAVE)
+    played = stage.play(str(tmp_path / "reset.yml"), hosts)
     assert played.code == 0, played.output
     assert "other-name" not in grounds.box.kubectl("get", "nodes")
     assert host.ssh("test -e /etc/kubernetes/kubelet.conf || systemctl is-active kubelet").returncode != 0
-    assert stage.play(str(tmp_path / "leave.yml"), hosts).changed() == []
+    assert stage.play(str(tmp_path / "reset.yml"), hosts).changed() == []
 
 
 def test_a_stand_in_of_k3s_is_told_its_server_labels_and_taints(
@@ -130,7 +130,7 @@ def test_a_stand_in_of_k3s_is_told_its_server_labels_and_taints(
         assert host.told("stat -c %a /etc/rancher/k3s/token; cat /etc/rancher/k3s/token") == f"600\n{token}"
         assert host.told("systemctl is-active k3s-agent; systemctl is-enabled k3s-agent") == "active\nenabled"
         assert stage.play(PLAYBOOK, inventory(GROUP, host, **variables)).changed() == []
-        (tmp_path / "leave.yml").write_text(LEAVE)
-        played = stage.play(str(tmp_path / "leave.yml"), inventory(GROUP, host, **variables))
+        (tmp_path / "reset.yml").write_text(LEAVE)
+        played = stage.play(str(tmp_path / "reset.yml"), inventory(GROUP, host, **variables))
         assert played.code == 0, played.output
         assert host.ssh("systemctl is-active k3s-agent || test -e /etc/rancher/k3s/token").returncode != 0

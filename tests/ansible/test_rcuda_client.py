@@ -21,12 +21,13 @@ import numpy as np
 from headrace.gpu.stub import control
 from headrace.gpu.stub.client.headrace_stub import Device, Place
 assert os.environ["RCUDA_DEVICE_COUNT"] == "1"
-address, port = os.environ["RCUDA_DEVICE_0"].rpartition(":")[0].split("@")
-asyncio.run(control.open_session(address, int(port), session="probe", gpu=0, memory_bytes=2**24))
+address, _, given = os.environ["RCUDA_DEVICE_0"].rpartition(":")[0].partition("@")
+port = int(given or 8308)
+asyncio.run(control.open_session(address, port, session="probe", gpu=0, memory_bytes=2**24))
 a, b = np.random.rand(20, 30).astype("f"), np.random.rand(30, 10).astype("f")
-with Device(Place(address, int(port), "probe")) as gpu:
+with Device(Place(address, port, "probe")) as gpu:
     np.testing.assert_allclose(gpu.matmul(a, b), a @ b, rtol=1e-5)
-asyncio.run(control.close_session(address, int(port), session="probe"))
+asyncio.run(control.close_session(address, port, session="probe"))
 """
 
 pytestmark = pytest.mark.timeout(300)
