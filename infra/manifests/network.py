@@ -12,7 +12,6 @@ from infra.manifests.parts import Manifest, metadata
 Peer = dict[str, Any]
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"  # every namespace has it, with its own name
 DNS_NAMESPACE, DNS_PORT = "kube-system", 53
-IPMI_PORT = 623
 
 
 def denial(namespace: str) -> Manifest:
@@ -53,9 +52,9 @@ def outgoing_anywhere(ranges: Sequence[str]) -> Manifest:
     return {"to": at(ranges), "ports": [{"protocol": "TCP"}]}
 
 
-def to_bmcs(ranges: Sequence[str]) -> Manifest:
-    """An opening to IPMI's port at these addresses."""
-    return {"to": at(ranges), "ports": [{"protocol": "UDP", "port": IPMI_PORT}]}
+def to_hosts(ranges: Sequence[str]) -> Manifest:
+    """An opening to every port at these addresses: ssh's and IPMI's are as an inventory has them."""
+    return {"to": at(ranges), "ports": [{"protocol": "TCP"}, {"protocol": "UDP"}]}
 
 
 def names_servers(ranges: Sequence[str]) -> Manifest:

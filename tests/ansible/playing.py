@@ -66,8 +66,18 @@ class Stage:
     collections: Path
     folder: Path
 
-    def play(self, playbook: str, hosts: Mapping[str, Any], *arguments: str, **variables: Any) -> Played:
-        """Run a playbook of the collection, or a file. `hosts`: an inventory; `variables`: for all."""
+    def play(
+        self,
+        playbook: str,
+        hosts: Mapping[str, Any],
+        *arguments: str,
+        answers: Mapping[str, str] | None = None,
+        **variables: Any,
+    ) -> Played:
+        """Run a playbook of the collection, or a file. `hosts`: an inventory; `variables`: for all.
+
+        `answers`: what a person types, by the pattern of the question.
+        """
         self.folder.mkdir(exist_ok=True)
         done = ansible_runner.run(
             private_data_dir=str(self.folder),

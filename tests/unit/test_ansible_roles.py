@@ -67,3 +67,21 @@ def test_no_task_hides_a_failure_or_makes_up_a_change(path: Path) -> None:
     text = path.read_text()
     assert "ignore_errors" not in text
     assert "noqa" not in text
+
+
+LAB = ROLES.parent / "inventories" / "lab"
+
+
+def test_the_labs_inventory_names_options_that_roles_have_and_hosts_that_are_there() -> None:
+    own = {"ansible_user", "ansible_pipelining", "rcuda_archive", "rcuda_archive_sha256"}
+    known = own | {name for role in NAMES for name in options(role)}
+    given = {name for path in LAB.glob("group_vars/*.yml") for name in yaml.safe_load(path.read_text())}
+    assert given - known == set()
+    groups = yaml.safe_load((LAB / "hosts.yml").read_text())["all"]["children"]
+    hosts = {name for group in groups.values() for name in group.get("hosts", {})}
+    assert hosts == {"head", "gpu1", "gpu2", *(f"node{number}" for number in range(1, 7))}
+    assert {path.stem for path in LAB.glob("group_vars/*.yml")} <= {*groups, "all"}
+    of_hosts = {
+        name for group in groups.values() for each in group.get("hosts", {}).values() for name in each
+    }
+    assert of_hosts - known == {"ansible_host"}

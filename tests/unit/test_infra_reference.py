@@ -45,6 +45,7 @@ def test_every_key_has_a_meaning(model):
     ("path", "project", "model"),
     [
         ("stacks/Pulumi.local.yaml", "headrace", StackSettings),
+        ("stacks/Pulumi.onprem.yaml", "headrace", StackSettings),
         ("stacks/functions/Pulumi.local.yaml", "headrace-functions", FunctionSettings),
     ],
 )

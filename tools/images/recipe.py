@@ -13,6 +13,9 @@ from tools.images.faults import ImagesError
 
 EPOCH_SECONDS = 315532800  # 1980: the earliest time that zip files know, so that no tool stumbles over it
 FORMAT = 1  # goes up when this tool makes something else of the same inputs
+# headrace.hosts, which the scaler plays, and where Ansible looks for it.
+COLLECTION = ("meta", "playbooks", "plugins", "roles")
+HOSTS = "collections/ansible_collections/headrace/hosts"
 ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
 
 
@@ -124,6 +127,12 @@ def services(checkout: Path, project: Mapping[str, str]) -> Recipe:
     metadata = f"app/headrace-{project['version']}.dist-info"
     files = {
         **files_in(checkout / "headrace", "app/headrace"),
+        **{
+            name: each
+            for folder in COLLECTION
+            for name, each in files_in(checkout / "ansible" / folder, f"{HOSTS}/{folder}").items()
+        },
+        f"{HOSTS}/galaxy.yml": File((checkout / "ansible" / "galaxy.yml").read_bytes()),
         f"{metadata}/METADATA": File(metadata_of(project).encode()),
         f"{metadata}/licenses/LICENSE": File((checkout / "LICENSE").read_bytes()),
     }

@@ -102,11 +102,9 @@ class Service(pulumi.ComponentResource):
         ]
 
     def _to_hosts(self) -> list[Manifest]:
-        """By ssh, whatever its port is there, and by IPMI."""
         power = self._stack.hosts.power if self._stack.hosts else None
-        if self._name != names.SCALER or power is None:
-            return []
-        return [network.outgoing_anywhere(power.networks), network.to_bmcs(power.networks)]
+        is_open = self._name == names.SCALER and power is not None
+        return [network.to_hosts(power.networks)] if power and is_open else []
 
     def _to_store(self) -> Manifest:
         given = self._stack.store.s3

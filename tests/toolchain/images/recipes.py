@@ -8,7 +8,8 @@ from tools.images.recipe import Recipe, recipes_in
 HERE = Path(__file__).parent
 REGISTRY = "headrace.test"  # a name that never resolves: what is not on the node can't be pulled
 PYTHON, PLAIN = "python", "plain"
-INCLUDED = {PYTHON: ("python3", "ca-certificates"), PLAIN: ()}
+# As docs/images.md says of a base for a scaler that switches hosts.
+INCLUDED = {PYTHON: ("python3", "ca-certificates", "ipmitool", "openssh-client"), PLAIN: ()}
 PREFIX = "headrace-test-"
 STAND_INS = {"debian": PLAIN, "nats": PLAIN, "oscar": PYTHON, "seaweedfs": PLAIN}  # with their bases
 OSCAR_LOCK = CHECKOUT / "tests" / "bench" / "oscar.txt"  # the same supervisor as without a container
