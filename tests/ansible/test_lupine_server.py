@@ -93,6 +93,7 @@ def scene(site: Machines, host: Machine, stage: Stage, archives: dict[str, Archi
 # Nothing is changed where something is not as it has to be
 
 
+@pytest.mark.long
 def test_a_wrong_sha256_is_told(scene: Scene) -> None:
     wanted = "0" * 64
     assert f"allowed SHA-256 {wanted}; get the archive anew" in scene.told_unchanged(
@@ -108,11 +109,13 @@ def test_a_driver_that_does_not_answer_is_told(scene: Scene) -> None:
     assert "set the host up by headrace.hosts.gpu_hosts" in message
 
 
+@pytest.mark.long
 def test_a_driver_of_a_cuda_that_it_does_not_serve_is_told(scene: Scene) -> None:
     message = scene.told_unchanged(lupine_server_cuda_min="12.4")
     assert "NVIDIA's driver: found one of CUDA 12.2, allowed 12.4 to 13.3; install such a driver" in message
 
 
+@pytest.mark.long
 def test_a_port_in_use_is_told_with_the_program_that_has_it(scene: Scene) -> None:
     listen = f"import socket, time; s = socket.create_server(('', {PORT + 1})); time.sleep(60)"
     scene.host.told(
@@ -127,6 +130,7 @@ def test_a_port_in_use_is_told_with_the_program_that_has_it(scene: Scene) -> Non
 # From bare to serving
 
 
+@pytest.mark.long
 def test_a_dry_run_on_a_bare_host_tells_what_would_change_and_changes_nothing(scene: Scene) -> None:
     scene.host.told("touch /var/tmp/mark")
     time.sleep(0.05)

@@ -8,7 +8,7 @@ import hashlib
 import json
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from tests.ansible.playing import Played, Stage, inventory
 from tests.toolchain.machines import Machine, Machines
 
 PORT = 8308
+BUSY = 8400
+LISTEN = f'import socket, time; s = socket.create_server(("", {BUSY})); time.sleep(60)'
 UNIT = "rcuda-server@0.service"
 OLD, NEW = "rCUDAv18.03beta-CUDA9.0-linux64", "rCUDAv20.07-CUDA9.0-linux64"
 DEVICES = [{"model": "stub", "memory": "1Gi"}]
@@ -65,8 +67,12 @@ class Scene:
     def play(
         self, *arguments: str, archive: str = "old", playbook: str = "rcuda", **variables: Any
     ) -> Played:
-        chosen = self.archives[archive]
-        usual = {
+        usual = self.usual(self.archives[archive])
+        hosts = inventory("rcuda_servers", self.host, **{**usual, **variables})
+        return self.stage.play(playbook, hosts, *arguments)
+
+    def usual(self, chosen: Archive) -> dict[str, Any]:
+        return {
             "rcuda_server_archive": str(chosen.path),
             "rcuda_server_archive_sha256": chosen.sha256,
             "rcuda_server_networks": [self.site.network],
@@ -74,22 +80,22 @@ class Scene:
             "rcuda_server_manifest_folder": str(self.manifests),
             "rcuda_server_ready_seconds": 10,
         }
-        hosts = inventory("rcuda_servers", self.host, **{**usual, **variables})
-        return self.stage.play(playbook, hosts, *arguments)
 
     def version(self) -> str:
         return self.host.told("readlink /opt/rcuda/current").removeprefix("versions/")
 
-    def told_unchanged(self, **variables: Any) -> str:
-        """The one message of a run that fails and changes nothing."""
-        before = self.host.told(f"touch /var/tmp/mark; systemctl show -p MainPID --value {UNIT}")
+    def told_unchanged(self, cases: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+        """What runs say that fail and change nothing: all of them at once, on the one host by many names."""
+        self.host.told("touch /var/tmp/mark")
         time.sleep(0.05)
-        played = self.play(**variables)
-        assert played.code == 2, played.output
-        assert self.host.told(WHATEVER_CHANGES) == ""
-        assert self.host.told(f"systemctl show -p MainPID --value {UNIT}") == before
-        (message,) = played.failures()
-        return message
+        chosen = self.archives["old"]
+        hosts = inventory("rcuda_servers", self.host, **self.usual(chosen))
+        (known,) = hosts["rcuda_servers"]["hosts"].values()
+        hosts["rcuda_servers"]["hosts"] = {name: {**known, **own} for name, own in cases.items()}
+        played = self.stage.play("rcuda", hosts, "--forks=8")
+        assert played.count("failures") == dict.fromkeys(cases, 1), played.output
+        assert (self.host.told(WHATEVER_CHANGES), played.changed()) == ("", [])
+        return {message.partition(": ")[0]: message for message in played.failures()}
 
 
 @pytest.fixture
@@ -112,56 +118,45 @@ def device(machine: Machine, session: str, port: int = PORT) -> Device:
 # Nothing is changed where something is not as it has to be
 
 
-def test_a_wrong_sha256_is_told(scene: Scene) -> None:
-    wanted = "0" * 64
-    message = scene.told_unchanged(rcuda_server_archive_sha256=wanted)
-    found = scene.archives["old"].sha256
-    assert f"found SHA-256 {found}, allowed SHA-256 {wanted}; get the archive anew" in message
-
-
-def test_an_archive_that_is_not_there_is_told(scene: Scene) -> None:
-    assert "/nowhere.tgz: found no such file" in scene.told_unchanged(rcuda_server_archive="/nowhere.tgz")
-
-
-def test_an_archive_of_something_else_is_told(scene: Scene, tmp_path: Path) -> None:
+def test_what_is_wrong_is_told_and_nothing_is_changed(scene: Scene, tmp_path: Path) -> None:
     other = tmp_path / "other.tgz"
     other.write_bytes(b"rubbish")
-    sha256 = hashlib.sha256(b"rubbish").hexdigest()
-    message = scene.told_unchanged(rcuda_server_archive=str(other), rcuda_server_archive_sha256=sha256)
-    assert (
-        "allowed an archive with one bin/rCUDAd; name the maker's own archive. Nothing was changed" in message
-    )
-
-
-def test_a_missing_cuda_is_told(scene: Scene) -> None:
-    message = scene.told_unchanged(rcuda_server_cuda_root="/opt/cuda")
-    assert "gpu1: CUDA in /opt/cuda: found no libcudart, allowed 8.0 to 10.2; install such a CUDA" in message
-
-
-def test_a_cuda_that_this_rcuda_does_not_serve_is_told(scene: Scene) -> None:
-    message = scene.told_unchanged(rcuda_server_cuda_min="10.0")
-    assert "found 9.0, allowed 10.0 to 10.2" in message
-
-
-def test_a_missing_cudnn_is_told(scene: Scene) -> None:
-    message = scene.told_unchanged(rcuda_server_cudnn_version="8")
-    assert "cuDNN in /usr/local/cuda: found 7, allowed 8; install it beside CUDA" in message
-
-
-def test_a_port_in_use_is_told_with_the_program_that_has_it(scene: Scene) -> None:
-    listen = f"import socket, time; s = socket.create_server(('', {PORT})); time.sleep(60)"
+    rubbish = {"archive": str(other), "archive_sha256": hashlib.sha256(b"rubbish").hexdigest()}
+    wanted, found = "0" * 64, scene.archives["old"].sha256
     scene.host.told(
-        f'setsid python3 -c "{listen}" >/dev/null 2>&1 </dev/null & echo $! >/var/tmp/pid; sleep 0.5'
+        f"setsid python3 -c '{LISTEN}' >/dev/null 2>&1 </dev/null & echo $! >/var/tmp/pid; sleep 0.5"
     )
-    message = scene.told_unchanged()
+    cases: dict[str, tuple[dict[str, Any], str]] = {
+        "sha": (
+            {"archive_sha256": wanted},
+            f"found SHA-256 {found}, allowed SHA-256 {wanted}; get the archive anew",
+        ),
+        "absent": ({"archive": "/nowhere.tgz"}, "/nowhere.tgz: found no such file"),
+        "rubbish": (rubbish, "allowed an archive with one bin/rCUDAd; name the maker's own archive."),
+        "cuda": (
+            {"cuda_root": "/opt/cuda"},
+            "CUDA in /opt/cuda: found no libcudart, allowed 8.0 to 10.2; install such a CUDA",
+        ),
+        "old": ({"cuda_min": "10.0"}, "found 9.0, allowed 10.0 to 10.2"),
+        "cudnn": (
+            {"cudnn_version": "8"},
+            "cuDNN in /usr/local/cuda: found 7, allowed 8; install it beside CUDA",
+        ),
+        "port": (
+            {"port": BUSY},
+            f"port {BUSY}: found it in use by python3, allowed a free port",
+        ),
+        "networks": ({"networks": []}, "rcuda_server_networks: found none, allowed at least one"),
+    }
+    told = scene.told_unchanged(
+        {
+            name: {f"rcuda_server_{option}": value for option, value in own.items()}
+            for name, (own, _) in cases.items()
+        }
+    )
     scene.host.told("kill $(cat /var/tmp/pid)")
-    assert f"gpu1: port {PORT}: found it in use by python3, allowed a free port" in message
-
-
-def test_a_network_that_nobody_named_is_told(scene: Scene) -> None:
-    assert "rcuda_server_networks: found none, allowed at least one" in scene.told_unchanged(
-        rcuda_server_networks=[]
-    )
+    for name, (_, message) in cases.items():
+        assert message in told[name]
 
 
 # From bare to serving

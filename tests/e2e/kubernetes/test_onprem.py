@@ -31,7 +31,7 @@ from tests.e2e.kubernetes.site import (
 )
 from tests.fixtures.bmc import PASSWORD, USER, Bmc, bmcs
 from tests.fixtures.cluster import die_with_test
-from tests.fixtures.joinable import yard
+from tests.fixtures.joinable import Yard, yard
 from tests.toolchain.cluster.box import Box
 from tests.toolchain.images.store import Images
 from tests.toolchain.machines import Machine, Machines, lacking, machines
@@ -46,19 +46,25 @@ pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
-def lab(cluster: Box, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
+def grounds(cluster: Box, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
     """A network of hosts that the cluster's pods reach."""
     if lacks := lacking():
         leave_out(f"hosts for Ansible need: {', '.join(lacks)}")
     folder = tmp_path_factory.mktemp("lab")
-    with machines(folder, Places.of(os.environ), bound=die_with_test) as found, yard(cluster, found):
+    with machines(folder, Places.of(os.environ), bound=die_with_test) as lab, yard(cluster, lab) as found:
         yield found
 
 
 @pytest.fixture(scope="module")
-def gpu1(lab: Machines) -> Iterator[Machine]:
+def lab(grounds: Yard) -> Machines:
+    return grounds.site
+
+
+@pytest.fixture(scope="module")
+def gpu1(grounds: Yard) -> Iterator[Machine]:
     """A bare host with a stand-in for CUDA."""
-    machine = lab.add("gpu1")
+    machine = grounds.site.add("gpu1")
+    grounds.link(machine)
     machine.start()
     put_cuda(machine)
     yield machine
