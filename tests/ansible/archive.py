@@ -2,6 +2,7 @@
 
 import hashlib
 import tarfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,24 +31,27 @@ class Archive:
     sha256: str
 
 
-def made(path: Path, *, program: str = RCUDA, works: bool = True) -> Archive:
-    """An archive whose top folder is its name. A broken one's daemon ends at once."""
+def made(path: Path, *, program: str = RCUDA, works: bool = True, models: bool = False) -> Archive:
+    """An archive whose top folder is its name. A broken one's daemon ends at once.
+
+    With `models` its daemon runs models, too, and the archive is large.
+    """
     top = path.name.partition(".tgz")[0]
     with tarfile.open(path, "w:gz", compresslevel=1) as archive:
         for library in LIBRARIES[program]:
             archive.addfile(tarfile.TarInfo(f"{top}/lib/{library}"))
         if works:
             archive.add(STAND_IN / "bin" / program, f"{top}/bin/{program}", filter=_executable)
-            _add_stub(archive, f"{top}/lib/stub")
+            _add_stub(archive, f"{top}/lib/stub", (*PACKAGES, *(["onnxruntime"] if models else ())))
         else:
             path.with_suffix(".sh").write_bytes(BROKEN)
             archive.add(path.with_suffix(".sh"), f"{top}/bin/{program}", filter=_executable)
     return Archive(path, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
-def _add_stub(archive: tarfile.TarFile, top: str) -> None:
+def _add_stub(archive: tarfile.TarFile, top: str, packages: Sequence[str]) -> None:
     archive.add(Path(headrace.__file__).parent, f"{top}/headrace", filter=_sources)
-    for name in PACKAGES:
+    for name in packages:
         spec = find_spec(name)
         if spec is None or spec.origin is None:
             raise LookupError(f"package {name} is not installed")

@@ -136,7 +136,7 @@ def values_of(stack: dict[str, Any], site: Site, lab: Machines, gpu1: Machine, b
 
 def write_inventory(folder: Path, lab: Machines, gpu1: Machine, bmc: Bmc) -> None:
     folder.mkdir()
-    archive = made(folder / "rCUDAv20.07-CUDA9.0-linux64.tgz")
+    archive = made(folder / "rCUDAv20.07-CUDA9.0-linux64.tgz", models=True)
     (folder / "bmc-password").write_text(PASSWORD)
     servers = inventory(
         "rcuda_servers",
@@ -168,6 +168,12 @@ def switched(site: Site, gpu1: Machine, *, on: bool) -> None:
     seen(site, lambda: gpu1.is_on is on, f"the GPU server is {'on' if on else 'off'}")
 
 
+def ended(site: Site) -> int:
+    """Files of the function that are done, or have failed."""
+    status = site.status(REMOTE)
+    return int(status.get("done", 0)) + int(status.get("failed", 0))
+
+
 def seen(site: Site, holds: Callable[[], bool], what: str) -> None:
     """Wait; where it does not come, with what the scaler said, and the servers' state."""
     try:
@@ -196,11 +202,12 @@ def test_waiting_work_switches_it_on_is_done_on_its_gpu_and_lets_it_go_off(
         client = plain_client(store["endpoint"], store["accessKey"], store["secretKey"])
         client.put_object(Bucket="uploads", Key=f"{REMOTE}/a.dcm", Body=clip)
         switched(site, gpu1, on=True)
-        seen(site, lambda: site.status(REMOTE).get("done") == 1, "the clip is done")
+        seen(site, lambda: ended(site) == 1, "the clip's end")
+        assert site.status(REMOTE).get("failed", 0) == 0, commands.run("results", REMOTE, "--json")
         result = json.loads(client.get_object(Bucket="results", Key=f"{REMOTE}/a.dcm.json")["Body"].read())
-        (record,) = commands.json("results", REMOTE)["results"]
+        (task,) = commands.json("explain", f"s3://uploads/{REMOTE}/a.dcm")["tasks"]
     assert result["view"]
-    assert record["gpu"] == f"remote {gpu1.address}:{PORT}"
+    assert task["record"]["gpu"] == f"remote {gpu1.address}:{PORT}"
     switched(site, gpu1, on=False)
     assert bmc.orders == ["on", "soft"]
 
