@@ -251,3 +251,54 @@ async def test_the_scaler_s_board_asks_and_switches(scene: Scene, collections: P
 def test_an_order_that_is_none_is_told(scene: Scene) -> None:
     played = scene.play("power", "--limit=gpu1", power="up")
     assert "power: found up, allowed on, off or state; give one with -e power=state" in played.failures()[0]
+
+
+# Every option
+
+
+KUBECTL = """\
+#!/bin/sh
+echo "$*" >>/var/tmp/kubectl.log
+[ "$1 $2" = "lab.yaml drain" ] && echo "node/$3 cordoned"
+[ "$1 $2" = "lab.yaml uncordon" ] && echo "node/$3 uncordoned"
+exit 0
+"""
+
+
+@pytest.mark.long
+def test_every_option_changed_a_node_is_emptied_and_one_that_does_not_shut_down_is_cut_off(
+    scene: Scene,
+) -> None:
+    scene.gpu1.told(f"cat >/usr/local/bin/ctl <<'E'\n{KUBECTL}E\nchmod +x /usr/local/bin/ctl")
+    scene.node2.told("systemctl mask --runtime poweroff.target")
+    common = {
+        "node_power_attempts": 2, "node_power_retry_seconds": 1, "node_power_answer_seconds": 2,
+        "node_power_on_seconds": 50, "node_power_off_seconds": 6, "node_power_drain_seconds": 33,
+    }  # fmt: skip
+    changed = {
+        "gpu1": {
+            **common, "node_power_bmc_interface": "lanplus", "node_power_force": False,
+            "node_power_wait": True,
+        },
+        "node1": {
+            **common, "node_power_wake_host": "gpu1", "node_power_drains": ["kubernetes"],
+            "node_power_kubectl": ["/usr/local/bin/ctl", "lab.yaml"], "node_power_kubectl_host": "gpu1",
+            "node_power_node": "n-1",
+        },
+        "node2": {
+            **common,
+            "node_power_off_command": ["sh", "-c", f"echo off >{SWITCH}/node2.order"],
+        },
+    }  # fmt: skip
+    played = scene.play("power", "--limit=node1,node2", of=changed, power="off")
+    assert (played.code, states(played)) == (0, {"node1": "off", "node2": "off"}), played.output
+    log = scene.gpu1.told("cat /var/tmp/kubectl.log")
+    assert "lab.yaml drain n-1 --ignore-daemonsets --delete-emptydir-data --timeout 33s" in log
+    played = scene.play("power", "--limit=node1,node2", of=changed, power="on")
+    assert (played.code, states(played)) == (0, {"node1": "on", "node2": "on"}), played.output
+    assert "lab.yaml uncordon n-1" in scene.gpu1.told("tail -1 /var/tmp/kubectl.log")
+    scene.bmc.hangs = True
+    played = scene.play("power", "--limit=gpu1", of=changed, power="off")
+    scene.bmc.hangs = False
+    assert (played.code, scene.bmc.orders) == (2, ["soft"])
+    assert "after 6 s found on, allowed off; look at its console" in played.failures()[-1]

@@ -124,3 +124,29 @@ def test_an_archive_of_something_else_is_told(scene: Scene, tmp_path: Path) -> N
     other.write_bytes(b"rubbish")
     played = scene.play(rcuda_client_archive=str(other))
     assert f"allowed SHA-256 {scene.archive.sha256}" in played.failures()[0]
+
+
+@pytest.mark.long
+def test_every_option_changed(scene: Scene) -> None:
+    changed = {
+        "rcuda_client_root": "/srv/rcuda-client", "rcuda_client_environment_file": "/etc/gpu/rcuda.env",
+        "rcuda_client_profile": True, "rcuda_client_protocol": "IB", "rcuda_client_kept_versions": 1,
+        "rcuda_client_probe": ["true"], "rcuda_client_probe_seconds": 9,
+        "rcuda_client_devices": [
+            {"address": scene.server.address, "port": scene.server.port, "gpu": 0},
+            {"address": scene.server.address, "port": scene.server.port, "gpu": 1},
+        ],
+    }  # fmt: skip
+    played = scene.play(**changed)
+    assert played.code == 0, played.output
+    place = f"{scene.server.address}@{scene.server.port}"
+    assert scene.host.told("grep -v '^#' /etc/gpu/rcuda.env").splitlines() == [
+        "LD_LIBRARY_PATH=/srv/rcuda-client/current/lib:/srv/rcuda-client/current/lib/cudnn",
+        "RCUDA_DEVICE_COUNT=2",
+        f"RCUDA_DEVICE_0={place}:0",
+        f"RCUDA_DEVICE_1={place}:1",
+        "RCUDAPROTO=IB",
+    ]
+    assert scene.host.told("bash -lc 'echo $RCUDA_DEVICE_1'") == f"{place}:1"
+    again = scene.play(**changed)
+    assert (again.code, again.changed()) == (0, []), again.output

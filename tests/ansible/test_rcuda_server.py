@@ -272,6 +272,26 @@ async def test_an_upgrade_waits_until_the_sessions_ended(scene: Scene) -> None:
 
 
 @pytest.mark.long
+async def test_a_host_with_a_session_is_not_switched_off_and_its_door_is_open_again(scene: Scene) -> None:
+    power = {
+        "node_power_method": "ssh", "node_power_on_command": ["true"], "node_power_answer_seconds": 1,
+        "node_power_drains": ["rcuda"], "node_power_drain_seconds": 4,
+    }  # fmt: skip
+    hosts = inventory("powered", scene.host, **{**scene.usual(scene.archives["new"]), **power})
+    await control.open_session(scene.host.address, PORT, session="c", gpu=0, memory_bytes=2**24)
+    with device(scene.host, "c") as gpu:
+        gpu.matmul(np.ones((2, 2)), np.ones((2, 2)))
+        played = await asyncio.to_thread(scene.stage.play, "power", hosts, power="off")
+        assert played.code == 2
+        assert "1 connections of sessions were still open after 4 s" in played.failures()[-1]
+        assert answers(scene.host, scene.site.gateway)
+    played = await asyncio.to_thread(scene.stage.play, "power", hosts, power="off")
+    assert played.code == 0, played.output
+    assert not scene.host.is_on
+    scene.host.start()
+
+
+@pytest.mark.long
 def test_an_instance_a_gpu_with_every_option_changed(scene: Scene) -> None:
     changed = {
         "rcuda_server_devices": DEVICES * 2, "rcuda_server_instance_per_gpu": True, "rcuda_server_port": 9000,

@@ -1,22 +1,61 @@
-"""Modules of the collection."""
+"""Modules of the collection: what is pure in them."""
 
+import hashlib
 import importlib.util
+from datetime import UTC, datetime
 from types import ModuleType
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from tests.toolchain.cluster.certificates import Authority
 from tools.roles_reference import ROLES
 
 
-@pytest.fixture(scope="module")
-def wake_on_lan() -> ModuleType:
-    path = ROLES.parent / "plugins" / "modules" / "wake_on_lan.py"
-    spec = importlib.util.spec_from_file_location("wake_on_lan", path)
+def loaded(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROLES.parent / "plugins" / "modules" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     found = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(found)
     return found
+
+
+@pytest.fixture(scope="module")
+def join_token() -> ModuleType:
+    return loaded("join_token")
+
+
+@pytest.fixture(scope="module")
+def wake_on_lan() -> ModuleType:
+    return loaded("wake_on_lan")
+
+
+# The hash of an authority's public key is the one that kubeadm prints
+
+
+def test_the_hash_is_of_the_authoritys_public_key(join_token: ModuleType) -> None:
+    certificate = Authority.new(datetime.now(UTC)).certificate
+    key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    pem = certificate.public_bytes(Encoding.PEM).decode()
+    assert join_token.hash_of(pem) == f"sha256:{hashlib.sha256(key).hexdigest()}"
+
+
+def test_the_authority_is_found_in_what_a_cluster_tells_everybody(join_token: ModuleType) -> None:
+    config = "clusters:\n- cluster:\n    certificate-authority-data: UEVN\n    server: https://a:6443\n"
+    assert join_token.authority_in({"data": {"kubeconfig": config}}) == "PEM"
+    with pytest.raises(ValueError, match="has no authority"):
+        join_token.authority_in({"data": {"kubeconfig": "clusters: []\n"}})
+
+
+@pytest.mark.parametrize(
+    ("code", "told"), [(401, "does not take the token"), (404, "no ConfigMaps"), (503, "the answer 503")]
+)
+def test_an_answer_is_told(join_token: ModuleType, code: int, told: str) -> None:
+    assert told in join_token._refused(code)
+
+
+# Magic packets
 
 
 @pytest.mark.parametrize("mac", ["52:54:00:12:34:56", "52-54-00-12-34-56"])
