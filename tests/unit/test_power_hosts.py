@@ -78,6 +78,13 @@ async def test_a_first_look_that_fails_is_told_and_the_next_is_had_at_once() -> 
     assert (await made.after(0))["a"] == (Power.OFF, None)
 
 
+async def test_nobody_who_waits_for_a_first_look_that_fails_takes_it_for_no_hosts_at_all() -> None:
+    made = scene()
+    made.desk.error = TransientError("no inventory")
+    found = await asyncio.gather(made.hosts.seen(), made.hosts.seen(), return_exceptions=True)
+    assert [type(each) for each in found] == [TransientError] * 2
+
+
 async def test_a_later_look_that_fails_leaves_what_is_known() -> None:
     made = scene()
     await made.after(0)

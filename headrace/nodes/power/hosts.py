@@ -12,7 +12,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
 
-from headrace.model.errors import HeadraceError, NotFoundError
+from headrace.model.errors import HeadraceError, NotFoundError, TransientError
 from headrace.model.pool import PowerSpec
 from headrace.nodes.port import Power
 from headrace.nodes.power.board import Report, Switchboard, Word
@@ -76,6 +76,8 @@ class Hosts:
         if self._looked is None and self._look is not None:
             await asyncio.wait({self._look})
         self._reap()
+        if self._looked is None:  # it failed, and another has been told why
+            raise TransientError(f"the hosts of pool {self._pool} could not be asked yet; try again later")
         self._send()
         return {name: self._host(report) for name, report in sorted(self._known.items())}
 
