@@ -89,6 +89,8 @@ def event(raw: Mapping[str, Any]) -> Event | None:
     if kind is None or (kind is Kind.FAILED and data.get("ignore_errors")):
         return None
     result = data.get("res") or {}
+    if kind is Kind.UNREACHABLE and result.get("skip_reason"):
+        return None  # its task says ignore_unreachable, and goes on
     if kind is Kind.OK and result.get("changed"):
         kind = Kind.CHANGED
     task = " : ".join(part for part in (data.get("role"), data.get("task")) if part)

@@ -20,6 +20,11 @@ def state(told: str) -> dict[str, str]:
     return {"state": told, "address": "10.0.0.1"}
 
 
+def test_a_host_whose_task_may_be_unreachable_goes_on() -> None:
+    ignored = raw("runner_on_unreachable", "Shut", "command", msg="no route", skip_reason="Host gpu1 is …")
+    assert event(ignored) is None
+
+
 @pytest.mark.parametrize(
     ("found", "report"),
     [

@@ -1,8 +1,10 @@
 """The switchboard of real hosts: the playbook headrace.hosts.power, in a process that ends with this one."""
 
 import asyncio
+import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from dataclasses import dataclass
+from typing import IO
 
 from headrace.model.errors import TransientError
 from headrace.model.pool import NodePool, PowerSpec
@@ -34,19 +36,20 @@ class PlayBoard:
 
     async def tell(self, word: Word, names: Collection[str] | None = None) -> AsyncGenerator[Report, None]:
         """See the port."""
-        process = await asyncio.create_subprocess_exec(
-            *COMMAND,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            limit=LINE_BYTES,
-            start_new_session=True,
-        )
-        try:
-            async for report in _reports(process, self._play(word, names), names or ()):
-                yield report
-        finally:
-            await _end(process)
+        with tempfile.TemporaryFile() as complaints:
+            process = await asyncio.create_subprocess_exec(
+                *COMMAND,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=complaints,
+                limit=LINE_BYTES,
+                start_new_session=True,
+            )
+            try:
+                async for report in _reports(process, self._play(word, names), names or (), complaints):
+                    yield report
+            finally:
+                await _end(process)
 
     def _play(self, word: Word, names: Collection[str] | None) -> Play:
         return Play(
@@ -71,7 +74,7 @@ _POWERS = {"on": Power.ON, "off": Power.OFF}
 
 
 async def _reports(
-    process: asyncio.subprocess.Process, play: Play, names: Collection[str]
+    process: asyncio.subprocess.Process, play: Play, names: Collection[str], complaints: IO[bytes]
 ) -> AsyncIterator[Report]:
     """Of each host as it comes, at the end of those that did not. Raises TransientError where none did."""
     if process.stdin is None or process.stdout is None:
@@ -85,11 +88,17 @@ async def _reports(
         elif (report := report_of(told)) is not None:
             came.add(report.name)
             yield report
-    said = f"{end.status}: {end.output.strip()[-MOST_CHARACTERS:]}" if end else "its process said nothing"
+    said = f"{end.status}: {end.output.strip()[-MOST_CHARACTERS:]}" if end else _end_of(complaints)
     for name in sorted(set(names) - came if came else ()):
         yield Report(name, fault=f"playbook {play.playbook} did not tell how it is: {said}")
     if not came:
         raise TransientError(f"playbook {play.playbook}: found no host to play on, allowed one: {said}")
+
+
+def _end_of(complaints: IO[bytes]) -> str:
+    """What a process that did not play said on its way."""
+    complaints.seek(0)
+    return complaints.read().decode(errors="replace").strip()[-MOST_CHARACTERS:] or "its process said nothing"
 
 
 def report_of(event: Event) -> Report | None:
