@@ -299,7 +299,7 @@ def checkout(tmp_path: Path) -> Path:
     (folder / "functions/tiny").mkdir(parents=True)
     (folder / "functions/tiny/Containerfile").write_text("ARG BASE\nFROM ${BASE}\nCOPY function /function\n")
     (folder / "functions/tiny/script.sh").write_text("exec cat\n")
-    for name in ("images", "headrace", "pyproject.toml", "LICENSE"):
+    for name in ("ansible", "images", "headrace", "pyproject.toml", "LICENSE"):
         (folder / name).symlink_to(CHECKOUT / name)
     return folder
 

@@ -340,6 +340,6 @@ def test_the_end_is_played_where_one_is_named(scene: Scene) -> None:
 def test_the_checkouts_own_collection_is_played_and_all_that_its_roles_refuse_is_told(scene: Scene) -> None:
     scene.project.configure(playbook="rcuda", variables={"rcuda_server_port": 8308}, end=None)
     told = scene.project.up(fails=True)
-    assert "gpu1 failed at 'rcuda_server : Check the options': " in told
+    assert "gpu1 failed at 'gpu_server : Check the options': " in told
     for what in ("rcuda_server_networks", "rcuda_server_devices"):
         assert f"{what}: found none, allowed at least one" in told

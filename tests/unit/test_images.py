@@ -88,7 +88,8 @@ def test_files_are_taken_without_caches_and_hidden_ones(tmp_path):
 def test_the_services_image_holds_headrace_and_neither_infra_nor_readme():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     tops = {path.split("/")[1] for path in services(ROOT, project).files}
-    assert tops == {"headrace", f"headrace-{project['version']}.dist-info"}
+    # And the collection that its scaler plays.
+    assert tops == {"headrace", f"headrace-{project['version']}.dist-info", "ansible_collections"}
     assert "headrace" not in {path.split("/")[1] for path in recipes_in(ROOT)["echo"].files}
 
 

@@ -89,7 +89,8 @@ async def _reports(
             came.add(report.name)
             yield report
     said = f"{end.status}: {end.output.strip()[-MOST_CHARACTERS:]}" if end else _end_of(complaints)
-    for name in sorted(set(names) - came if came else ()):
+    told_of = {*names, *(end.hosts if end else ())}  # a host that is not reported is not one that is gone
+    for name in sorted(told_of - came if came else ()):
         yield Report(name, fault=f"playbook {play.playbook} did not tell how it is: {said}")
     if not came:
         raise TransientError(f"playbook {play.playbook}: found no host to play on, allowed one: {said}")

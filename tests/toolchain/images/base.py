@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.toolchain.running import ToolchainError, output_of, run
 
-FORMAT = 3  # goes up when this module makes something else
+FORMAT = 2  # goes up when this module makes something else
 # What a container does not need, what tells of this machine, and what is another at each build.
 TRIMMED = (
     "usr/share/man/*", "usr/share/locale/*", "usr/share/info/*", "usr/share/lintian/*",

@@ -1,6 +1,7 @@
 """Builds the tests' images, each once a machine, and keeps the newest archives of each."""
 
 import fcntl
+import hashlib
 import os
 import shutil
 import sys
@@ -30,6 +31,11 @@ class BuiltImage(NamedTuple):
 
     archive: Path
     reference: str
+
+
+def _mark_of(included: Sequence[str]) -> Sequence[str]:
+    """What tells a base with these packages from one with others."""
+    return [hashlib.sha256(repr(included).encode()).hexdigest()[:8]] if included else []
 
 
 def lacking() -> tuple[str, ...]:
@@ -109,7 +115,7 @@ class Images(Mapping[str, BuiltImage]):
     def _base(self, name: str) -> Base:
         """From the storage, else from its archive, else by debootstrap, which takes half a minute."""
         source = base.source_here()
-        tag = f"{source.suite}-{base.FORMAT}"
+        tag = "-".join((source.suite, str(base.FORMAT), *_mark_of(INCLUDED[name])))
         reference = f"localhost/headrace-test-base-{name}:{tag}"
         archive = self.root / "base" / f"{name}-{tag}.tar"
         told = archive.with_suffix(".python")
