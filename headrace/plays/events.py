@@ -25,7 +25,8 @@ class Kind(StrEnum):
 class Event(Value):
     """One thing that happened; `message` is what a task that failed says.
 
-    `said` is what a task tells that is there to tell something (debug).
+    `said` is what a task tells that is there to tell something (debug). Where hosts go on each by itself
+    (strategy free), `task` may be another host's: ansible-runner takes it from the task that began last.
     """
 
     kind: Kind
@@ -72,7 +73,7 @@ _KINDS = {
     "runner_on_failed": Kind.FAILED,
     "runner_on_unreachable": Kind.UNREACHABLE,
 }
-_TELLING = ("debug", "ansible.builtin.debug")
+_ALWAYS_SHOWN = "_ansible_verbose_always"  # what a result of debug bears
 _COUNTED = {
     "ok": "ok",
     "changed": "changed",
@@ -95,7 +96,7 @@ def event(raw: Mapping[str, Any]) -> Event | None:
         kind = Kind.CHANGED
     task = " : ".join(part for part in (data.get("role"), data.get("task")) if part)
     message = _message(result) if kind in (Kind.FAILED, Kind.UNREACHABLE) else ""
-    said = result.get("msg") if data.get("task_action") in _TELLING else None
+    said = result.get("msg") if result.get(_ALWAYS_SHOWN) else None
     return Event(kind=kind, task=task, host=data.get("host") or "", message=message, said=said)
 
 

@@ -15,7 +15,7 @@ from headrace.plays.events import Ended, Event, Kind, told_by
 from headrace.plays.play import COMMAND, Play, Variables, full_name
 
 PLAYBOOK = "power"
-TELLS = "Tell how it is"  # the playbook's last task
+TOLD = {"state", "address"}  # what the playbook's last task tells
 END_SECONDS = 10.0  # for the process to end Ansible
 LINE_BYTES = 16 * 2**20  # an event is one line, with all that a task said
 MOST_CHARACTERS = 500  # of what Ansible said, in an error
@@ -106,9 +106,9 @@ def report_of(event: Event) -> Report | None:
     """What an event tells of a host at its end; None: it goes on, or it is about none."""
     if event.kind in (Kind.FAILED, Kind.UNREACHABLE):
         return Report(event.host, fault=event.message or "it failed and said nothing")
-    if event.kind in (Kind.OK, Kind.CHANGED) and event.task == TELLS and isinstance(event.said, dict):
-        power = _POWERS.get(str(event.said.get("state")), Power.UNKNOWN)
-        return Report(event.host, power, str(event.said.get("address", "")))
+    if isinstance(event.said, dict) and event.said.keys() >= TOLD:
+        power = _POWERS.get(str(event.said["state"]), Power.UNKNOWN)
+        return Report(event.host, power, str(event.said["address"]))
     return None
 
 
