@@ -33,6 +33,12 @@ def labels_of(manifest: Manifest) -> Mapping[str, str]:
     return found
 
 
+def annotations_of(manifest: Manifest) -> Mapping[str, str]:
+    """Its annotations; empty where it has none."""
+    found: Mapping[str, str] = manifest["metadata"].get("annotations") or {}
+    return found
+
+
 def is_ending(manifest: Manifest) -> bool:
     """Whether its deletion is ordered."""
     return "deletionTimestamp" in manifest["metadata"]

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from headrace.kube.mirror import Mirror
-from headrace.kube.naming import is_ending, labels_of
+from headrace.kube.naming import annotations_of, is_ending, labels_of
 from headrace.kube.port import Manifest
 from headrace.model import labels
 from headrace.model.errors import TransientError
@@ -24,7 +24,7 @@ _NEVER_HEARD = "NodeStatusNeverUpdated"  # of a node that was made and whose kub
 
 def stopping_since(node: Manifest) -> float | None:
     """When the order came to stop a node, in seconds since the epoch; None: none is in force."""
-    told = notes_of(node).get(labels.STOPPING, "")
+    told = annotations_of(node).get(labels.STOPPING, "")
     try:
         return float(told) if told else None
     except ValueError:
@@ -33,13 +33,7 @@ def stopping_since(node: Manifest) -> float | None:
 
 def is_stopping(node: Manifest) -> bool:
     """Whether it is ordered to go."""
-    return labels.STOPPING in notes_of(node) or is_ending(node)
-
-
-def notes_of(item: Manifest) -> Mapping[str, str]:
-    """Its annotations."""
-    notes: Mapping[str, str] = item["metadata"].get("annotations") or {}
-    return notes
+    return labels.STOPPING in annotations_of(node) or is_ending(node)
 
 
 def sighting_of(node: Manifest, pods: Iterable[Manifest]) -> Sighting:
@@ -112,7 +106,7 @@ def is_over(pod: Manifest) -> bool:
 def stays(pod: Manifest) -> bool:
     """Whether it belongs to its node: a daemon set's, or one that the kubelet itself has made."""
     owners = pod["metadata"].get("ownerReferences") or ()
-    return _MIRROR_POD in notes_of(pod) or any(
+    return _MIRROR_POD in annotations_of(pod) or any(
         each.get("controller") and each["kind"] == "DaemonSet" for each in owners
     )
 

@@ -16,7 +16,7 @@ from headrace.gpu.publisher.standing import LEASE_SECONDS, Standing, after, clos
 from headrace.gpu.publisher.telling import status_of
 from headrace.kube.kinds import GPU_SERVERS, RESOURCE_CLAIMS, RESOURCE_SLICES
 from headrace.kube.mirror import Mirror
-from headrace.kube.naming import is_ending
+from headrace.kube.naming import annotations_of, is_ending
 from headrace.kube.parsed import Parsed
 from headrace.kube.port import EVERYTHING, Kube, Manifest
 from headrace.manifests.gpu_slices import held_in, published_in
@@ -255,7 +255,7 @@ def _tell_change(name: str, before: Standing | None, now: Standing) -> None:
 
 def _is_stopping(manifest: Manifest) -> bool:
     """Whether its host is to be switched off."""
-    return STOPPING in (manifest["metadata"].get("annotations") or {})
+    return STOPPING in annotations_of(manifest)
 
 
 def _server_of(manifest: Manifest) -> GpuServer | None:

@@ -33,6 +33,11 @@ class Host:
     address: str = ""
     order: Word | None = None
 
+    @property
+    def may_be_on(self) -> bool:
+        """Whether it was not seen off, or is about to be switched on."""
+        return self.power is not Power.OFF or self.order is Word.ON
+
 
 @dataclass(slots=True)
 class _Errand:

@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 
 from headrace.kube.kinds import NODES
 from headrace.kube.mirror import Mirror
-from headrace.kube.naming import labels_of
+from headrace.kube.naming import annotations_of, labels_of
 from headrace.kube.port import Kube, Manifest
 from headrace.model import labels
 from headrace.model.errors import ConfigurationError
 from headrace.model.pool import NodePool, PowerSpec
-from headrace.nodes.cluster import by_node, check_seen, heard_at, is_stopping, notes_of, sighting_of
+from headrace.nodes.cluster import by_node, check_seen, heard_at, is_stopping, sighting_of
 from headrace.nodes.draining import DRAIN_SECONDS, cordon
 from headrace.nodes.emptying import Emptying
 from headrace.nodes.port import Power, Sighting
@@ -79,7 +79,7 @@ class PowerNodes:
         host = await self._host(name)
         node = self._written.get(name)
         if node is None or not self._is_ours(node):
-            if host.power is not Power.OFF or host.order is Word.ON:
+            if host.may_be_on:
                 self._hosts.order(name, Word.OFF)
         elif not is_stopping(node) and not (host.power is Power.OFF and host.order is None):
             written = await cordon(self._kube, node, now=self._now())
@@ -94,7 +94,7 @@ class PowerNodes:
         """It is empty."""
         name = node["metadata"]["name"]
         host = self._hosts.get(name)
-        if host is not None and (host.power is not Power.OFF or host.order is Word.ON):
+        if host is not None and host.may_be_on:
             self._hosts.order(name, Word.OFF)
 
     async def _mark(self, node: Manifest) -> None:
@@ -146,7 +146,7 @@ class PowerNodes:
 def _came_again(node: Manifest) -> bool:
     """Whether its kubelet has been heard since its last start."""
     try:
-        started = float(notes_of(node).get(labels.STARTED, 0))
+        started = float(annotations_of(node).get(labels.STARTED, 0))
     except ValueError:
         started = 0.0  # written by somebody else
     return heard_at(node) >= started - CLOCK_SECONDS

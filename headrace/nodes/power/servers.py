@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from headrace.catalog.deployed import gpu_server_of
 from headrace.kube.kinds import GPU_SERVERS, RESOURCE_CLAIMS, RESOURCE_SLICES
 from headrace.kube.mirror import Mirror
-from headrace.kube.naming import is_ending
+from headrace.kube.naming import annotations_of, is_ending
 from headrace.kube.parsed import Parsed
 from headrace.kube.port import EVERYTHING, Kube, Manifest
 from headrace.manifests.gpu_slices import held_by, published_in
@@ -89,11 +89,10 @@ class PowerServers:
     async def nodes(self) -> Sequence[Sighting]:
         """See the port. What a host that is there offers is what its pool promises."""
         check_seen(*self._seen.all)
-        hosts, declared = await self._hosts.seen(), self._by_host()
+        hosts, declared, answering = await self._hosts.seen(), self._by_host(), self._answering()
         for name, host in hosts.items():
-            if self._may_go(host, declared.get(name, ())):
+            if self._may_go(host, declared.get(name, ()), answering):
                 self._hosts.order(name, Word.OFF)
-        answering = self._answering()
         return [
             self._sighting(self._hosts.get(name) or host, declared.get(name, ()), answering)
             for name, host in hosts.items()
@@ -159,14 +158,14 @@ class PowerServers:
             return shown
         return own.stopping and bool(servers)
 
-    def _may_go(self, host: Host, servers: Sequence[_Declared]) -> bool:
+    def _may_go(self, host: Host, servers: Sequence[_Declared], answering: Collection[str]) -> bool:
         """Whether it is to stop and nobody can begin there, or has anything there, any more."""
         names = {each.server.name for each in servers}
-        if not self._stops(host.name, servers) or names & self._answering():
+        if not self._stops(host.name, servers) or not names.isdisjoint(answering):
             return False
         if any(grant.server in names for held in self._held.values for grant in held.grants):
             return False
-        return host.power is not Power.OFF or host.order is Word.ON
+        return host.may_be_on
 
     def _sighting(self, host: Host, servers: Sequence[_Declared], answering: Collection[str]) -> Sighting:
         if host.order is Word.OFF or (self._stops(host.name, servers) and host.power is not Power.OFF):
@@ -186,10 +185,10 @@ class PowerServers:
 def _declared_of(manifest: Manifest) -> _Declared | None:
     if is_ending(manifest):
         return None
-    return _Declared(gpu_server_of(manifest), STOPPING in (manifest["metadata"].get("annotations") or {}))
+    return _Declared(gpu_server_of(manifest), STOPPING in annotations_of(manifest))
 
 
 def _mark_of(manifest: Manifest) -> Hashable:
     """Its status changes often, and is no matter here."""
-    notes = manifest["metadata"].get("annotations") or {}
-    return manifest["metadata"].get("generation"), is_ending(manifest), STOPPING in notes
+    stopping = STOPPING in annotations_of(manifest)
+    return manifest["metadata"].get("generation"), is_ending(manifest), stopping

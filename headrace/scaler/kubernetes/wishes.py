@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from headrace.kube.mirror import Mirror
+from headrace.kube.naming import annotations_of
 from headrace.model.labels import ENABLED
 
 _WORDS = {"true": True, "false": False}
@@ -16,8 +17,5 @@ class NodeWishes:
 
     def enabled(self) -> Mapping[str, bool]:
         """See the port. An annotation that says neither true nor false is none."""
-        said = {
-            name: (node["metadata"].get("annotations") or {}).get(ENABLED, "")
-            for (_, name), node in self._nodes.items.items()
-        }
+        said = {name: annotations_of(node).get(ENABLED, "") for (_, name), node in self._nodes.items.items()}
         return {name: _WORDS[word] for name, word in said.items() if word in _WORDS}

@@ -103,8 +103,9 @@ class Service(pulumi.ComponentResource):
 
     def _to_hosts(self) -> list[Manifest]:
         power = self._stack.hosts.power if self._stack.hosts else None
-        is_open = self._name == names.SCALER and power is not None
-        return [network.to_hosts(power.networks)] if power and is_open else []
+        if power is None or self._name != names.SCALER:
+            return []
+        return [network.to_hosts(power.networks)]
 
     def _to_store(self) -> Manifest:
         given = self._stack.store.s3
