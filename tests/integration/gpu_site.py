@@ -22,7 +22,7 @@ from headrace.model.function import Isolation
 from headrace.model.settings import KubernetesSettings
 from headrace.placement.ways import GpuClaim
 from infra import access, names
-from infra.manifests.services import account, roles
+from tests.fixtures.accounts import granted
 from tests.fixtures.stub_gpu import StubServer, stub_server
 from tests.toolchain.cluster import finding
 from tests.toolchain.cluster.box import Box
@@ -98,6 +98,7 @@ class GpuSite:
     box: Box
     folder: Path
     publisher: Publisher
+    plugin_user: Path  # a kubeconfig
     stack: ExitStack
     servers: dict[str, StubServer] = field(default_factory=dict)
     plugin: Process | None = None
@@ -113,10 +114,9 @@ class GpuSite:
     async def start_plugin(self, *program: str) -> None:
         """In the box's own mounts and network, by the plugin's own account; the kubelet knows it then."""
         before = self._registrations()
-        user = self.box.kubeconfig_of(f"system:serviceaccount:{SPACE}:{names.own(names.GPU_PLUGIN)}")
         (kubelet,) = finding.children(self.box.place, "kubelet")
         inside = ["nsenter", f"--target={kubelet}", "--mount", "--net", f"--wd={CHECKOUT}"]
-        own = ["headrace.gpu.plugin", f"--kubeconfig={user}", f"--port={PLUGIN_PORT}"]
+        own = ["headrace.gpu.plugin", f"--kubeconfig={self.plugin_user}", f"--port={PLUGIN_PORT}"]
         command = [*inside, sys.executable, "-m", *(program or own)]
         self.plugin = Process.start("plugin", command, log=self.log)
         await until(lambda: self._registered(before), "the plugin's registration")
@@ -133,8 +133,8 @@ class GpuSite:
 
     async def start_deadly_plugin(self, point: int) -> None:
         """One that dies at a point, once; see gpu_plugin_killed."""
-        user = self.box.kubeconfig_of(f"system:serviceaccount:{SPACE}:{names.own(names.GPU_PLUGIN)}")
-        where = ("/var/lib/kubelet", "/var/run/cdi", "/var/lib/headrace/gpu", str(user), str(PLUGIN_PORT))
+        folders = ("/var/lib/kubelet", "/var/run/cdi", "/var/lib/headrace/gpu")
+        where = (*folders, str(self.plugin_user), str(PLUGIN_PORT))
         await self.start_plugin("tests.integration.gpu_plugin_killed", str(point), str(self.mark), *where)
 
     @property
@@ -193,8 +193,6 @@ class GpuSite:
 def _ground(box: Box) -> None:
     box.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SPACE}})
     box.apply(*(dict(each) for each in definitions()), dict(device_class()))
-    for name, rules in ((names.PUBLISHER, access.publisher()), (names.GPU_PLUGIN, access.gpu_plugin())):
-        box.apply(account(name, SPACE), *roles(name, rules, platform=SPACE, functions=SPACE))
 
 
 @asynccontextmanager
@@ -202,13 +200,18 @@ async def gpu_site(box: Box, folder: Path) -> AsyncIterator[GpuSite]:
     """Two servers, published; the plugin is up."""
     _ground(box)
     box.apply(*(template(each) for each in (None, 4, 6)))
-    user = box.kubeconfig_of(f"system:serviceaccount:{SPACE}:{names.own(names.PUBLISHER)}")
-    place = KubernetesSettings(namespace="", platform_namespace=SPACE, kubeconfig=str(user))
-    kube = LightKube.of(place)
-    publisher = Publisher(World(kube, backends(), lambda: True, time.time, BRISK))
-    publishing = asyncio.create_task(publisher.run())
     with ExitStack() as stack:
-        found = GpuSite(box, folder, publisher, stack)
+        own, plugins = (
+            stack.enter_context(granted(box, name, rules, platform=SPACE, functions=SPACE))
+            for name, rules in (
+                (names.PUBLISHER, access.publisher()),
+                (names.GPU_PLUGIN, access.gpu_plugin()),
+            )
+        )
+        kube = LightKube.of(KubernetesSettings(namespace="", platform_namespace=SPACE, kubeconfig=str(own)))
+        publisher = Publisher(World(kube, backends(), lambda: True, time.time, BRISK))
+        publishing = asyncio.create_task(publisher.run())
+        found = GpuSite(box, folder, publisher, plugins, stack)
         for name in ("gpu1", "gpu2"):
             found.serve(name)
             box.apply(gpu_server(name, found.servers[name]))

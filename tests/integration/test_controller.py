@@ -32,7 +32,7 @@ from headrace.queue.jetstream import JetStreamQueue
 from headrace.queue.port import Backlog
 from headrace.storage.s3 import S3Storage
 from infra.access import controller as access
-from infra.manifests.services import account, roles
+from tests.fixtures.accounts import granted
 from tests.fixtures.nats import NatsServer
 from tests.fixtures.seaweedfs import SeaweedServer
 from tests.toolchain.cluster.box import Box
@@ -250,27 +250,25 @@ def site(
     for each in (space, platform):
         box.kubectl("create", "namespace", each)
     box.apply(*(dict(each) for each in (*definitions(), *admission())))
-    box.apply(account("controller", platform))
-    box.apply(*roles("controller", access(), platform=platform, functions=space))
-    user = box.kubeconfig_of(f"system:serviceaccount:{platform}:headrace-controller")
-    settings = Settings(
-        storage=StorageSettings(
-            endpoint=f"http://127.0.0.1:{seaweedfs.options.s3_port}",
-            access_key=seaweedfs.options.access_key,
-            secret_key=seaweedfs.options.secret_key,
-        ),
-        queue=QueueSettings(url=nats_server.url, token=nats_server.token),
-        receiver=ReceiverSettings(port=1, token=""),
-        worker=WorkerSettings(work_directory="unused", secrets_directory="unused"),
-        kubernetes=KubernetesSettings(namespace=space, platform_namespace=platform, kubeconfig=str(user)),
-        platform_bucket=f"platform-{number}",
-    )
-    found = Site(box, settings, tmp_path_factory.mktemp("controller"))
-    wait_for("the kinds are served", lambda: serves(box))
-    found.start()
-    yield found
-    found.stop()
-    print((found.folder / "controller.log").read_text()[-4000:])
+    with granted(box, "controller", access(), platform=platform, functions=space) as user:
+        settings = Settings(
+            storage=StorageSettings(
+                endpoint=f"http://127.0.0.1:{seaweedfs.options.s3_port}",
+                access_key=seaweedfs.options.access_key,
+                secret_key=seaweedfs.options.secret_key,
+            ),
+            queue=QueueSettings(url=nats_server.url, token=nats_server.token),
+            receiver=ReceiverSettings(port=1, token=""),
+            worker=WorkerSettings(work_directory="unused", secrets_directory="unused"),
+            kubernetes=KubernetesSettings(namespace=space, platform_namespace=platform, kubeconfig=str(user)),
+            platform_bucket=f"platform-{number}",
+        )
+        found = Site(box, settings, tmp_path_factory.mktemp("controller"))
+        wait_for("the kinds are served", lambda: serves(box))
+        found.start()
+        yield found
+        found.stop()
+        print((found.folder / "controller.log").read_text()[-4000:])
 
 
 def serves(box: Box) -> bool:

@@ -15,7 +15,7 @@ from headrace.manifests.definitions import definitions
 from headrace.manifests.gpu_slices import published_in
 from headrace.model.settings import KubernetesSettings
 from infra import access, names
-from infra.manifests.services import account, roles
+from tests.fixtures.accounts import granted
 from tests.toolchain.cluster.box import Box
 
 SERVERS, GPUS = 200, 8
@@ -47,12 +47,11 @@ async def kube(control_plane: Box) -> AsyncIterator[LightKube]:
     """With the publisher's own rights."""
     box = control_plane
     box.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SPACE}})
-    box.apply(*(dict(each) for each in definitions()), account(names.PUBLISHER, SPACE))
-    box.apply(*roles(names.PUBLISHER, access.publisher(), platform=SPACE, functions=SPACE))
-    user = box.kubeconfig_of(f"system:serviceaccount:{SPACE}:{names.own(names.PUBLISHER)}")
-    found = LightKube.of(KubernetesSettings(namespace="", platform_namespace=SPACE, kubeconfig=str(user)))
-    yield found
-    await found.close()
+    box.apply(*(dict(each) for each in definitions()))
+    with granted(box, names.PUBLISHER, access.publisher(), platform=SPACE, functions=SPACE) as user:
+        found = LightKube.of(KubernetesSettings(namespace="", platform_namespace=SPACE, kubeconfig=str(user)))
+        yield found
+        await found.close()
     for kind in ("headrace.dev/v1alpha1/gpuservers", "resource.k8s.io/v1/resourceslices"):
         box.kubectl("delete", "--raw", f"/apis/{kind}")  # all in one request: kubectl takes one by one
 

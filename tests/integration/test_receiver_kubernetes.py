@@ -31,7 +31,7 @@ from headrace.model.settings import (
 from headrace.queue.jetstream import JetStreamQueue
 from headrace.storage.s3 import S3Storage
 from infra.access import receiver as access
-from infra.manifests.services import account, roles
+from tests.fixtures.accounts import granted
 from tests.fixtures.kube import settings_of, until
 from tests.fixtures.nats import NatsServer
 from tests.fixtures.seaweedfs import SeaweedServer
@@ -84,27 +84,26 @@ def site(
     space, platform = f"received-{number}", f"receivers-{number}"
     for each in (space, platform):
         box.kubectl("create", "namespace", each)
-    box.apply(*(dict(each) for each in definitions()), account("receiver", platform))
-    box.apply(*roles("receiver", access(), platform=platform, functions=space))
-    user = box.kubeconfig_of(f"system:serviceaccount:{platform}:headrace-receiver")
-    options = seaweedfs.options
-    settings = Settings(
-        storage=StorageSettings(
-            endpoint=f"http://127.0.0.1:{options.s3_port}",
-            access_key=options.access_key,
-            secret_key=options.secret_key,
-        ),
-        queue=QueueSettings(url=nats_server.url, token=nats_server.token),
-        receiver=ReceiverSettings(port=1, token=TOKEN, listing_seconds=LISTING_SECONDS),
-        worker=WorkerSettings(work_directory="unused", secrets_directory="unused"),
-        kubernetes=KubernetesSettings(namespace=space, platform_namespace=platform, kubeconfig=str(user)),
-        platform_bucket=f"receivers-{number}",
-    )
-    found = Site(box, settings, tmp_path_factory.mktemp("receivers"))
-    yield found
-    for port in list(found.receivers):
-        print(found.log(port)[-4000:])
-        found.kill(port)
+    box.apply(*(dict(each) for each in definitions()))
+    with granted(box, "receiver", access(), platform=platform, functions=space) as user:
+        options = seaweedfs.options
+        settings = Settings(
+            storage=StorageSettings(
+                endpoint=f"http://127.0.0.1:{options.s3_port}",
+                access_key=options.access_key,
+                secret_key=options.secret_key,
+            ),
+            queue=QueueSettings(url=nats_server.url, token=nats_server.token),
+            receiver=ReceiverSettings(port=1, token=TOKEN, listing_seconds=LISTING_SECONDS),
+            worker=WorkerSettings(work_directory="unused", secrets_directory="unused"),
+            kubernetes=KubernetesSettings(namespace=space, platform_namespace=platform, kubeconfig=str(user)),
+            platform_bucket=f"receivers-{number}",
+        )
+        found = Site(box, settings, tmp_path_factory.mktemp("receivers"))
+        yield found
+        for port in list(found.receivers):
+            print(found.log(port)[-4000:])
+            found.kill(port)
 
 
 @dataclass(frozen=True)

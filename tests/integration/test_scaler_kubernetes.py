@@ -43,7 +43,7 @@ from headrace.model.task import Task
 from headrace.queue.jetstream import JetStreamQueue
 from headrace.scaler.explaining import Explanation
 from infra.access import scaler as access
-from infra.manifests.services import account, roles
+from tests.fixtures.accounts import granted
 from tests.fixtures.kube import settings_of, until
 from tests.fixtures.nats import NatsServer
 from tests.toolchain.cluster.box import Box
@@ -93,26 +93,25 @@ def site(
     space, platform = f"scaled-{number}", f"scalers-{number}"
     for each in (space, platform):
         box.kubectl("create", "namespace", each)
-    box.apply(*(dict(each) for each in definitions()), account("scaler", platform))
-    box.apply(*roles("scaler", access([Driver.KWOK]), platform=platform, functions=space))
-    user = box.kubeconfig_of(f"system:serviceaccount:{platform}:headrace-scaler")
-    settings = Settings(
-        storage=StorageSettings(endpoint="http://127.0.0.1:1", access_key="none", secret_key="none"),
-        queue=QueueSettings(url=nats_server.url, token=nats_server.token),
-        receiver=ReceiverSettings(port=1, token=""),
-        worker=WorkerSettings(work_directory="unused", secrets_directory="unused"),
-        kubernetes=KubernetesSettings(
-            namespace=space,
-            platform_namespace=platform,
-            kubeconfig=str(user),
-            sidecar=SidecarSettings(image="localhost/headrace:1"),
-        ),
-    )
-    found = Site(box, settings, tmp_path_factory.mktemp("scalers"))
-    yield found
-    for port, scaler in found.scalers.items():
-        scaler.stop(seconds=20.0)
-        print(found.log(port)[-6000:])
+    box.apply(*(dict(each) for each in definitions()))
+    with granted(box, "scaler", access([Driver.KWOK]), platform=platform, functions=space) as user:
+        settings = Settings(
+            storage=StorageSettings(endpoint="http://127.0.0.1:1", access_key="none", secret_key="none"),
+            queue=QueueSettings(url=nats_server.url, token=nats_server.token),
+            receiver=ReceiverSettings(port=1, token=""),
+            worker=WorkerSettings(work_directory="unused", secrets_directory="unused"),
+            kubernetes=KubernetesSettings(
+                namespace=space,
+                platform_namespace=platform,
+                kubeconfig=str(user),
+                sidecar=SidecarSettings(image="localhost/headrace:1"),
+            ),
+        )
+        found = Site(box, settings, tmp_path_factory.mktemp("scalers"))
+        yield found
+        for port, scaler in found.scalers.items():
+            scaler.stop(seconds=20.0)
+            print(found.log(port)[-6000:])
 
 
 @dataclass

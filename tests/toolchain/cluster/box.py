@@ -60,8 +60,11 @@ class Box:
 
     def apply(self, *manifests: dict[str, Any]) -> None:
         """Raises ToolchainError with the API server's reason."""
-        items = {"apiVersion": "v1", "kind": "List", "items": list(manifests)}
-        self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=json.dumps(items))
+        self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=_list(manifests))
+
+    def delete(self, *manifests: dict[str, Any]) -> None:
+        """Those of them that are there."""
+        self.kubectl("delete", "--ignore-not-found", "-f", "-", stdin=_list(manifests))
 
     def kubeconfig_of(self, user: str, *groups: str) -> Path:
         """One that logs in as this user of these groups, by a certificate; RBAC decides what it may do."""
@@ -90,6 +93,10 @@ class Box:
             raise ToolchainError(f"no {program} runs in the box {self.place.root}")
         for pid in found:
             os.kill(pid, signal.SIGKILL)
+
+
+def _list(manifests: Sequence[dict[str, Any]]) -> str:
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": list(manifests)})
 
 
 def _output(command: Sequence[str], *, stdin: str | None = None) -> str:
