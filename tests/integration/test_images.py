@@ -4,15 +4,18 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from psutil import process_iter
 
 from tests.toolchain.images import base
 from tests.toolchain.images.recipes import PLAIN, PYTHON
@@ -367,3 +370,44 @@ def test_a_base_with_another_python_fails_with_both_versions(images: Images, tmp
     )
     assert outcome.state is State.FAILED
     assert f"the base holds Python {shop.settings.base.python}, packages/ is for 3.12" in outcome.told
+
+
+# The bases under them
+
+# Makes what debootstrap makes, as far as it goes before it is ended.
+STUCK = """#!/bin/sh
+for root; do case $root in */root) break; esac; done
+mkdir -p "$root/proc" && mount -t proc proc "$root/proc" && touch "$root/../is-on" && sleep 600
+"""
+
+
+def test_a_base_that_is_ended_in_the_middle_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "bin/debootstrap"
+    program.parent.mkdir()
+    program.write_text(STUCK)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    root = tmp_path / "root"
+    code = (
+        "import sys; from pathlib import Path; from tests.toolchain.images.base import *\n"
+        "paths = [Path(each) for each in sys.argv[1:]]\n"
+        "bootstrap(paths[0], Source('http://m/', 'bookworm'), [], *paths[1:])"
+    )
+    command = [sys.executable, "-c", code, str(root), str(tmp_path / "debs"), str(tmp_path / "log")]
+    making = subprocess.Popen(command, cwd=CHECKOUT)
+    wait_until((tmp_path / "is-on").exists)
+    making.kill()
+    making.wait()
+    wait_until(
+        lambda: not any(str(root) in (each.info["cmdline"] or ()) for each in process_iter(["cmdline"]))
+    )
+    assert list((root / "proc").iterdir()) == []
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + LIMIT_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

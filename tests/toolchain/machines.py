@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.toolchain import groups, powers
-from tests.toolchain.images.base import Source, source_here
+from tests.toolchain.images.base import Source, debootstrap, source_here
 from tests.toolchain.places import Places
-from tests.toolchain.running import ToolchainError, output_of, run, told_by
+from tests.toolchain.running import ToolchainError, output_of, told_by
 
 PROGRAMS = ("debootstrap", "ip", "mount", "ssh", "ssh-keygen", "systemd-nspawn", "unshare")
 # What a bare host has: not more, as roles have to say what they need.
@@ -64,13 +64,8 @@ def _digest(source: Source) -> str:
 
 def _bootstrap(found: Path, source: Source, places: Places) -> None:
     new = found.with_suffix(".new")
-    shutil.rmtree(new, ignore_errors=True)
     places.logs.mkdir(parents=True, exist_ok=True)
-    options = ["--variant=minbase", f"--include={','.join(INCLUDED)}"]
-    run(
-        ["debootstrap", *options, source.suite, str(new), source.mirror],
-        places.logs / "machines.log",
-    )
+    debootstrap(new, source, INCLUDED, places.logs / "machines.log")
     for name in ("etc/hostname", "etc/machine-id", "etc/apt/sources.list"):
         (new / name).unlink(missing_ok=True)
     for debs in new.glob("var/cache/apt/archives/*.deb"):

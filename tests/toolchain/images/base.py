@@ -16,6 +16,12 @@ TRIMMED = (
     "dev/*", "tmp/*",
     "etc/apt/sources.list", "etc/hostname", "etc/resolv.conf", "etc/machine-id", "etc/*-", "debootstrap",
 )  # fmt: skip
+# What it mounts and starts goes with it, and it goes with this process: a /proc that stayed in a root folder
+# could neither be removed nor mounted again.
+APART = (
+    "setpriv", "--pdeathsig=KILL",
+    "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
+)  # fmt: skip
 COPYRIGHT = "copyright"  # of usr/share/doc nothing else stays, as in Debian's own slim images
 
 
@@ -46,12 +52,17 @@ def source_here() -> Source:
 
 def bootstrap(root: Path, source: Source, include: Sequence[str], debs: Path, log: Path) -> None:
     """A trimmed root folder, made anew. Raises ToolchainError."""
-    shutil.rmtree(root, ignore_errors=True)
     debs.mkdir(parents=True, exist_ok=True)
-    included = [f"--include={','.join(include)}"] if include else []
-    options = ["--variant=minbase", f"--cache-dir={debs}", *included]
-    run(["debootstrap", *options, source.suite, str(root), source.mirror], log)
+    debootstrap(root, source, include, log, f"--cache-dir={debs}")
     trim(root)
+
+
+def debootstrap(root: Path, source: Source, include: Sequence[str], log: Path, *options: str) -> None:
+    """A root folder of a minimal Debian with these packages, made anew. Raises ToolchainError."""
+    shutil.rmtree(root, ignore_errors=True)
+    included = [f"--include={','.join(include)}"] if include else []
+    wanted = ["--variant=minbase", *included, *options]
+    run([*APART, "debootstrap", *wanted, source.suite, str(root), source.mirror], log)
 
 
 def trim(root: Path) -> None:

@@ -23,7 +23,7 @@ from tools.images.recipe import EPOCH_SECONDS, Base, Recipe, Settings, inputs
 
 KEPT = 3  # archives of one image: several checkouts may share a machine
 THIS_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"  # where a base has none, any will do
-PROGRAMS = ("buildah", "debootstrap", "apt-get")
+PROGRAMS = ("buildah", "debootstrap", "unshare", "apt-get")
 
 
 class BuiltImage(NamedTuple):
