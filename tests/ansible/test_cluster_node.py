@@ -186,6 +186,7 @@ def check(told: Mapping[str, Sequence[str]]) -> None:
 # From bare to a node
 
 
+@pytest.mark.long
 def test_a_dry_run_on_a_bare_host_tells_what_would_change_and_changes_nothing(scene: Scene) -> None:
     scene.host.told("touch /var/tmp/mark")
     time.sleep(0.05)

@@ -157,6 +157,7 @@ def test_a_gpu_at_work_keeps_its_layout(scene: Scene) -> None:
     assert scene.gpus("instances") == SLICED
 
 
+@pytest.mark.long
 def test_a_layout_that_the_driver_refuses_is_replaced_by_the_one_before(scene: Scene) -> None:
     played = scene.play(gpu_host_mig={"2g.99gb": 1})
     assert played.code == 2

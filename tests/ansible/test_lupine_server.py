@@ -183,6 +183,7 @@ def test_only_the_named_network_may_connect(scene: Scene) -> None:
     assert answers(scene.host, scene.site.outside, 22)  # nothing else is closed
 
 
+@pytest.mark.long
 def test_a_version_that_does_not_serve_is_taken_back(scene: Scene) -> None:
     before = scene.host.told("readlink /opt/lupine-server/current")
     played = scene.play(archive="broken", lupine_server_ready_seconds=3)

@@ -76,6 +76,7 @@ def scene(host: Machine, stage: Stage, archive: Archive, server: StubServer) -> 
     return Scene(host, stage, archive, server)
 
 
+@pytest.mark.long
 def test_a_dry_run_on_a_bare_host_changes_nothing(scene: Scene) -> None:
     played = scene.play("--check")
     assert played.code == 0, played.output
@@ -83,6 +84,7 @@ def test_a_dry_run_on_a_bare_host_changes_nothing(scene: Scene) -> None:
     assert scene.host.told("ls /opt") == ""
 
 
+@pytest.mark.long
 def test_a_server_that_does_not_answer_is_told(scene: Scene) -> None:
     played = scene.play(port=1, rcuda_client_probe_seconds=3)
     assert played.code == 2

@@ -224,6 +224,7 @@ def wait_until_it_answers(scene: Scene) -> None:
         time.sleep(0.2)
 
 
+@pytest.mark.long
 def test_another_network_is_admitted_without_ending_a_session(scene: Scene) -> None:
     before = scene.host.told(f"systemctl show -p MainPID --value {UNIT}")
     networks = [scene.site.network, f"{scene.site.outside}/32", "fd00::/64"]

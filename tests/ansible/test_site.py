@@ -87,6 +87,7 @@ def test_bare_hosts_become_a_server_and_a_client_that_computes_on_it(lab: Lab, s
     assert lab.node1.told("grep -c RCUDA_DEVICE_0 /etc/rcuda/client.env") == "1"
 
 
+@pytest.mark.long
 def test_the_second_run_changes_nothing(lab: Lab, stage: Stage) -> None:
     played = lab.play(stage, "site")
     assert (played.code, played.changed()) == (0, []), played.output

@@ -45,9 +45,10 @@ class Project:
         )
         try:
             told, _ = running.communicate(timeout=LIMIT_SECONDS)
-        except BaseException:
+        except BaseException as fault:
             os.killpg(running.pid, signal.SIGKILL)  # its plugins too, which outlive it otherwise
-            running.communicate()
+            told, _ = running.communicate()
+            fault.add_note(told)
             raise
         assert bool(running.returncode) == fails, told
         return told

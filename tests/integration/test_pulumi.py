@@ -261,6 +261,7 @@ def test_a_cluster_is_never_guessed(both: tuple[Project, Project]):
 # Hosts on premises
 
 
+@pytest.mark.long
 def test_hosts_that_ansible_set_up_are_gpu_servers_on_the_cluster_after_one_up(
     platform: Project,
     control_plane: Box,  # noqa: F811

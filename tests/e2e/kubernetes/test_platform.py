@@ -237,6 +237,7 @@ def test_a_function_that_is_applied_alone_works(site: Site, commands: Commands) 
     assert "of sizes/a.bin" in commands.run("logs", "sizes", "s3://incoming/sizes/a.bin")
 
 
+@pytest.mark.long
 def test_an_upgrade_under_work_loses_and_mixes_nothing_and_touches_nothing_else(
     site: Site, commands: Commands, tmp_path: Path
 ) -> None:

@@ -43,6 +43,7 @@ class Report:
     seconds_a_file: float
     most_nodes: int
     most_workers: int
+    nodes_to_all_workers: int
     nodes_started: int
     nodes_removed: int
     nodes_without_work: int
@@ -62,12 +63,13 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Moments of a run, in seconds since the epoch."""
+    """Moments of a run, in seconds since the epoch, and how many nodes had been started by one of them."""
 
     began: float
     all_workers: float
     last_file: float
     nothing_left: float
+    nodes_to_all_workers: int
 
 
 def harms(
@@ -123,7 +125,7 @@ def run(system: ScaledSystem, watcher: Watcher) -> tuple[Uploader, Times]:
             PATIENCE_SECONDS,
             lambda: f"{watcher.seen.most_working} of {size.workers} workers\n{system.stuck()}",
         )
-        all_workers = time.time()
+        all_workers, nodes = time.time(), len(watcher.seen.nodes)
         system.open_gate()
         for share, harm in harms(
             system, watcher, lambda: uploading.append(beside.submit(uploader.upload, later))
@@ -137,7 +139,7 @@ def run(system: ScaledSystem, watcher: Watcher) -> tuple[Uploader, Times]:
         lambda: watcher.empty, PATIENCE_SECONDS, lambda: f"{watcher.nodes} {watcher.pods}\n{system.stuck()}"
     )
     last_file = system.work.journal.stat().st_mtime
-    return uploader, Times(began, all_workers, last_file, watcher.seen.last_change)
+    return uploader, Times(began, all_workers, last_file, watcher.seen.last_change, nodes)
 
 
 def report(
@@ -150,6 +152,7 @@ def report(
         seconds_a_file=system.size.seconds,
         most_nodes=seen.most_nodes,
         most_workers=seen.most_working,
+        nodes_to_all_workers=times.nodes_to_all_workers,
         nodes_started=len(seen.nodes),
         nodes_removed=REMOVED,
         nodes_without_work=len(seen.surplus),
@@ -168,6 +171,15 @@ def report(
     )
 
 
+def came_again(verdict: Verdict) -> int:
+    """Files that waited once more, as their worker was lost or their attempt failed.
+
+    One that does so when all else is done starts a node, which another worker or the other leader may make
+    superfluous before it is used: kwok's nodes are on at once, and so worth nothing while they are idle.
+    """
+    return verdict.starts - verdict.done - verdict.failed
+
+
 def grow_and_shrink(system: ScaledSystem, capsys: pytest.CaptureFixture[str]) -> None:
     assert system.settings.kubernetes is not None
     since = time.time()
@@ -182,8 +194,10 @@ def grow_and_shrink(system: ScaledSystem, capsys: pytest.CaptureFixture[str]) ->
     keep(found, "scale", f"{found.files}", capsys)
     assert verdict.clean, f"{verdict}\n{system.stuck()}"
     assert (found.most_nodes, found.most_workers) == (system.size.nodes, system.size.workers)
-    assert watcher.seen.surplus == []
-    assert found.nodes_started <= system.size.nodes + REMOVED
+    assert found.nodes_to_all_workers == system.size.nodes, "a node was started twice, or for nothing"
+    later = found.nodes_started - found.nodes_to_all_workers
+    assert later <= REMOVED + came_again(verdict)
+    assert found.nodes_without_work <= later
     assert found.extra_starts > 0, "nothing was under work where it was harmed"
 
 
