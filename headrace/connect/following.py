@@ -118,8 +118,13 @@ class Follower:
     async def _carry_wishes(self) -> None:
         for node, enabled in self._wishes.enabled().items():
             if self._wished.get(node) is not enabled:
-                await self._kube.patch(NODES, node, wish_of(enabled=enabled))
+                await self._kube.patch(NODES, await self._object_of(node), wish_of(enabled=enabled))
                 self._wished[node] = enabled
+
+    async def _object_of(self, node: str) -> str:
+        """The name of a node's object: a cloud's bears another, and says by a label which node it is."""
+        found = (await self._kube.list(NODES, Selection(labels={labels.NODE: node}))).items
+        return str(found[0]["metadata"]["name"]) if found else node
 
 
 def read_objects(folder: Path) -> tuple[Installed, ...]:

@@ -17,7 +17,7 @@ def unswitched(pool: NodePool, place: KubernetesSettings) -> str:
         )
     if pool.spec.driver is Driver.EKS and place.eks is None:
         return (
-            "nobody can switch its nodes: driver eks needs a cluster of Amazon EKS, found none in the stack's "
+            "nobody can switch its nodes: driver eks needs a cluster of Amazon EKS, found none in the "
             "settings; deploy the platform to target aws, or take another driver"
         )
     if pool.spec.driver in ON_KUBERNETES:

@@ -83,7 +83,10 @@ def test_a_pool_without_more_starts_at_nothing_and_has_no_limit_of_boots():
         ({"driver": "static"}, "found minNodes 0 and maxNodes 3, allowed the same number with driver static"),
         ({"driver": "local", "minNodes": 2, "maxNodes": 2}, "found maxNodes 2, allowed 1 with driver local"),
         ({"driver": "eks"}, "found no eks with driver eks"),
-        ({"eks": {"nodeGroup": "gpu"}}, "found eks with driver memory, allowed with driver eks, and only there"),
+        (
+            {"eks": {"nodeGroup": "gpu"}},
+            "found eks with driver memory, allowed with driver eks",
+        ),
         ({"driver": "eks", "eks": {}}, "nodeGroup"),
         ({"driver": "eks", "eks": {"nodeGroup": "-gpu"}}, "nodeGroup"),
         ({"capacity": {}}, "capacity"),
@@ -285,7 +288,7 @@ def test_every_fault_of_every_pool_is_told_with_its_line(tmp_path):
         ),
         (
             "pools.yaml:17 (spec.minnodes): found an unknown key, allowed bootSeconds, capacity, driver, "
-            "gpu, hooks, labels, maxBooting, maxNodes, minNodes, power, pricePerHour, provides, "
+            "eks, gpu, hooks, labels, maxBooting, maxNodes, minNodes, power, pricePerHour, provides, "
             "reserved, spareNodes, taints; did you mean minNodes?"
         ),
         (

@@ -8,6 +8,7 @@ import pytest
 
 from headrace.model.errors import TransientError
 from headrace.model.pool import PowerSpec
+from headrace.nodes.clock import Clock
 from headrace.nodes.port import Power
 from headrace.nodes.power.board import MemoryBoard, Report, Word
 from headrace.nodes.power.hosts import Hosts

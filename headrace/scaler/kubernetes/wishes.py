@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from headrace.kube.mirror import Mirror
 from headrace.kube.naming import annotations_of
 from headrace.model.labels import ENABLED
+from headrace.scaler.kubernetes.names import name_of
 
 _WORDS = {"true": True, "false": False}
 
@@ -17,5 +18,5 @@ class NodeWishes:
 
     def enabled(self) -> Mapping[str, bool]:
         """See the port. An annotation that says neither true nor false is none."""
-        said = {name: annotations_of(node).get(ENABLED, "") for (_, name), node in self._nodes.items.items()}
+        said = {name_of(node): annotations_of(node).get(ENABLED, "") for node in self._nodes.items.values()}
         return {name: _WORDS[word] for name, word in said.items() if word in _WORDS}
