@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ParamValidationError
+from botocore.parsers import ResponseParserError
 
 from headrace.model.errors import ConfigurationError, TransientError
 from headrace.model.settings import EksSettings
@@ -183,5 +184,5 @@ def _translated(what: str) -> Iterator[None]:
         raise reading.fault(what, code=code, status=status, detail=detail) from error
     except (NoCredentialsError, ParamValidationError) as error:
         raise ConfigurationError(f"{what}: {error}") from error
-    except BotoCoreError as error:
+    except (BotoCoreError, ResponseParserError) as error:
         raise TransientError(f"{what}: AWS can't be reached; try again later: {error}") from error

@@ -59,18 +59,22 @@ class Desk:
         self._pass: asyncio.Task[None] | None = None
 
     async def seen(self) -> Seen:
-        """How things are; waits only for the first look. Raises what the last looks have failed by."""
+        """How things are; waits for a look where there is none to go by. Raises what it failed by."""
         if self._pass is None and self._clock.monotonic() >= self._due:
             self._pass = asyncio.create_task(self._look())
-        if self._view is None and self._pass is not None:
+        if self._is_blind and self._pass is not None:
             await asyncio.wait({self._pass})
         self._reap()
-        now = self._clock.monotonic()
-        if self._view is None or now - self._viewed > BLIND_SECONDS:
+        if self._view is None or self._is_blind:
             raise self._fault
+        now = self._clock.monotonic()
         self._lost = {name: (why, at) for name, (why, at) in self._lost.items() if now - at <= LOST_SECONDS}
         lost = {name: why for name, (why, _) in self._lost.items()}
         return Seen(self._slots.newest, self._view, lost)
+
+    @property
+    def _is_blind(self) -> bool:
+        return self._view is None or self._clock.monotonic() - self._viewed > BLIND_SECONDS
 
     async def order(self, edit: Edit) -> Register:
         """Change the register; AWS is told in the next pass, which is due at once."""
@@ -90,6 +94,8 @@ class Desk:
         if self._pass is None or not self._pass.done():
             return
         ended, self._pass = self._pass, None
+        if ended.cancelled():
+            return  # by `close`
         try:
             ended.result()
         except HeadraceError as error:

@@ -62,6 +62,7 @@ class KeptRegister:
         """
         turn = _Turn(edit)
         self._turns.append(turn)
+        await asyncio.sleep(0)  # those of the same decision come now
         async with self._lock:
             if not turn.done.done():
                 await self._write_turns()

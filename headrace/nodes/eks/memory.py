@@ -47,7 +47,7 @@ class MemoryGroup:
     shrunk: list[str] = field(default_factory=list)
     _lives: dict[str, _Life] = field(default_factory=dict)
     _launches: list[Launch] = field(default_factory=list)
-    _numbers: count[int] = field(default_factory=count)
+    _numbers: "count[int]" = field(default_factory=count)
 
     async def look(self) -> GroupView:
         """See the port."""

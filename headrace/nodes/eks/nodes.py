@@ -56,6 +56,7 @@ class EksNodes:
         self._now = now
         self._names = frozenset(f"{pool.name}-{number}" for number in range(pool.spec.max_nodes))
         self._written = WrittenNodes(nodes, now)
+        self._slots = slots
         self._desk = Desk(pool.name, group, slots, marks=self._marks, now=now, clock=clock)
         self._emptying = Emptying(kube, self._end, now=now, drain_seconds=drain_seconds)
 
@@ -89,7 +90,9 @@ class EksNodes:
 
     async def stop(self, name: str) -> None:
         """See the port. It is cordoned at once; an instance that is no node yet ends as it is."""
-        slot = (await self._known(name)).register.slots.get(name)
+        seen = await self._known(name)
+        slots = seen.register.slots if name in seen.register.slots else (await self._slots.read()).slots
+        slot = slots.get(name)  # which another scaler may have started since the last look
         if slot is None or slot.ending is not None:
             return
         node = self._objects().get(slot.instance)

@@ -23,6 +23,7 @@ _HELD = {
 }
 _GONE = ("shutting-down", "terminated")
 _LAUNCHING = "Launching"
+NO_REASON = "AWS gives no reason"
 _FAILED = "Failed"  # one that was cancelled was called off
 # Of several services: one code each way of saying it.
 _REFUSED = (
@@ -83,7 +84,7 @@ def launches_of(activities: Iterable[Answer]) -> Sequence[Launch]:
 
 def _told(message: str) -> str:
     """AWS's reason without what it always adds."""
-    return message.removesuffix("Launching EC2 instance failed.").strip() or "AWS gives no reason"
+    return message.removesuffix("Launching EC2 instance failed.").strip() or NO_REASON
 
 
 def ended_of(reservations: Iterable[Answer], asked: Iterable[str]) -> Mapping[str, str]:
@@ -95,8 +96,7 @@ def ended_of(reservations: Iterable[Answer], asked: Iterable[str]) -> Mapping[st
             found[instance] = "AWS does not know it any more"
         elif told[instance]["State"]["Name"] in _GONE:
             reason = told[instance].get("StateReason") or {}
-            code = str(reason.get("Code", "")) or "AWS gives no reason"
-            found[instance] = f"{code}: {reason['Message']}" if reason.get("Message") else code
+            found[instance] = reason.get("Message") or reason.get("Code") or NO_REASON
     return found
 
 
