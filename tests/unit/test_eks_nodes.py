@@ -20,8 +20,8 @@ from headrace.nodes.eks.nodes import EksNodes
 from headrace.nodes.eks.register import Register
 from headrace.nodes.port import Power, Sighting
 from tests.fixtures.clock import VirtualClock
+from tests.fixtures.instances import play_instances
 from tests.fixtures.kube import Views, let_events_through, pool_of, views_of
-from tests.fixtures.node_groups import play_instances
 
 OFFERED = {"cpu": "4", "memory": "8Gi", "nvidia.com/gpu": "2"}
 SPOT = "Server.SpotInstanceTermination: Instance terminated due to a Spot interruption"

@@ -73,30 +73,22 @@ class AwsGroup:
 
     async def look(self) -> GroupView:
         """See the port. Two calls."""
-        nodegroup = await self._eks(
-            "DescribeNodegroup",
-            lambda eks: eks.describe_nodegroup(
-                clusterName=self._aws.settings.cluster, nodegroupName=self._name
-            ),
-        )
-        self._scaling = reading.group_name(nodegroup["nodegroup"])
-        if not self._scaling:
-            raise TransientError(f"{self._told}: it has no Auto Scaling group yet; try again later")
+        nodegroup = await self._nodegroup()
         found = await self._autoscaling(
             "DescribeAutoScalingGroups",
-            lambda client: client.describe_auto_scaling_groups(AutoScalingGroupNames=[self._scaling]),
+            lambda client, name: client.describe_auto_scaling_groups(AutoScalingGroupNames=[name]),
         )
         groups = found["AutoScalingGroups"]
         if not groups:
             raise TransientError(f"{self._told}: AWS does not show its Auto Scaling group {self._scaling}")
-        return reading.view_of(nodegroup["nodegroup"], groups[0])
+        return reading.view_of(nodegroup, groups[0])
 
     async def launches(self) -> Sequence[Launch]:
         """See the port."""
         found = await self._autoscaling(
             "DescribeScalingActivities",
-            lambda client: client.describe_scaling_activities(
-                AutoScalingGroupName=self._scaling, MaxRecords=ACTIVITIES
+            lambda client, name: client.describe_scaling_activities(
+                AutoScalingGroupName=name, MaxRecords=ACTIVITIES
             ),
         )
         return reading.launches_of(found["Activities"])
@@ -116,14 +108,14 @@ class AwsGroup:
         """See the port."""
         await self._autoscaling(
             "SuspendProcesses",
-            lambda client: client.suspend_processes(
-                AutoScalingGroupName=self._scaling, ScalingProcesses=[reading.AZ_REBALANCE]
+            lambda client, name: client.suspend_processes(
+                AutoScalingGroupName=name, ScalingProcesses=[reading.AZ_REBALANCE]
             ),
         )
         await self._autoscaling(
             "UpdateAutoScalingGroup",
-            lambda client: client.update_auto_scaling_group(
-                AutoScalingGroupName=self._scaling, NewInstancesProtectedFromScaleIn=True
+            lambda client, name: client.update_auto_scaling_group(
+                AutoScalingGroupName=name, NewInstancesProtectedFromScaleIn=True
             ),
         )
         for first in range(0, len(unprotected), PROTECTED_AT_ONCE):
@@ -132,8 +124,8 @@ class AwsGroup:
     async def _protect(self, instances: Sequence[str]) -> None:
         await self._autoscaling(
             "SetInstanceProtection",
-            lambda client: client.set_instance_protection(
-                AutoScalingGroupName=self._scaling, InstanceIds=list(instances), ProtectedFromScaleIn=True
+            lambda client, name: client.set_instance_protection(
+                AutoScalingGroupName=name, InstanceIds=list(instances), ProtectedFromScaleIn=True
             ),
         )
 
@@ -141,8 +133,8 @@ class AwsGroup:
         """See the port."""
         await self._autoscaling(
             "SetDesiredCapacity",
-            lambda client: client.set_desired_capacity(
-                AutoScalingGroupName=self._scaling, DesiredCapacity=size, HonorCooldown=False
+            lambda client, name: client.set_desired_capacity(
+                AutoScalingGroupName=name, DesiredCapacity=size, HonorCooldown=False
             ),
         )
 
@@ -151,7 +143,7 @@ class AwsGroup:
         with suppress(_NotThereError):
             await self._autoscaling(
                 f"TerminateInstanceInAutoScalingGroup of {instance}",
-                lambda client: client.terminate_instance_in_auto_scaling_group(
+                lambda client, _: client.terminate_instance_in_auto_scaling_group(
                     InstanceId=instance, ShouldDecrementDesiredCapacity=lower
                 ),
             )
@@ -160,11 +152,25 @@ class AwsGroup:
     def _told(self) -> str:
         return f"node group {self._name} of cluster {self._aws.settings.cluster}"
 
-    async def _eks(self, action: str, operation: Callable[[Client], T]) -> T:
-        return await self._aws.call("eks", f"eks:{action} for {self._told}", operation)
+    async def _nodegroup(self) -> reading.Answer:
+        found: reading.Answer = await self._aws.call(
+            "eks",
+            f"eks:DescribeNodegroup for {self._told}",
+            lambda client: client.describe_nodegroup(
+                clusterName=self._aws.settings.cluster, nodegroupName=self._name
+            )["nodegroup"],
+        )
+        self._scaling = reading.group_name(found)
+        if not self._scaling:
+            raise TransientError(f"{self._told}: it has no Auto Scaling group yet; try again later")
+        return found
 
-    async def _autoscaling(self, action: str, operation: Callable[[Client], T]) -> T:
-        return await self._aws.call("autoscaling", f"autoscaling:{action} for {self._told}", operation)
+    async def _autoscaling(self, action: str, operation: Callable[[Client, str], T]) -> T:
+        """`operation` gets the client and the name of the Auto Scaling group."""
+        if not self._scaling:
+            await self._nodegroup()
+        what = f"autoscaling:{action} for {self._told}"
+        return await self._aws.call("autoscaling", what, lambda client: operation(client, self._scaling))
 
 
 class _NotThereError(ConfigurationError):
