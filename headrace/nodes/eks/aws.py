@@ -20,28 +20,47 @@ from headrace.nodes.eks.group import GroupView, Launch
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 5.0
 ATTEMPTS = 2
-CALL_SECONDS = 12.0  # for a call with all its attempts; a thread that takes longer is not waited for
+CALL_SECONDS = 12.0  # for a call with all its attempts
 ACTIVITIES = 100  # that AWS gives at once, at most
 PROTECTED_AT_ONCE = 50  # instances that one call takes, at most
 T = TypeVar("T")
 Client = Any  # boto3 builds its clients' classes at run time
 
 
+def connected(settings: EksSettings, service: str) -> Client:
+    """A client of a service."""
+    return boto3.session.Session().client(  # type: ignore[no-untyped-call]  # boto3 has no types
+        service,
+        region_name=settings.region,
+        endpoint_url=settings.endpoint or None,
+        config=Config(  # type: ignore[no-untyped-call]  # as above
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        ),
+    )
+
+
 @dataclass
 class Aws:
-    """The clients of one cluster, made at the first call, for all its node groups."""
+    """The clients of one cluster, made at the first call, for all its node groups.
+
+    A call that takes longer than `call_seconds` is not waited for: its thread ends by itself.
+    """
 
     settings: EksSettings
+    connect: Callable[[EksSettings, str], Client] = connected
+    call_seconds: float = CALL_SECONDS
     _made: dict[str, Client] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     async def call(self, service: str, what: str, operation: Callable[[Client], T]) -> T:
         """Run `operation` on a service's client in a thread; `what` names it and its object in errors."""
         try:
-            async with asyncio.timeout(CALL_SECONDS):
+            async with asyncio.timeout(self.call_seconds):
                 return await asyncio.to_thread(self._call_now, service, what, operation)
         except TimeoutError as error:
-            raise TransientError(f"{what}: AWS has not answered within {CALL_SECONDS:g} s") from error
+            raise TransientError(f"{what}: AWS has not answered within {self.call_seconds:g} s") from error
 
     def _call_now(self, service: str, what: str, operation: Callable[[Client], T]) -> T:
         with _translated(what):
@@ -50,16 +69,7 @@ class Aws:
     def _client(self, service: str) -> Client:
         with self._lock:
             if service not in self._made:
-                self._made[service] = boto3.session.Session().client(  # type: ignore[no-untyped-call]  # boto3 has no types
-                    service,
-                    region_name=self.settings.region,
-                    endpoint_url=self.settings.endpoint or None,
-                    config=Config(  # type: ignore[no-untyped-call]  # as above
-                        connect_timeout=CONNECT_SECONDS,
-                        read_timeout=READ_SECONDS,
-                        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-                    ),
-                )
+                self._made[service] = self.connect(self.settings, service)
             return self._made[service]
 
 
