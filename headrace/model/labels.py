@@ -53,6 +53,11 @@ AUTHORITY_KEY = "ca.crt"  # the authority that signed the queue's certificate
 DIGEST_LENGTH = 10
 
 
+def enabled_of(node: str) -> str:
+    """The annotation of a pool that says of a node without an object what ENABLED says on one."""
+    return f"{ENABLED}.{node}"
+
+
 def short_digest(digest: str) -> str:
     """So much of a function's digest as names and labels carry."""
     return digest[:DIGEST_LENGTH]

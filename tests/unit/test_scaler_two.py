@@ -87,7 +87,12 @@ class Candidate:
         found = {pool.name: driver_of(pool, means) for pool in pools}
         drivers = {name: driver for name, driver in found.items() if driver is not None}
         world = World(
-            cluster.queue, host, drivers, NodeWishes(self.watching.nodes), Memory(), cluster.clock.now
+            cluster.queue,
+            host,
+            drivers,
+            NodeWishes(self.watching.nodes, self.watching.pool_objects),
+            Memory(),
+            cluster.clock.now,
         )
         self.scaler = Scaler(world, pools, settings=SETTINGS, tell=lambda _: None)
 

@@ -197,7 +197,7 @@ class Life:
             queue=self._parts.queue,
             workers=self._host,
             drivers=drivers,
-            wishes=NodeWishes(self._watching.nodes),
+            wishes=NodeWishes(self._watching.nodes, self._watching.pool_objects),
             keeper=keeper,
             now=self._parts.now,
         )
