@@ -12,6 +12,7 @@ from headrace.model.labels import (
     CONTROLLER_LEASE,
     GROUP,
     LISTING_LEASE,
+    NODE_SLOTS,
     PLAN,
     PUBLISHER_LEASE,
     SCALER_LEASE,
@@ -52,7 +53,12 @@ def receiver() -> Access:
 def scaler(drivers: Sequence[Driver], *, remote_gpus: bool = False) -> Access:
     """It starts and ends workers, and nodes by way of the drivers that pools of the stack have."""
     return Access(
-        platform=[*_lease(SCALER_LEASE), *_own_map(SCALER_MEMORY), *_own_map(PLAN)],
+        platform=[
+            *_lease(SCALER_LEASE),
+            *_own_map(SCALER_MEMORY),
+            *_own_map(PLAN),
+            *(_own_map(NODE_SLOTS) if Driver.EKS in drivers else ()),
+        ],
         functions=[
             rule(GROUP, ["functions"], READ),
             rule(CORE, ["pods"], ("create", "delete")),

@@ -11,6 +11,7 @@ _FIXTURES = (
     "tests.fixtures.nats",
     "tests.fixtures.seaweedfs",
     "tests.fixtures.cluster",
+    "tests.fixtures.moto_groups",
     "tests.fixtures.images",
 )
 pytest_plugins = [name for name in _FIXTURES if importlib.util.find_spec(name)]

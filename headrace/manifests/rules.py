@@ -174,6 +174,11 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
             "the driver to power",
         ),
         Rule(
+            f"has(self.eks) == (self.driver == {text(Driver.EKS.value)})",
+            "found eks with another driver, or driver eks without it, allowed both or none; write "
+            "eks.nodeGroup beside driver eks, or drop it",
+        ),
+        Rule(
             f"self.?provides.orValue({text(_PROVIDES)}) != {text(Provides.NODES.value)} "
             f"|| ({text(CPU)} in self.capacity && {text(MEMORY)} in self.capacity)",
             "found no cpu or no memory in capacity, allowed nodes that have both; write what one node has",

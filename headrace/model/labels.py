@@ -11,6 +11,7 @@ GPU_WAY = (
     f"{GROUP}/gpu"  # by which way a worker pod comes to its GPUs: `remote`, `mig.mig-1g.5gb`; none: no GPU
 )
 POOL = f"{GROUP}/pool"  # the pool's name: on nodes, and on the pods that run there
+NODE = f"{GROUP}/node"  # on a node of a cloud: the name by which the scaler starts and stops it
 # By which NVIDIA's device plugin finds the part of its configuration that a node follows.
 DEVICE_PLUGIN_CONFIG = "nvidia.com/device-plugin.config"
 ASSESSMENT = f"{GROUP}/assessment"  # the id of the comparison that copies of functions, and a bucket, are for
@@ -40,6 +41,7 @@ SCALER_LEASE = f"{HEADRACE}-scaler"
 CONTROLLER_LEASE = f"{HEADRACE}-controller"
 PUBLISHER_LEASE = f"{HEADRACE}-publisher"  # whose holder publishes the servers' GPUs
 SCALER_MEMORY = f"{HEADRACE}-scaler-memory"  # a config map: what the scaler has learned
+NODE_SLOTS = f"{HEADRACE}-node-slots"  # a config map: which instances of a cloud are which nodes
 PLAN = f"{HEADRACE}-plan"  # a config map: what the scaler has decided, for people
 PLAN_KEY = "plan.json"
 OPERATOR_SECRET = f"{HEADRACE}-operator"  # settings for a person's commands
@@ -49,6 +51,11 @@ SETTINGS_KEY = "settings.json"
 AUTHORITY_KEY = "ca.crt"  # the authority that signed the queue's certificate
 
 DIGEST_LENGTH = 10
+
+
+def enabled_of(node: str) -> str:
+    """The annotation of a pool that says of a node without an object what ENABLED says on one."""
+    return f"{ENABLED}.{node}"
 
 
 def short_digest(digest: str) -> str:

@@ -82,6 +82,14 @@ class HostsSettings(Value):
     collections: str = ""  # where headrace.hosts is installed; empty: where Ansible looks by itself
 
 
+class EksSettings(Value):
+    """A cluster of Amazon EKS. Credentials are those that boto3 finds by itself: in a pod, its identity's."""
+
+    cluster: str
+    region: str
+    endpoint: str = ""  # of all services, an emulator's; empty: AWS's own
+
+
 class KubernetesSettings(Value):
     """Where functions are objects and workers are pods."""
 
@@ -91,6 +99,7 @@ class KubernetesSettings(Value):
     name_servers: tuple[str, ...] = ()  # address ranges of those that are no pods of kube-system
     sidecar: SidecarSettings | None = None  # who starts workers needs it
     hosts: HostsSettings | None = None  # none: this stack switches no hosts
+    eks: EksSettings | None = None  # none: this stack has no node groups on AWS
     gpu_networks: tuple[str, ...] = ()  # address ranges of GPU servers; none: this stack has no remote GPUs
 
 

@@ -3,7 +3,7 @@
 from headrace.model.pool import Driver, NodePool, Provides
 from headrace.model.settings import KubernetesSettings
 
-ON_KUBERNETES = (Driver.POWER, Driver.KWOK, Driver.STATIC)
+ON_KUBERNETES = (Driver.EKS, Driver.POWER, Driver.KWOK, Driver.STATIC)
 
 
 def unswitched(pool: NodePool, place: KubernetesSettings) -> str:
@@ -14,6 +14,11 @@ def unswitched(pool: NodePool, place: KubernetesSettings) -> str:
         return (
             "nobody can switch its nodes: driver power needs an inventory of hosts, found none; name it in "
             "the stack's hosts"
+        )
+    if pool.spec.driver is Driver.EKS and place.eks is None:
+        return (
+            "nobody can switch its nodes: driver eks needs a cluster of Amazon EKS, found none in the "
+            "settings; deploy the platform to target aws, or take another driver"
         )
     if pool.spec.driver in ON_KUBERNETES:
         return ""

@@ -26,6 +26,8 @@ class Sighting:
 
     `address` is where a hook's command reaches the machine, a host name or an IP address; empty: nowhere.
     `certain`: the driver can't be mistaken in `power`, so that nothing need be waited for to believe it.
+    `hindrance`: why a node that is off can't be started now, or is off though it was ordered, for people;
+    empty: nothing is known to hinder it.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Sighting:
     allocatable: ResourceList = NOTHING
     address: str = ""
     certain: bool = False
+    hindrance: str = ""
 
 
 class NodeDriver(Protocol):

@@ -103,10 +103,18 @@ class _Decision:
         if order.code is not ReasonCode.OVERDUE and self._held(each, order):
             return
         if order.choice.missing:
-            text = f"maxNodes or maxBooting is reached in {', '.join(home.name for home in each.homes)}"
-            self._cannot(each, Reason(ReasonCode.LIMIT, text))
+            self._cannot(each, self._shortage(each))
         self._start(order.choice, self._reason(each, order))
         self._share(each, order.workers)
+
+    def _shortage(self, each: WorkClass) -> Reason:
+        """Why no further node of its pools can be ordered."""
+        homes = [home.name for home in each.homes]
+        told = {node.pool: node.hindrance for node in self.snapshot.nodes if node.hindrance}
+        hindered = "; ".join(f"pool {name}: {told[name]}" for name in homes if name in told)
+        if hindered:
+            return Reason(ReasonCode.NO_CAPACITY, hindered)
+        return Reason(ReasonCode.LIMIT, f"maxNodes or maxBooting is reached in {', '.join(homes)}")
 
     def _promise(self, each: WorkClass, slots: Slots, order: Order) -> None:
         """No node is missing: take only so much as the promise needs, as others share the nodes."""

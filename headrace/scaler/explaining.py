@@ -214,6 +214,8 @@ def _standing(node: NodeView, workers: Sequence[WorkerView]) -> Reason:
         )
     if node.state is NodeState.BOOTING:
         return Reason(ReasonCode.FILES_WAIT, "ordered before, and on its way")
+    if node.hindrance:
+        return Reason(ReasonCode.NO_CAPACITY, node.hindrance)
     return Reason(ReasonCode.NOTHING_WAITS, "no file needs it")
 
 

@@ -44,6 +44,7 @@ class Fleet:
         self._orders = asyncio.Semaphore(ORDERS_AT_ONCE)
         self._boots: dict[str, BootHistory] = {}
         self._nodes: dict[str, dict[str, NodeMemory]] = {}
+        self._hindrances: dict[str, Mapping[str, str]] = {}  # by pool: of nodes that are off
         self._inherited: set[tuple[str, str]] = set()  # pool and node: under way when this process began
         for pool in pools:
             known = remembered.get(pool.name, PoolMemory(BootHistory(pool.spec.boot_seconds)))
@@ -70,6 +71,7 @@ class Fleet:
             NodeView(
                 node.name, pool, node.state, node.since, node.ordered, node.enabled, node.failures,
                 joined=node.joined is not None,
+                hindrance=self._hindrances.get(pool, {}).get(node.name, ""),
             )
             for pool, nodes in self._nodes.items()
             for node in nodes.values()
@@ -87,6 +89,7 @@ class Fleet:
             if sighted is None:
                 continue
             seen = {each.name: each for each in sighted}
+            self._hindrances[pool.name] = {each.name: each.hindrance for each in sighted if each.hindrance}
             for name in sorted({*seen, *self._nodes[pool.name]}):
                 await self._observe(
                     pool, seen.get(name, Sighting(name, Power.OFF)), busy=name in busy, now=now
@@ -186,5 +189,5 @@ def _pool_view(pool: NodePool, boots: BootHistory) -> PoolView:
         max_nodes=spec.max_nodes,
         spare_nodes=spec.spare_nodes,
         max_booting=spec.max_booting,
-        named=spec.driver is Driver.POWER,
+        named=spec.driver in (Driver.POWER, Driver.EKS),
     )

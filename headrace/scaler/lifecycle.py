@@ -207,6 +207,8 @@ def _from_booting(memory: NodeMemory, look: _Look) -> Change:
     on_way_seconds = look.now - memory.ordered
     if look.ready and on_way_seconds >= settings.delay_power_on_seconds:
         return _came_on(memory, look, Hook.POWERED_ON)
+    if look.seen.power is Power.OFF and look.seen.hindrance:  # its driver gave the start up: no fault of it
+        return Change(_moved(memory, NodeState.OFF, look.now), (Hook.POWER_ON_FAILED,))
     joined = memory.joined if memory.joined is not None else look.now if look.there else None
     if look.seen.power not in (Power.ON, Power.UNKNOWN):
         joined = None

@@ -103,6 +103,12 @@ class NodeView:
     enabled: bool = True
     failures: int = 0  # boots and stops that failed in a row
     joined: bool = False  # while booting: it is there, but lacks what its pool promises (a GPU's plugin)
+    hindrance: str = ""  # while off: why it can't be started now
+
+    @property
+    def startable(self) -> bool:
+        """Whether it is off and can be started."""
+        return self.state is NodeState.OFF and self.enabled and not self.hindrance
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import itertools
 import math
 import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -19,6 +20,10 @@ from headrace.model.errors import NotFoundError, TransientError
 from headrace.model.labels import POOL
 from headrace.model.pool import NodePool
 from headrace.model.resources import CPU, GPU, MEMORY, PODS, ResourceList
+from headrace.nodes.clock import Clock
+from headrace.nodes.eks.keeping import KeptRegister
+from headrace.nodes.eks.memory import MemoryGroup
+from headrace.nodes.eks.nodes import EksNodes
 from headrace.nodes.kwok import KwokNodes
 from headrace.nodes.local import LocalNode
 from headrace.nodes.memory import Course, MemoryNodes, Odds
@@ -28,6 +33,7 @@ from headrace.nodes.power.nodes import PowerNodes
 from headrace.nodes.static import StaticNodes
 from tests.fixtures.clock import VirtualClock
 from tests.fixtures.hosts import AT_ONCE, play_hosts
+from tests.fixtures.instances import play_instances
 from tests.fixtures.kube import (
     Views,
     let_events_through,
@@ -37,6 +43,7 @@ from tests.fixtures.kube import (
     until,
     views_of,
 )
+from tests.fixtures.moto_groups import Moto
 from tests.toolchain.cluster.box import Box
 from tests.toolchain.cluster.fakes import fake_node
 
@@ -69,9 +76,12 @@ class Bench:
         "static in memory",
         "kwok in memory",
         "power in memory",
+        "eks in memory",
+        "eks on moto",
         "static on kubernetes",
         "kwok on kubernetes",
         "power on kubernetes",
+        "eks on kubernetes",
     ]
 )
 async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
@@ -83,12 +93,15 @@ async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
     elif driver == "power":
         async with _power(None if place == "in memory" else request.getfixturevalue("control_plane")) as made:
             yield made
+    elif driver == "eks":
+        box = request.getfixturevalue("control_plane") if place == "on kubernetes" else None
+        async with _eks(None if place == "in memory" else request.getfixturevalue("moto"), box) as made:
+            yield made
     elif place == "in memory":
         async with _on_memory_kube(driver) as made:
             yield made
     else:
-        box: Box = request.getfixturevalue("control_plane")
-        async with _on_kubernetes(driver, box) as made:
+        async with _on_kubernetes(driver, request.getfixturevalue("control_plane")) as made:
             yield made
 
 
@@ -176,6 +189,40 @@ async def _power(box: Box | None) -> AsyncIterator[Bench]:
     for node in board.hosts if box else ():
         with suppress(NotFoundError):
             await kube.delete(NODES, node)
+    if isinstance(kube, LightKube):
+        await kube.close()
+
+
+@asynccontextmanager
+async def _eks(moto: Moto | None, box: Box | None) -> AsyncIterator[Bench]:
+    """Instances of a node group whose kubelets are played: each registers once it is in service."""
+    name = f"pool-{os.getpid()}-{next(_NUMBERS)}"
+    kube = LightKube.of(settings_of(box.kubeconfig)) if box else MemoryKube()
+    clock = VirtualClock(time.time())
+    group = moto.group() if moto else MemoryGroup(clock.now)
+    driven = group if isinstance(group, MemoryGroup) else group.driven
+    pool = pool_of(name, driver="eks", eks={"nodeGroup": name})
+    async with views_of(kube) as views:
+        nodes = EksNodes(
+            pool, kube, views.nodes, views.pods, driven, now=clock.now, clock=Clock(clock.now),
+            slots=KeptRegister(kube, "default", group=name, pool=name),
+        )  # fmt: skip
+
+        async def settled() -> bool:
+            clock.advance(6.0)
+            if isinstance(group, MemoryGroup):
+                group.work()
+            await play_instances(kube, group.alive, pool=name, resources=OFFERED, prefix=name)
+            await let_events_through()
+            return all(each.joined or each.power is Power.OFF for each in await nodes.nodes())
+
+        async def settle() -> None:
+            await until(settled)
+
+        await settle()
+        yield Bench(nodes, f"{name}-1", True, settle, pool.allocatable)
+        await nodes.close()
+    await play_instances(kube, (), pool=name, resources=OFFERED, prefix=name)
     if isinstance(kube, LightKube):
         await kube.close()
 

@@ -422,7 +422,7 @@ def test_a_pool_shows_its_nodes_and_whether_it_can_be_used(site: Site):
     assert row.split()[:4] == [pool, "kwok", "3", "3"]
     assert row.split()[-2] == "True"
     wait_for("it says so", lambda: "DriverUnsupported" in str(site.status_of_pool(cloud)))
-    assert "driver eks does not work on Kubernetes" in str(site.status_of_pool(cloud))
+    assert "driver eks needs a cluster of Amazon EKS" in str(site.status_of_pool(cloud))
     before = site.get("nodepool", pool)["metadata"]["resourceVersion"]
     for number in range(3):  # as their kubelets do all the time
         site.box.kubectl("annotate", "--overwrite", "node", *nodes, f"tests/beat={number}")

@@ -46,7 +46,7 @@ def pool_object(name: str = "sim", *, nodes: int = 2, driver: str = "kwok", cpu:
         "apiVersion": NODE_POOLS.api_version,
         "kind": "NodePool",
         "metadata": {"name": name},
-        "spec": spec,
+        "spec": spec | ({"eks": {"nodeGroup": name}} if driver == "eks" else {}),
     }
 
 

@@ -10,12 +10,13 @@ import pytest
 from headrace.connect.following import Follower, explanation_of, read_objects
 from headrace.connect.forwarding import Target, command_of, forwarded, target_of
 from headrace.connect.operator import authority_of, localized, settings_of
-from headrace.kube.kinds import CONFIG_MAPS, FUNCTIONS, NODES
+from headrace.kube.kinds import CONFIG_MAPS, FUNCTIONS, NODE_POOLS, NODES
 from headrace.kube.memory import MemoryKube
 from headrace.local.remembering import wish
 from headrace.local.state import StateDirectory
 from headrace.model import labels
 from headrace.model.errors import ConfigurationError
+from headrace.model.node import NodeState
 from headrace.model.settings import (
     KubernetesSettings,
     QueueSettings,
@@ -24,7 +25,9 @@ from headrace.model.settings import (
     StorageSettings,
     WorkerSettings,
 )
-from headrace.scaler.explaining import Explanation
+from headrace.scaler.explaining import Explanation, NodeStory
+from headrace.scaler.plan import Reason, ReasonCode
+from tests.fixtures.kube import until
 
 PLACE = KubernetesSettings(namespace="headrace-functions", platform_namespace="headrace")
 SETTINGS = Settings(
@@ -154,6 +157,31 @@ async def test_a_follower_writes_functions_and_plan_and_carries_wishes(state):
                 break
             await asyncio.sleep(0.02)
     assert node["metadata"]["annotations"] == {labels.ENABLED: "false"}
+
+
+async def test_a_wish_of_a_clouds_node_goes_to_the_object_that_it_has_or_to_its_pool(state):
+    kube = MemoryKube()
+    nodes = [
+        NodeStory(name, "gpu", NodeState.OFF, 0.0, Reason(ReasonCode.IDLE, "")) for name in ("gpu-0", "gpu-1")
+    ]
+    told = plan(5.0)
+    told["data"]["plan.json"] = Explanation(at=5.0, nodes=tuple(nodes)).to_json().decode()
+    await kube.create(CONFIG_MAPS, told)
+    off = {labels.enabled_of(name): "false" for name in ("gpu-0", "gpu-1")}
+    await kube.create(NODE_POOLS, {"metadata": {"name": "gpu", "annotations": off}, "spec": {}})
+    await kube.create(NODES, {"metadata": {"name": "ip-10-0-0-1", "labels": {labels.NODE: "gpu-0"}}})
+    settings = localized(SETTINGS, store=1, queue=2, folder=state.path)
+
+    async def carried() -> bool:
+        pool = await kube.get(NODE_POOLS, "gpu")
+        return pool["metadata"]["annotations"] == {labels.enabled_of("gpu-1"): "true"}
+
+    async with Follower(kube, settings, PLACE, state).following():
+        for node in ("gpu-0", "gpu-1"):
+            wish(state.wishes, node, enabled=True)
+        await until(carried)
+    node = await kube.get(NODES, "ip-10-0-0-1")
+    assert node["metadata"]["annotations"] == {labels.ENABLED: "true"}
 
 
 def test_a_plan_of_another_version_is_none():

@@ -16,7 +16,7 @@ from headrace.kube.mirror import Mirror
 from headrace.kube.port import Change, Event
 from headrace.model.labels import API_VERSION, POOL, STOPPING
 from headrace.model.pool import Driver, NodePool
-from headrace.model.settings import HostsSettings, KubernetesSettings
+from headrace.model.settings import EksSettings, HostsSettings, KubernetesSettings
 from headrace.model.switching import ON_KUBERNETES, unswitched
 from headrace.scaler.kubernetes.drivers import Means, Sights, driver_of
 from tests.fixtures.clock import VirtualClock
@@ -179,18 +179,25 @@ async def test_a_status_that_others_changed_is_put_right():
 # Whether it can be used
 
 
-def place(hosts: HostsSettings | None = None) -> KubernetesSettings:
-    return KubernetesSettings(namespace="functions", platform_namespace="platform", hosts=hosts)
+HOSTS, EKS = HostsSettings(inventory="/hosts"), EksSettings(cluster="c", region="eu-west-1")
+
+
+def place(hosts: HostsSettings | None = None, eks: EksSettings | None = None) -> KubernetesSettings:
+    return KubernetesSettings(namespace="functions", platform_namespace="platform", hosts=hosts, eks=eks)
+
+
+def of_driver(driver: Driver) -> dict[str, Any]:
+    return a_pool(driver=driver.value, **({"eks": {"nodeGroup": "g"}} if driver is Driver.EKS else {}))
 
 
 @pytest.mark.parametrize("driver", Driver)
 async def test_a_pool_is_ready_where_its_driver_works_on_kubernetes(driver):
     async with running() as bench:
-        manifest = a_pool(driver=driver.value)
+        manifest = of_driver(driver)
         await bench.kube.create(NODE_POOLS, manifest)
         await bench.settle(1)
         ready, reason, message = readiness(await status_of(bench))
-        if driver in ON_KUBERNETES and driver is not Driver.POWER:
+        if driver in ON_KUBERNETES and driver not in (Driver.POWER, Driver.EKS):
             assert (ready, reason) == ("True", "Ready")
         else:
             assert (ready, reason) == ("False", "DriverUnsupported")
@@ -198,14 +205,14 @@ async def test_a_pool_is_ready_where_its_driver_works_on_kubernetes(driver):
             assert f"driver {driver.value}" in message
 
 
-@pytest.mark.parametrize("hosts", [None, HostsSettings(inventory="/hosts")])
+@pytest.mark.parametrize("found", [place(), place(HOSTS), place(eks=EKS), place(HOSTS, EKS)])
 @pytest.mark.parametrize("driver", Driver)
-def test_the_scaler_has_a_driver_for_exactly_the_pools_that_are_told_to_work(driver, hosts):
+def test_the_scaler_has_a_driver_for_exactly_the_pools_that_are_told_to_work(driver, found):
     kube = MemoryKube(now=VirtualClock().now)
-    pool = NodePool.model_validate(a_pool(driver=driver.value), strict=False)
+    pool = NodePool.model_validate(of_driver(driver), strict=False)
     sights = Sights(Mirror(kube, NODES), Mirror(kube, NODES))
-    means = Means(kube, sights, hosts, VirtualClock().now, AsyncExitStack())
-    assert (driver_of(pool, means) is None) == bool(unswitched(pool, place(hosts)))
+    means = Means(kube, sights, found, VirtualClock().now, AsyncExitStack())
+    assert (driver_of(pool, means) is None) == bool(unswitched(pool, found))
 
 
 async def test_a_fault_is_told_with_its_text_and_a_mended_pool_is_ready():

@@ -28,6 +28,7 @@ BARE = replace(READY, allocatable=ResourceList.of({CPU: 4000}))
 APART = Sighting("n", Power.ON)  # on, but it has not joined
 SEEN = {power: Sighting("n", power) for power in Power}
 GONE = Sighting("n", Power.OFF, certain=True)
+HINDERED = replace(GONE, hindrance="AWS has none")
 FAILING = (Hook.POWER_ON_FAILED,)
 POWERING_OFF = (Hook.PRE_POWER_OFF, Hook.POST_POWER_OFF)
 NOW = 10_000.0
@@ -95,6 +96,13 @@ def seen(memory: NodeMemory, sighting: Sighting, *, busy: bool = False, **option
             (Hook.POWER_ON_FAILED,),
             Order.STOP,
         ),
+        # Booting, and its driver has given the start up: that is no failure, and it may be started again
+        (node(BOOTING, 10), HINDERED, False, OFF, FAILING, None),
+        (node(BOOTING, 500), HINDERED, False, OFF, FAILING, None),
+        (node(BOOTING, 10, failures=2, failed=Order.START), HINDERED, False, OFF, FAILING, None),
+        (node(OFF), HINDERED, False, OFF, (), None),
+        (node(STOPPING, 10), HINDERED, False, OFF, (Hook.POWERED_OFF,), None),
+        (node(IDLE), HINDERED, False, OFF, (Hook.UNEXPECTED_POWER_OFF,), None),
         # On: as its workers are
         (node(IDLE), READY, False, IDLE, (), None),
         (node(IDLE), READY, True, BUSY, (Hook.BUSY,), None),

@@ -23,6 +23,7 @@ DESIGN = {
     "metadata": {"name": "gpu"},
     "spec": {
         "driver": "eks",
+        "eks": {"nodeGroup": "gpu"},
         "provides": "nodes",
         "capacity": {"cpu": "8", "memory": "32Gi", "nvidia.com/gpu": 1},
         "labels": {"zone": "lab"},
@@ -81,6 +82,13 @@ def test_a_pool_without_more_starts_at_nothing_and_has_no_limit_of_boots():
         ({"provides": "gpus"}, "'nodes' or 'gpuServers'"),
         ({"driver": "static"}, "found minNodes 0 and maxNodes 3, allowed the same number with driver static"),
         ({"driver": "local", "minNodes": 2, "maxNodes": 2}, "found maxNodes 2, allowed 1 with driver local"),
+        ({"driver": "eks"}, "found no eks with driver eks"),
+        (
+            {"eks": {"nodeGroup": "gpu"}},
+            "found eks with driver memory, allowed with driver eks",
+        ),
+        ({"driver": "eks", "eks": {}}, "nodeGroup"),
+        ({"driver": "eks", "eks": {"nodeGroup": "-gpu"}}, "nodeGroup"),
         ({"capacity": {}}, "capacity"),
         ({"capacity": {"cpu": "1"}}, "found no memory in capacity"),
         ({"capacity": {"memory": "1Gi"}}, "found no cpu in capacity"),
@@ -280,7 +288,7 @@ def test_every_fault_of_every_pool_is_told_with_its_line(tmp_path):
         ),
         (
             "pools.yaml:17 (spec.minnodes): found an unknown key, allowed bootSeconds, capacity, driver, "
-            "gpu, hooks, labels, maxBooting, maxNodes, minNodes, power, pricePerHour, provides, "
+            "eks, gpu, hooks, labels, maxBooting, maxNodes, minNodes, power, pricePerHour, provides, "
             "reserved, spareNodes, taints; did you mean minNodes?"
         ),
         (

@@ -8,9 +8,10 @@ import pytest
 
 from headrace.model.errors import TransientError
 from headrace.model.pool import PowerSpec
+from headrace.nodes.clock import Clock
 from headrace.nodes.port import Power
 from headrace.nodes.power.board import MemoryBoard, Report, Word
-from headrace.nodes.power.hosts import Clock, Hosts
+from headrace.nodes.power.hosts import Hosts
 from tests.fixtures.clock import VirtualClock
 from tests.fixtures.kube import let_events_through
 

@@ -255,6 +255,21 @@ def test_of_hosts_only_those_that_are_listed_and_may_be_used_are_started() -> No
     assert refused(plan) == [("echo", 200, ReasonCode.LIMIT)]
 
 
+def test_where_a_pool_can_have_no_node_now_another_serves_and_otherwise_the_reason_is_told() -> None:
+    none = tuple(replace(node(f"cpu-{n}", NodeState.OFF), hindrance="AWS has no more") for n in range(300))
+    pool = replace(POOL, named=True)
+    alone = decide(Snapshot((waiting(200),), (pool,), none), SETTINGS, NOW)
+    assert (starts(alone), refused(alone)) == ([], [("echo", 200, ReasonCode.NO_CAPACITY)])
+    assert alone.unmet[0].reason.text == "pool cpu: AWS has no more"
+    dear = replace(POOL, name="dear", price_per_hour=5.0)
+    both = replace(waiting(200), pools=("cpu", "dear"))
+    plan = decide(Snapshot((both,), (pool, dear), none), SETTINGS, NOW)
+    assert ({start.pool for start in plan.start}, refused(plan)) == ({"dear"}, [])
+    some = (*none[:-2], node("cpu-298", NodeState.OFF), node("cpu-299", NodeState.OFF))
+    plan = decide(Snapshot((waiting(200),), (pool,), some), SETTINGS, NOW)
+    assert [start.node for start in plan.start] == ["cpu-298", "cpu-299"]
+
+
 def test_the_same_input_gives_the_same_plan() -> None:
     assert planned(waiting(200)) == planned(waiting(200))
 

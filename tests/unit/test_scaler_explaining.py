@@ -83,6 +83,12 @@ def test_the_whole_plan_is_told() -> None:
     )  # fmt: skip
 
 
+def test_a_node_that_can_not_be_started_says_why() -> None:
+    off = node("n0", NodeState.OFF, hindrance="AWS has no more")
+    (story,) = explanation(replace(SNAPSHOT, functions=(), nodes=(off,), workers=()), Plan(), NOW).nodes
+    assert story.reason == Reason(ReasonCode.NO_CAPACITY, "AWS has no more")
+
+
 def test_it_is_read_as_it_was_written() -> None:
     told = explanation(SNAPSHOT, PLAN, NOW)
     assert Explanation.from_json(told.to_json()) == told

@@ -21,9 +21,10 @@ class Seen:
 
     power: Power
     orders: list[str] = field(default_factory=list)
+    hindrance: str = ""
 
     async def nodes(self) -> Sequence[Sighting]:
-        return [Sighting("p-0", self.power)]
+        return [Sighting("p-0", self.power, hindrance=self.hindrance)]
 
     async def start(self, name: str) -> None:
         self.orders.append(f"start {name}")
@@ -59,3 +60,25 @@ async def test_of_a_node_that_a_person_disabled_nothing_is_ordered() -> None:
     fleet = Fleet([pool_of("p")], {"p": driver}, settings=ScalerSettings(), remembered=memory)
     await fleet.look((), 1001.0)
     assert driver.orders == []
+
+
+async def test_a_start_that_its_driver_gives_up_is_no_failure_and_is_told_while_it_can_not_be_had() -> None:
+    driver = Seen(Power.OFF)
+    fleet = Fleet([pool_of("p")], {"p": driver}, settings=ScalerSettings(), remembered={})
+    await fleet.look((), 1000.0)
+    await fleet.start("p-0", "p", 1000.0)
+    driver.hindrance = "AWS has no more"
+    await fleet.look((), 1030.0)
+    (view,) = fleet.views
+    assert (view.state, view.failures, view.hindrance) == (NodeState.OFF, 0, "AWS has no more")
+    assert (view.startable, fleet.pool_views[0].boot.failing) == (False, False)
+    driver.hindrance = ""
+    await fleet.look((), 1090.0)
+    assert fleet.views[0].startable
+
+
+@pytest.mark.parametrize(("driver", "named"), [("kwok", False), ("power", True), ("eks", True)])
+def test_only_listed_nodes_can_be_started_where_a_driver_knows_them_all(driver: str, named: bool) -> None:
+    pool = pool_of("p", driver=driver, **({"eks": {"nodeGroup": "g"}} if driver == "eks" else {}))
+    fleet = Fleet([pool], {"p": Seen(Power.OFF)}, settings=ScalerSettings(), remembered={})
+    assert fleet.pool_views[0].named is named

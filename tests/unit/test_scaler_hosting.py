@@ -9,7 +9,7 @@ from headrace.kube.kinds import NODES, PODS, Kind
 from headrace.kube.port import Manifest
 from headrace.model.errors import TransientError
 from headrace.model.function import Function, digest_of
-from headrace.model.labels import short_digest
+from headrace.model.labels import NODE, short_digest
 from headrace.model.resources import CPU
 from headrace.placement.ways import NO_GPU
 from headrace.scaler.kubernetes.hearing import ALL_HEARD_SECONDS
@@ -98,6 +98,28 @@ async def test_pods_come_to_the_nodes_that_were_named_and_only_once(scene: Scene
         (name_of(function, 0), "n1"), (name_of(function, 1), "n1"), (name_of(function, 2), "n2"),
     ]  # fmt: skip
     assert scene.cluster.asked("create", PODS) == 3
+
+
+async def test_a_clouds_node_is_known_by_its_label_to_the_scaler_and_by_its_object_to_kubernetes(
+    scene: Scene,
+) -> None:
+    await scene.cluster.kube.patch(NODES, "n2", {"metadata": {"labels": {NODE: "sim-7"}}})
+    function = await scene.deploy()
+    await scene.reconcile({"n1": 1, "sim-7": 1, "sim-8": 1})
+    assert await scene.cluster.places() == [(name_of(function, 0), "n1"), (name_of(function, 1), "n2")]
+    assert [each.node for each in await scene.host.present()] == ["n1", "sim-7"]
+    await scene.reconcile({"sim-7": 1})
+    assert await scene.cluster.places() == [(name_of(function, 1), "n2")]
+
+
+async def test_of_two_objects_that_bear_one_nodes_name_the_newer_one_is_that_node(scene: Scene) -> None:
+    scene.cluster.clock.advance(60.0)
+    await scene.cluster.add_node("n0")
+    for name in ("n0", "n1"):  # the instance of n1 is gone, and its object not yet
+        await scene.cluster.kube.patch(NODES, name, {"metadata": {"labels": {NODE: "sim-7"}}})
+    function = await scene.deploy()
+    await scene.reconcile({"sim-7": 1})
+    assert await scene.cluster.places() == [(name_of(function, 0), "n0")]
 
 
 async def test_surplus_workers_leave_those_that_work_last_and_in_their_own_time(scene: Scene) -> None:

@@ -8,7 +8,7 @@ import pytest
 from headrace.kube.kinds import CONFIG_MAPS, NODE_POOLS, NODES
 from headrace.kube.mirror import Mirror
 from headrace.model import labels
-from headrace.model.labels import ENABLED
+from headrace.model.labels import ENABLED, NODE, enabled_of
 from headrace.model.resources import CPU, ResourceList
 from headrace.scaler.decide import decide
 from headrace.scaler.explaining import Explanation
@@ -171,9 +171,21 @@ async def test_annotations_of_nodes_say_whether_they_may_be_used() -> None:
         await cluster.add_node(name)
         if word is not None:
             await cluster.kube.patch(NODES, name, {"metadata": {"annotations": {ENABLED: word}}})
-    async with Mirror(cluster.kube, NODES) as mirror:
-        await mirror.sync(5.0)
-        assert NodeWishes(mirror).enabled() == {"a": True, "b": False}
+    await cluster.kube.patch(NODES, "d", {"metadata": {"labels": {NODE: "sim-1"}}})
+    pool = pool_object()
+    words = {"a": "false", "sim-0": "false", "sim-1": "true", "sim-2": "maybe"}
+    pool["metadata"]["annotations"] = {enabled_of(name): word for name, word in words.items()}
+    await cluster.kube.create(NODE_POOLS, pool)
+    async with Mirror(cluster.kube, NODES) as nodes, Mirror(cluster.kube, NODE_POOLS) as pools:
+        assert await nodes.sync(5.0)
+        assert await pools.sync(5.0)
+        wishes = NodeWishes(nodes, pools)
+        # Of the pool counts what is said of nodes that say nothing themselves
+        assert wishes.enabled() == {"a": True, "b": False, "sim-0": False, "sim-1": True}
+        before = nodes.revision
+        await cluster.kube.patch(NODES, "d", {"metadata": {"annotations": {ENABLED: "false"}}})
+        await nodes.changed(5.0, since=before)
+        assert wishes.enabled()["sim-1"] is False, "by the name that its label says"
 
 
 async def test_an_unsound_pool_is_left_out_and_told_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -83,11 +83,16 @@ class Candidate:
         cluster, kube, host = self._parts
         pools = self.watching.pools.values
         sights = Sights(self.watching.nodes, self.watching.pods)
-        means = Means(kube, sights, None, cluster.clock.now, AsyncExitStack())
+        means = Means(kube, sights, PLACE, cluster.clock.now, AsyncExitStack())
         found = {pool.name: driver_of(pool, means) for pool in pools}
         drivers = {name: driver for name, driver in found.items() if driver is not None}
         world = World(
-            cluster.queue, host, drivers, NodeWishes(self.watching.nodes), Memory(), cluster.clock.now
+            cluster.queue,
+            host,
+            drivers,
+            NodeWishes(self.watching.nodes, self.watching.pool_objects),
+            Memory(),
+            cluster.clock.now,
         )
         self.scaler = Scaler(world, pools, settings=SETTINGS, tell=lambda _: None)
 

@@ -6,14 +6,14 @@ another one took its place; who gives it does not wait. Orders that come togethe
 
 import asyncio
 import logging
-import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
 
 from headrace.model.errors import HeadraceError, NotFoundError, TransientError
 from headrace.model.pool import PowerSpec
+from headrace.nodes.clock import CLOCK, Clock
 from headrace.nodes.port import Power
 from headrace.nodes.power.board import Report, Switchboard, Word
 
@@ -47,17 +47,6 @@ class _Errand:
     due: float
     failures: int = 0
     under_way: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """A steady one in seconds, and how to wait by it."""
-
-    monotonic: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
-
-
-CLOCK = Clock()
 
 
 class Hosts:

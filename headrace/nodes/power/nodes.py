@@ -15,12 +15,13 @@ from headrace.kube.port import Kube, Manifest
 from headrace.model import labels
 from headrace.model.errors import ConfigurationError
 from headrace.model.pool import NodePool, PowerSpec
+from headrace.nodes.clock import CLOCK, Clock
 from headrace.nodes.cluster import by_node, check_seen, heard_at, is_stopping, sighting_of
 from headrace.nodes.draining import DRAIN_SECONDS, cordon
 from headrace.nodes.emptying import Emptying
 from headrace.nodes.port import Power, Sighting
 from headrace.nodes.power.board import Switchboard, Word
-from headrace.nodes.power.hosts import CLOCK, Clock, Host, Hosts
+from headrace.nodes.power.hosts import Host, Hosts
 from headrace.nodes.written import WrittenNodes
 
 CLOCK_SECONDS = 5.0  # by which a host's clock may be behind; Ansible's role cluster_node sees to it

@@ -20,10 +20,11 @@ from headrace.model.errors import NotFoundError
 from headrace.model.gpu_server import GpuServer
 from headrace.model.labels import STOPPING
 from headrace.model.pool import NodePool, PowerSpec
+from headrace.nodes.clock import CLOCK, Clock
 from headrace.nodes.cluster import check_seen
 from headrace.nodes.port import Power, Sighting
 from headrace.nodes.power.board import Switchboard, Word
-from headrace.nodes.power.hosts import CLOCK, Clock, Host, Hosts
+from headrace.nodes.power.hosts import Host, Hosts
 from headrace.nodes.written import LAG_SECONDS
 
 

@@ -65,7 +65,7 @@ class Serving:
 
 def _may_serve(node: NodeView) -> bool:
     """Whether it will be on, or can be had on now."""
-    return node.state is NodeState.BOOTING or (node.state is NodeState.OFF and node.enabled)
+    return node.state is NodeState.BOOTING or node.startable
 
 
 def _ready(node: NodeView, pool: PoolView, now: float) -> float:

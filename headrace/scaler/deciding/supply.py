@@ -65,7 +65,7 @@ def _supply(pool: PoolView, nodes: Sequence[NodeView]) -> Supply:
     there = [node for node in nodes if node.state is not NodeState.OFF]
     left = pool.max_nodes - len(there)
     if pool.named:
-        left = min(left, sum(1 for n in nodes if n.state is NodeState.OFF and n.enabled))
+        left = min(left, sum(1 for node in nodes if node.startable))
     if pool.max_booting:
         left = min(left, pool.max_booting - sum(1 for n in there if n.state is NodeState.BOOTING))
     return Supply(pool, max(0, left), _names(pool, nodes))
@@ -73,7 +73,7 @@ def _supply(pool: PoolView, nodes: Sequence[NodeView]) -> Supply:
 
 def _names(pool: PoolView, nodes: Sequence[NodeView]) -> Iterator[str]:
     """Those that are off first, then new ones: two leaders that see the same name the same."""
-    yield from sorted(n.name for n in nodes if n.state is NodeState.OFF and n.enabled)
+    yield from sorted(node.name for node in nodes if node.startable)
     known = {node.name for node in nodes}
     for number in count():
         name = f"{pool.name}-{number}"

@@ -3,12 +3,17 @@
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import cached_property
 
 from headrace.kube.mirror import Mirror
 from headrace.kube.port import Kube
 from headrace.model.errors import TransientError
-from headrace.model.pool import Driver, NodePool, Provides
-from headrace.model.settings import HostsSettings
+from headrace.model.pool import Driver, EksSpec, NodePool, Provides
+from headrace.model.settings import KubernetesSettings
+from headrace.nodes.eks.aws import Aws, AwsGroup
+from headrace.nodes.eks.group import Group
+from headrace.nodes.eks.keeping import KeptRegister
+from headrace.nodes.eks.nodes import EksNodes
 from headrace.nodes.kwok import KwokNodes
 from headrace.nodes.port import NodeDriver, Sighting
 from headrace.nodes.power.nodes import PowerNodes
@@ -26,29 +31,45 @@ class Sights:
     servers: ServerMirrors | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Means:
     """What drivers switch nodes by. `now`: seconds since the epoch; `closing` ends what they have begun."""
 
     kube: Kube
     sights: Sights
-    hosts: HostsSettings | None
+    place: KubernetesSettings
     now: Callable[[], float]
     closing: AsyncExitStack
+
+    @cached_property
+    def aws(self) -> Aws | None:
+        """One set of clients for all node groups; None: the stack has none."""
+        return Aws(self.place.eks) if self.place.eks else None
 
 
 def driver_of(pool: NodePool, means: Means) -> NodeDriver | None:
     """The pool's driver; None where it can't be used on Kubernetes."""
     kube, sights, now = means.kube, means.sights, means.now
     match pool.spec.driver:
-        case Driver.POWER if means.hosts is not None:
-            return _of_hosts(pool, means, PlayBoard.of(pool, means.hosts))
+        case Driver.POWER if means.place.hosts is not None:
+            return _of_hosts(pool, means, PlayBoard.of(pool, means.place.hosts))
+        case Driver.EKS if means.aws is not None and pool.spec.eks is not None:
+            return _of_group(pool, means, AwsGroup(means.aws, pool.spec.eks.node_group), pool.spec.eks)
         case Driver.KWOK:
             return KwokNodes(pool, kube, sights.nodes, sights.pods, now=now)
         case Driver.STATIC:
             return StaticNodes(pool, sights.nodes, sights.pods)
         case _:
             return None
+
+
+def _of_group(pool: NodePool, means: Means, group: Group, eks: EksSpec) -> NodeDriver:
+    """Of instances of a node group."""
+    kube, sights, namespace = means.kube, means.sights, means.place.platform_namespace
+    slots = KeptRegister(kube, namespace, group=eks.node_group, pool=pool.name)
+    driver = EksNodes(pool, kube, sights.nodes, sights.pods, group, slots=slots, now=means.now)
+    means.closing.push_async_callback(driver.close)
+    return driver
 
 
 def _of_hosts(pool: NodePool, means: Means, board: PlayBoard) -> NodeDriver | None:

@@ -197,7 +197,7 @@ class Life:
             queue=self._parts.queue,
             workers=self._host,
             drivers=drivers,
-            wishes=NodeWishes(self._watching.nodes),
+            wishes=NodeWishes(self._watching.nodes, self._watching.pool_objects),
             keeper=keeper,
             now=self._parts.now,
         )
@@ -207,7 +207,7 @@ class Life:
     def _drivers(self, pools: Sequence[NodePool], closing: AsyncExitStack) -> Mapping[str, NodeDriver]:
         """By pool; those that can't be had are left out."""
         sights = Sights(self._watching.nodes, self._watching.pods, self._watching.servers)
-        means = Means(self._kube, sights, self._parts.place.hosts, self._parts.now, closing)
+        means = Means(self._kube, sights, self._parts.place, self._parts.now, closing)
         found = {pool.name: driver_of(pool, means) for pool in pools}
         return {
             name: Fenced(driver, self._parts.leadership.leading)

@@ -25,7 +25,7 @@ class Watching:
         self.pods = Mirror(kube, PODS, EVERYTHING)
         self.nodes = Mirror(kube, NODES, EVERYTHING)
         functions = Mirror(kube, FUNCTIONS, Selection(place.namespace))
-        pools = Mirror(kube, NODE_POOLS, EVERYTHING)
+        pools = self.pool_objects = Mirror(kube, NODE_POOLS, EVERYTHING)
         servers = self.servers = ServerMirrors.of(kube) if place.gpu_networks else None
         self.functions, self.pools = Functions(functions), pools_in(pools)
         gpus = Gpus(self.pools, servers, place.namespace)

@@ -22,6 +22,7 @@ from headrace.queue.port import Queue
 from headrace.scaler.kubernetes.failing import Failing
 from headrace.scaler.kubernetes.gpus import Gpus
 from headrace.scaler.kubernetes.hearing import Hearing
+from headrace.scaler.kubernetes.names import NodeNames
 from headrace.scaler.kubernetes.objects import Deployed, Functions
 from headrace.scaler.kubernetes.placing import Actions, Birth, Farewell, Wish, actions, is_current
 from headrace.scaler.kubernetes.pods import WorkerPod
@@ -62,6 +63,7 @@ class PodHost:
         self._seen = seen
         self._leading = leading
         self._sidecar = _sidecar_request(settings)
+        self._names = NodeNames(seen.nodes)
         self._hearing = Hearing(queue, now)
         self._failing = Failing(now)
         self._ordered: frozenset[str] = frozenset()  # uids whose deletion was ordered; the mirror may lag
@@ -102,7 +104,7 @@ class PodHost:
             Present(
                 pod.name,
                 pod.function,
-                pod.node,
+                self._names.known(pod.node),
                 pod.started,
                 leaving=pod.leaving or not self._is_current(pod, functions),
                 standing=self._hearing.standing(pod),
@@ -145,7 +147,8 @@ class PodHost:
     def _wish(self, deployed: Deployed, wanted: Wanted) -> Wish:
         kind = deployed.function.name, short_digest(deployed.digest)
         held_up = not deployed.ready or self._failing.is_held_up(kind)
-        return Wish(deployed.digest, wanted.on, wanted.request, held_up=held_up, way=wanted.way)
+        on = {self._names.object(node): number for node, number in wanted.on.items()}
+        return Wish(deployed.digest, on, wanted.request, held_up=held_up, way=wanted.way)
 
     # Calls
 
