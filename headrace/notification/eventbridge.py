@@ -1,8 +1,8 @@
 """Events of S3 as Amazon EventBridge passes them on: one event, one object.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
-Unlike in S3's own notifications the key is written as it is, not URL-encoded. AWS's documentation does not say so;
-who tried it does: https://github.com/aws-solutions-library-samples/guidance-for-medialake-on-aws/pull/21
+Unlike in S3's own notifications the key is written as it is, not URL-encoded. AWS's documentation does not
+say so; who tried it does: https://github.com/aws-solutions-library-samples/guidance-for-medialake-on-aws/pull/21
 """
 
 from headrace.model.errors import RejectedError
@@ -26,7 +26,7 @@ def read(document: Document) -> Delivery:
     kind, source = text(document, "detail-type", ""), text(document, "source", "")
     if kind == _TRAIL:
         raise RejectedError(
-            f"detail-type is {kind!r}, what CloudTrail saw, not an event of S3; switch EventBridge on for the "
+            f"detail-type is {kind!r}: what CloudTrail saw, no event of S3; switch EventBridge on for the "
             "bucket, and let the rule match source aws.s3 and detail-type 'Object Created'"
         )
     if source != _SOURCE:
