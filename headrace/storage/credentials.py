@@ -18,9 +18,9 @@ from headrace.model.settings import StorageSettings
 if TYPE_CHECKING:  # obstore has it for type checkers only
     from obstore.store import S3Credential
 
-# botocore renews a key that has less than 10 minutes left, and obstore asks again when less than 5 are left
-# of what it was told: so no key is used in its last 5 minutes.
-KEPT = timedelta(minutes=10)
+# obstore keeps what has more than 5 minutes left. So it asks anew each time, which takes microseconds, and
+# botocore, which knows when a key ends, decides whether to renew it.
+KEPT = timedelta(minutes=5)
 
 
 def session_of(settings: StorageSettings) -> Any:  # noqa: ANN401  (boto3 has no types)

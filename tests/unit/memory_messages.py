@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
-from headrace.events.messages import AT_ONCE, Left, Message, wait_seconds
+from headrace.events.messages import AT_ONCE, Left, Message, attributes_of, wait_seconds
 from headrace.model.errors import RejectedError
 
 QUEUE = "https://sqs.example/1/events"
@@ -72,7 +72,8 @@ class MemoryMessages:
         """See the port."""
         if len(message.body) > BODY_CHARACTERS - 1000:
             raise RejectedError("it is too large")
-        self.dead.append(Letter(message.body, reason, message.id))
+        told = attributes_of(message, reason, queue=QUEUE)
+        self.dead.append(Letter(message.body, told["HeadraceReason"], message.id))
 
     def _has(self, message: Message) -> bool:
         held = self._held.get(message.id)
