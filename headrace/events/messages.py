@@ -9,6 +9,7 @@ from typing import Protocol
 
 AT_ONCE = 10  # messages that one request receives, deletes or defers; SQS allows no more
 MOST_WAIT_SECONDS = 300  # by then the listing has found the file anyway
+MOST_REST_SECONDS = 30
 REASON_CHARACTERS = 1000
 # All that a message of SQS may hold:
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
@@ -84,6 +85,14 @@ def wait_seconds(message: Message) -> int:
     """After how many seconds a message that could not be taken comes again: 2, 4, 8, and so on."""
     doublings = min(message.receives, MOST_WAIT_SECONDS.bit_length())
     return min(MOST_WAIT_SECONDS, 1 << doublings)
+
+
+def rest_seconds(bad_turns: int) -> int:
+    """How long to leave the queue alone after so many polls in a row that found a server away: 1, 2, 4, ….
+
+    Each message that is received for nothing comes nearer to the limit of a redrive policy.
+    """
+    return min(MOST_REST_SECONDS, 1 << min(bad_turns - 1, MOST_REST_SECONDS.bit_length()))
 
 
 def attributes_of(message: Message, reason: str, *, queue: str) -> Mapping[str, str]:

@@ -11,14 +11,13 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 
 from headrace.events.intake import Intake
-from headrace.events.messages import Left, Message, MessageQueue, Verdict
+from headrace.events.messages import Message, MessageQueue, Verdict, rest_seconds
 from headrace.events.telling import tell
 from headrace.model.errors import HeadraceError, RejectedError, TransientError
 from headrace.model.settings import SqsSettings
 from headrace.notification import read_delivery
 
 GRACE_SECONDS = 5.0  # beyond a poll, for what it brought, when the process is told to stop
-MOST_REST_SECONDS = 30.0  # between polls while a server is away
 DELETE_TRIES = 3
 DELETE_PAUSE_SECONDS = 0.5
 
@@ -41,7 +40,6 @@ class Polling:
         self._settings = settings
         self._sleep = sleep
         self._fault = f"the queue of events has not answered yet: {settings.queue_url}"
-        self._bad_turns = 0  # in a row
         self._stopping = asyncio.Event()
         self._tasks: tuple[asyncio.Task[None], ...] = ()
 
@@ -66,45 +64,41 @@ class Polling:
                 task.cancel()
             await asyncio.gather(*left, return_exceptions=True)
 
-    async def turn(self) -> float:
-        """Take what one poll brings; returns the seconds to rest before the next."""
+    async def turn(self) -> bool:
+        """Take what one poll brings; returns whether all servers answered."""
         try:
             if self._fault:
                 await self._queue.check()
             messages = await self._queue.receive()
         except HeadraceError as error:
             self._tell_away(str(error))
-            return self._rest_seconds(is_bad=True)
+            return False
         self._tell_reached()
         verdicts = await asyncio.gather(*(self._judge(message) for message in messages))
         ended = [m for m, verdict in zip(messages, verdicts, strict=True) if verdict.is_final]
         others = [m for m, verdict in zip(messages, verdicts, strict=True) if not verdict.is_final]
         await self._delete(ended)
         await self._defer(others)
-        return self._rest_seconds(is_bad=Verdict.AWAY in verdicts)
+        return not self._fault and Verdict.AWAY not in verdicts
 
     async def _poll(self) -> None:
+        bad_turns = 0
         while not self._stopping.is_set():
             try:
-                seconds = await self.turn()
+                is_well = await self.turn()
             except Exception:  # noqa: BLE001  (the loop's top: it must outlive every fault)
                 _log.exception("unexpected", extra={"action": "events.loop_failed"})
-                seconds = self._rest_seconds(is_bad=True)
-            await self._rest(seconds)
+                is_well = False
+            bad_turns = 0 if is_well else bad_turns + 1
+            if bad_turns:
+                await self._rest(rest_seconds(bad_turns))
 
     async def _rest(self, seconds: float) -> None:
         """Wait, or until the process is told to stop."""
-        if seconds == 0 or self._stopping.is_set():
-            return
         waits = [asyncio.ensure_future(self._sleep(seconds)), asyncio.ensure_future(self._stopping.wait())]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for each in waits:
             each.cancel()
-
-    def _rest_seconds(self, *, is_bad: bool) -> float:
-        """1, 2, 4 and so on while it goes badly: each receive counts towards a redrive policy's limit."""
-        self._bad_turns = self._bad_turns + 1 if is_bad else 0
-        return min(MOST_REST_SECONDS, 2.0 ** min(self._bad_turns - 1, 10)) if is_bad else 0.0
 
     # Single messages
 
@@ -165,8 +159,9 @@ class Polling:
         try:
             left = await self._queue.delete(messages)
         except HeadraceError as error:
-            is_final = not isinstance(error, TransientError)
-            left = [Left(message, str(error), is_final) for message in messages]
+            self._tell_away(str(error))
+            return messages if isinstance(error, TransientError) else ()
+        self._tell_reached()
         for each in left:
             if each.is_final or is_last:
                 _tell_kept(logging.WARNING, "events.not_deleted", each.message, each.reason)

@@ -10,6 +10,7 @@ from headrace.events.messages import (
     Message,
     Verdict,
     attributes_of,
+    rest_seconds,
     wait_seconds,
 )
 
@@ -28,6 +29,11 @@ def test_a_message_that_could_not_be_taken_waits_twice_as_long_each_time(receive
 @given(st.integers(1, 10**12))
 def test_no_wait_is_longer_than_sqs_allows(receives: int) -> None:
     assert 1 <= wait_seconds(message(receives)) <= MOST_WAIT_SECONDS < 12 * 3600
+
+
+@pytest.mark.parametrize(("bad_turns", "seconds"), [(1, 1), (2, 2), (3, 4), (5, 16), (6, 30), (10**9, 30)])
+def test_rests_grow_while_a_server_is_away(bad_turns: int, seconds: int) -> None:
+    assert rest_seconds(bad_turns) == seconds
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from headrace.events.messages import Left, Message
-from headrace.events.polling import DELETE_PAUSE_SECONDS, DELETE_TRIES, MOST_REST_SECONDS, Polling
+from headrace.events.polling import DELETE_PAUSE_SECONDS, DELETE_TRIES, Polling
 from headrace.model.errors import ConfigurationError, HeadraceError, NotFoundError, TransientError
 from headrace.model.settings import SqsSettings
 from tests.unit.intake_bench import NOW, Bench, Watched
@@ -90,7 +90,7 @@ async def scene(**options: Any) -> Scene:
 async def test_a_message_is_deleted_when_its_task_is_stored() -> None:
     found = await scene()
     await found.put("a b+c%20.dcm")
-    assert await found.polling.turn() == 0
+    assert await found.polling.turn()
     assert await found.bench.queued() == {"a b+c%20.dcm"}
     assert (found.messages.waiting, found.messages.dead) == (0, [])
 
@@ -146,7 +146,7 @@ async def test_a_message_that_starts_nothing_is_deleted(name: str) -> None:
 async def test_a_message_that_can_never_be_a_task_is_buried_with_the_reason(body: str, reason: str) -> None:
     found = await scene()
     found.messages.send(body)
-    assert await found.polling.turn() == 0
+    assert await found.polling.turn()
     (letter,) = found.messages.dead
     assert letter == Letter(body, letter.reason, "m1")
     assert letter.reason.startswith(reason)
@@ -191,7 +191,7 @@ async def test_a_message_whose_work_outlasts_half_its_hiding_is_given_up_and_com
     settings = SETTINGS.model_copy(update={"visibility_seconds": 0.02})  # so that nobody waits for it
     found = Scene(bench, settings=settings, storage=Hanging(bench.storage))
     await found.put("a.dcm")
-    assert await found.polling.turn() > 0
+    assert not await found.polling.turn()
     assert found.messages.waiting == 1
 
 
@@ -209,7 +209,7 @@ async def test_what_a_person_must_mend_is_kept_and_told_and_holds_up_nothing_els
     bench = await Bench().open()
     found = Scene(bench, storage=Denied(bench.storage))
     await found.put("denied.dcm", "a.dcm")
-    assert await found.polling.turn() == 0
+    assert await found.polling.turn()
     assert await bench.queued() == {"a.dcm"}
     assert (found.messages.waiting, found.messages.dead) == (1, [])
     assert "events.failed" in {getattr(record, "action", "") for record in caplog.records}
@@ -258,6 +258,14 @@ async def test_a_message_that_cannot_be_deleted_comes_again_and_does_no_harm() -
     assert len(await found.bench.queue.tasks("echo", 10)) == 1
 
 
+async def test_a_right_to_delete_that_is_missing_is_a_fault_that_slows_the_polls_down() -> None:
+    found = await scene()
+    found.messages.faults["delete"] = [ConfigurationError("access denied")]
+    await found.put("a.dcm")
+    assert not await found.polling.turn()
+    assert (found.polling.fault, found.messages.tries.count("delete")) == ("access denied", 1)
+
+
 async def test_only_those_that_were_not_deleted_are_tried_again() -> None:
     class Partial(Faulty):
         def __init__(self, **options: Any) -> None:
@@ -294,9 +302,9 @@ async def test_until_both_queues_have_answered_the_fault_says_so() -> None:
     found = await scene()
     assert QUEUE in found.polling.fault
     found.messages.faults["check"] = [NotFoundError(f"{QUEUE}-dead is not there")]
-    assert await found.polling.turn() > 0
+    assert not await found.polling.turn()
     assert found.polling.fault == f"{QUEUE}-dead is not there"
-    assert await found.polling.turn() == 0
+    assert await found.polling.turn()
     assert found.polling.fault == ""
 
 
@@ -319,13 +327,16 @@ async def test_a_queue_that_cannot_be_read_is_a_fault_until_it_answers_again(
     assert actions == ["events.sqs_reached", "events.sqs_away", "events.sqs_reached"], "each once"
 
 
-async def test_rests_grow_while_it_goes_badly_and_end_when_it_goes_well() -> None:
-    found = await scene()
-    found.messages.faults["check"] = [AWAY] * 8
-    rests = [await found.polling.turn() for _ in range(9)]
-    assert rests == [1, 2, 4, 8, 16, MOST_REST_SECONDS, MOST_REST_SECONDS, MOST_REST_SECONDS, 0]
-    found.messages.faults["receive"] = [AWAY]
-    assert await found.polling.turn() == 1
+async def test_each_poll_rests_longer_while_it_goes_badly_and_not_when_it_goes_well() -> None:
+    bench = await Bench().open()
+    found = Scene(bench, settings=SETTINGS.model_copy(update={"receivers": 1}))
+    found.messages.faults["check"] = [AWAY] * 3
+    await found.put("a.dcm")
+    found.polling.start()
+    while found.messages.waiting:
+        await asyncio.sleep(0)
+    await found.polling.stop()
+    assert found.slept == [1, 2, 4]
 
 
 # Its life
