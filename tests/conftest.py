@@ -10,6 +10,7 @@ _FIXTURES = (
     "tests.fixtures.longest_first",
     "tests.fixtures.nats",
     "tests.fixtures.seaweedfs",
+    "tests.fixtures.aws",
     "tests.fixtures.cluster",
     "tests.fixtures.moto_groups",
     "tests.fixtures.images",

@@ -92,7 +92,7 @@ async def _forwarded(settings: Settings, options: ClusterOptions, closing: Async
     # The kernel kills a child when the thread that started it ends: this one ends last.
     launcher = closing.enter_context(ThreadPoolExecutor(1, thread_name_prefix="launcher"))
     ports: dict[str, int] = {}
-    for name, url in (("store", settings.storage.endpoint), ("queue", settings.queue.url)):
+    for name, url in (("store", settings.storage.address), ("queue", settings.queue.url)):
         target = target_of(url)
         if target is None:
             continue

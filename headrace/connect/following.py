@@ -108,7 +108,7 @@ class Follower:
         return StackState(
             pid=os.getpid(),
             started_at=self._started,
-            endpoint=self._settings.storage.endpoint,
+            endpoint=self._settings.storage.address,
             runtime=RUNTIME,
             workers={each.name: each.workers for each in explained.functions},
             wanted={each.name: sum(each.wanted.values()) for each in explained.functions},

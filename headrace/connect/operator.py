@@ -44,7 +44,7 @@ def localized(settings: Settings, *, store: int | None, queue: int | None, folde
     """The settings by way of forwarded ports (None: reached directly); `folder` holds what they name."""
     changes: dict[str, object] = {"functions_directory": str(folder / "functions")}
     if store is not None:
-        endpoint = forwarded(settings.storage.endpoint, store)
+        endpoint = forwarded(settings.storage.address, store)
         changes["storage"] = settings.storage.model_copy(update={"endpoint": endpoint})
     renewed = {"ca_file": str(folder / AUTHORITY_KEY) if settings.queue.ca_file else ""}
     if queue is not None:

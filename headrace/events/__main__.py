@@ -1,6 +1,6 @@
-"""`python -m headrace.events --settings FILE`: the receiver and the listing as one process.
+"""`python -m headrace.events --settings FILE`: the receiver, the polls of SQS and the listing as one process.
 
-On Kubernetes several run at once: each takes notifications, one of them lists.
+On Kubernetes several run at once: each takes notifications and polls, one of them lists.
 Exit status: 0 after SIGTERM or SIGINT, 1 with the reason on stderr when it can't go on.
 """
 
@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from headrace.events.objects import ObjectSource
 from headrace.events.service import Service
 from headrace.events.sources import FolderSource, FunctionSource
+from headrace.events.sqs import SqsQueue
 from headrace.kube.kinds import FUNCTIONS
 from headrace.kube.leadership import Leadership, Seat
 from headrace.kube.lightkube import LightKube
@@ -43,12 +44,23 @@ async def _serve(settings: Settings) -> None:
         storage, queue = S3Storage(settings.storage), JetStreamQueue.of(settings.queue)
         closing.push_async_callback(storage.close)
         closing.push_async_callback(queue.close)
+        messages = _messages(settings, closing)
         source, leading = await _surroundings(settings, closing)
-        service = Service(settings, source, storage, queue, clock=time.time, leading=leading)
+        service = Service(
+            settings, source, storage, queue, clock=time.time, leading=leading, messages=messages
+        )
         await service.start()
         server = uvicorn.Server(_config(settings, service))
         async with service.background(give_up=lambda: setattr(server, "should_exit", True)):
             await server.serve()
+
+
+def _messages(settings: Settings, closing: AsyncExitStack) -> SqsQueue | None:
+    if settings.sqs is None:
+        return None
+    queue = SqsQueue(settings.sqs)
+    closing.push_async_callback(queue.close)
+    return queue
 
 
 async def _surroundings(settings: Settings, closing: AsyncExitStack) -> tuple[FunctionSource, Leading]:

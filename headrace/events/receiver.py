@@ -18,7 +18,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from headrace.events.intake import Intake, Report
+from headrace.events.intake import Intake
+from headrace.events.telling import tell
 from headrace.model.errors import HeadraceError, RejectedError, TransientError
 from headrace.notification import read_delivery
 
@@ -81,7 +82,7 @@ class Receiver:
         except HeadraceError as error:
             _log.exception("failed", extra={"action": "events.failed"})
             return _answer(500, {"error": str(error)})
-        _log_report(report)
+        tell(report)
         counts = {name: len(getattr(report, name)) for name in ("stored", "queued", "ignored")}
         return _answer(200, counts)
 
@@ -115,18 +116,3 @@ async def _body_of(request: Request) -> bytes:
 
 def _answer(status: int, document: Mapping[str, object], headers: dict[str, str] | None = None) -> Response:
     return Response(orjson.dumps(document), status, headers, media_type="application/json")
-
-
-def _log_report(report: Report) -> None:
-    for task in report.stored:
-        _log.info(
-            "task stored",
-            extra={"action": "events.task_stored", "function": task.function, "task": task.id}
-            | {"bucket": task.bucket, "key": task.key},
-        )
-    for event in report.ignored:
-        _log.debug(
-            "ignored: %s",
-            event.reason,
-            extra={"action": "events.ignored", "bucket": event.bucket, "key": event.key},
-        )

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from headrace.events.deposit import Deposit
 from headrace.events.intake import Intake
 from headrace.events.listing import Listing
+from headrace.events.messages import MessageQueue
+from headrace.events.polling import Polling
 from headrace.events.receiver import Receiver
 from headrace.events.roster import Roster
 from headrace.events.sources import FunctionSource
@@ -34,7 +36,8 @@ class Service:
     """Everything of `events` but the HTTP server and the adapters.
 
     Several may run at once: each takes notifications and races the store, as each rests on what the race
-    shows. Listings are for the one that is `leading` at their start; two at once would only find the same.
+    shows; `messages` are shared by all that poll. Listings are for the one that is `leading` at their start;
+    two at once would only find the same.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class Service:
         *,
         clock: Callable[[], float],
         leading: Callable[[], bool] = lambda: True,
+        messages: MessageQueue | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._settings = settings
@@ -64,6 +68,9 @@ class Service:
         self._is_proven = False
         self._refusal: HeadraceError | None = None
         self.receiver = Receiver(intake, token=settings.receiver.token, probe=self._probe)
+        self._polling: Polling | None = None
+        if settings.sqs is not None and messages is not None:
+            self._polling = Polling(messages, intake, settings.sqs, sleep=sleep)
 
     async def start(self) -> None:
         """Wait for the servers and read the functions.
@@ -87,9 +94,13 @@ class Service:
             asyncio.create_task(self._repeat(self._list, self._sleep)),
             asyncio.create_task(self._repeat(self._list_young, self._sleep)),
         ]
+        if self._polling is not None:
+            self._polling.start()
         try:
             yield
         finally:
+            if self._polling is not None:
+                await self._polling.stop()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -135,9 +146,11 @@ class Service:
         return min(usual, FAILED_SECONDS) if found.is_worth_repeating else usual
 
     async def _probe(self) -> None:
-        """Return when store and queue answer, whatever they answer. Raises TransientError."""
+        """Return when store and queues answer, whatever they answer. Raises TransientError."""
         if not self._is_proven:
             raise TransientError("the store is still being raced")
+        if self._polling is not None and self._polling.fault:
+            raise TransientError(self._polling.fault)
         with contextlib.suppress(NotFoundError):
             await self._storage.head(self._settings.platform_bucket, _PROBE)
         with contextlib.suppress(NotFoundError):

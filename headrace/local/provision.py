@@ -64,7 +64,10 @@ def adapted(settings: Settings, state: StateDirectory, functions: Path, ports: P
 
 
 def client_environment(settings: Settings) -> str:
-    """Lines that a shell sources; the AWS command line, boto3 and others read these variables."""
+    """Lines that a shell sources; the AWS command line, boto3 and others read these variables.
+
+    What the settings leave to AWS's own is left to the shell.
+    """
     storage = settings.storage
     variables = {
         "AWS_ENDPOINT_URL": storage.endpoint,
@@ -72,7 +75,7 @@ def client_environment(settings: Settings) -> str:
         "AWS_SECRET_ACCESS_KEY": storage.secret_key,
         "AWS_DEFAULT_REGION": storage.region,
     }
-    return "".join(f"export {name}='{value}'\n" for name, value in variables.items())
+    return "".join(f"export {name}='{value}'\n" for name, value in variables.items() if value)
 
 
 def provision(state: StateDirectory, functions: Path) -> Settings:

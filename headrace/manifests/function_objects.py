@@ -33,6 +33,10 @@ MANAGER = "headrace-controller"
 FUNCTION_FILE = "function.yaml"
 _DNS_PORT = 53
 _DNS_NAMESPACE = "kube-system"
+# Where a pod on EKS asks for its identity, by IPv4 and IPv6:
+# https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html
+_IDENTITY = ("169.254.170.23", "fd00:ec2::23")
+_IDENTITY_PORT = 80
 _DNS_CACHE = "169.254.20.10/32"  # https://kubernetes.io/docs/tasks/administer-cluster/nodelocaldns/
 _NAMESPACE_NAME = "kubernetes.io/metadata.name"  # a label that the API server puts on every namespace
 
@@ -83,12 +87,14 @@ class Reach:
 
 
 def reaches_of(settings: Settings) -> tuple[Reach, ...]:
-    """The queue and the store."""
-    queue, store = urlsplit(settings.queue.url), urlsplit(settings.storage.endpoint)
+    """The queue, the store, and who gives the workers' own credentials where the settings name none."""
+    queue, store = urlsplit(settings.queue.url), urlsplit(settings.storage.address)
     default = 443 if store.scheme == "https" else 80
+    identity = () if settings.storage.has_key else _IDENTITY
     return (
         Reach(queue.hostname or "", queue.port or 4222, "queue"),
         Reach(store.hostname or "", store.port or default, "store"),
+        *(Reach(address, _IDENTITY_PORT, "identity") for address in identity),
     )
 
 

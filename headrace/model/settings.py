@@ -2,20 +2,50 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from headrace.model.function import Function, Resources
 from headrace.model.value import Value
 
+# What an AWS region's names end with, by how the region's own begins; all others take the first.
+# https://docs.aws.amazon.com/sdkref/latest/guide/feature-region.html
+_AWS_DOMAINS = {"": "amazonaws.com", "cn-": "amazonaws.com.cn", "eusc-": "amazonaws.eu"}
+
 
 class StorageSettings(Value):
-    """An S3 endpoint and its key. Kept in a file of mode 0600, never passed as an argument."""
+    """An S3 endpoint and its key. Kept in a file of mode 0600, never passed as an argument.
 
-    endpoint: str  # http://host:port
-    access_key: str
-    secret_key: str = Field(repr=False)
+    Without a key the process's own credentials are taken: those that AWS's libraries find, such as a pod's
+    identity.
+    """
+
+    endpoint: str = ""  # http://host:port; empty: AWS's own for the region
+    access_key: str = ""
+    secret_key: str = Field(default="", repr=False)
     region: str = "us-east-1"
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if bool(self.access_key) != bool(self.secret_key):
+            given, missing = ("accessKey", "secretKey") if self.access_key else ("secretKey", "accessKey")
+            raise ValueError(f"found {given} without {missing}; give both, or neither for the process's own")
+        return self
+
+    @property
+    def address(self) -> str:
+        """Where the store answers."""
+        if self.endpoint:
+            return self.endpoint
+        begins = max((each for each in _AWS_DOMAINS if self.region.startswith(each)), key=len)
+        return f"https://s3.{self.region}.{_AWS_DOMAINS[begins]}"
+
+    @property
+    def has_key(self) -> bool:
+        """Whether the document names the key; if not, it is the process's own."""
+        return bool(self.access_key)
 
 
 class QueueSettings(Value):
@@ -43,6 +73,39 @@ class ReceiverSettings(Value):
     port: int
     token: str = Field(repr=False)
     listing_seconds: float = Field(default=300.0, gt=0)  # between two listings
+
+
+class SqsSettings(Value):
+    """The SQS queue of S3's events that `events` reads, by the process's own credentials."""
+
+    queue_url: str = Field(
+        pattern=r"^https?://[^/]+/.+$"
+    )  # https://sqs.<region>.amazonaws.com/<account>/<name>
+    dead_letter_url: str = Field(
+        pattern=r"^https?://[^/]+/.+$"
+    )  # takes what can never be a task, with the reason
+    region: str = Field(min_length=1)
+    endpoint: str = Field(default="", pattern=r"^(https?://[^/]+)?$")  # empty: AWS's own for the region
+    receivers: int = Field(default=4, ge=1, le=32)  # polls at once, in each process
+    poll_seconds: int = Field(default=20, ge=1, le=20)  # that one poll waits for a message; AWS allows 20
+    # How long a message that was received is hidden from others. Half of it is for its tasks, the rest for
+    # telling the queue; one that a killed process held comes again after it.
+    visibility_seconds: int = Field(default=60, ge=5, le=3600)
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if self.queue_url == self.dead_letter_url:
+            raise ValueError(f"queueUrl and deadLetterUrl are both {self.queue_url}; they must be two queues")
+        if self.visibility_seconds <= self.poll_seconds:
+            # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/working-with-visibility-timeouts.html
+            raise ValueError(
+                f"visibilitySeconds is {self.visibility_seconds}; it must be more than pollSeconds, "
+                f"{self.poll_seconds}"
+            )
+        for name, url in (("queueUrl", self.queue_url), ("deadLetterUrl", self.dead_letter_url)):
+            if urlsplit(url).path.endswith(".fifo"):
+                raise ValueError(f"{name} is {url}, a FIFO queue; it must be a standard queue")
+        return self
 
 
 class RunnerKind(StrEnum):
@@ -110,10 +173,13 @@ class Settings(Value):
     function from a folder that is mounted there.
     """
 
+    model_config = ConfigDict(hide_input_in_errors=True)  # a faulty value may be a secret
+
     storage: StorageSettings
     queue: QueueSettings
     receiver: ReceiverSettings
     worker: WorkerSettings
+    sqs: SqsSettings | None = None  # none: notifications come by HTTP alone
     functions_directory: str = ""
     kubernetes: KubernetesSettings | None = None
     platform_bucket: str = "headrace"

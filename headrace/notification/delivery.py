@@ -11,7 +11,7 @@ import orjson
 
 from headrace.model.errors import RejectedError
 from headrace.model.event import Delivery
-from headrace.notification import s3, seaweedfs
+from headrace.notification import eventbridge, s3, seaweedfs, sns
 from headrace.notification.fields import Document
 
 
@@ -27,6 +27,8 @@ class Dialect:
 # Asked in this order; the more special shape comes first.
 DIALECTS = (
     Dialect("SeaweedFS", seaweedfs.recognises, seaweedfs.read),
+    Dialect("EventBridge", eventbridge.recognises, eventbridge.read),
+    Dialect("SNS", sns.recognises, sns.read),
     Dialect("S3", s3.recognises, s3.read),
 )
 

@@ -1,7 +1,7 @@
 """Notifications of S3's own shape: a list of records, as AWS S3, MinIO, RustFS and Ceph RGW send it.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
-Left out: the envelopes that carry such a document inside (SNS, SQS, EventBridge).
+It comes by HTTP or as the body of an SQS message; an envelope of SNS around it is refused (sns.py).
 """
 
 from collections.abc import Callable, Mapping

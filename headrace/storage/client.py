@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ParamValidationError
 
 from headrace.model.errors import RejectedError
 from headrace.model.settings import StorageSettings
+from headrace.storage.credentials import session_of
 from headrace.storage.endpoint import CONNECT_SECONDS, READ_SECONDS, RETRIES, loopback_host
-from headrace.storage.faults import fault
+from headrace.storage.faults import fault, no_credentials
 from headrace.storage.listing import parse_page
 
 PAGE = "HeadracePage"  # where a listing's answer carries the Page; no name of S3
@@ -35,10 +35,10 @@ class Client:
 
     def call_now(self, what: str, operation: Callable[[Any], T]) -> T:
         """Run `operation` on the client in this thread."""
-        with self._lock:
-            if self._made is None:
-                self._made = _connect(self._settings, self._read_seconds)
         with _translated(what):
+            with self._lock:
+                if self._made is None:
+                    self._made = _connect(self._settings, self._read_seconds)
             return operation(self._made)
 
     async def close(self) -> None:
@@ -50,19 +50,17 @@ class Client:
 
 
 def _connect(settings: StorageSettings, read_seconds: float) -> Any:  # noqa: ANN401  (boto3's clients have no type)
-    client = boto3.session.Session().client(  # type: ignore[no-untyped-call]  # boto3 has no types
+    client = session_of(settings).client(
         "s3",
-        endpoint_url=settings.endpoint,
+        endpoint_url=settings.address,
         region_name=settings.region,
-        aws_access_key_id=settings.access_key,
-        aws_secret_access_key=settings.secret_key,
-        config=Config(  # type: ignore[no-untyped-call]  # as above
+        config=Config(  # type: ignore[no-untyped-call]  # boto3 has no types
             signature_version="s3v4",
             s3={"addressing_style": "path"},
             connect_timeout=CONNECT_SECONDS,
             read_timeout=read_seconds,
             retries={"mode": "standard", "total_max_attempts": RETRIES + 1},
-            proxies={} if loopback_host(settings.endpoint) else None,
+            proxies={} if loopback_host(settings.address) else None,
             # Stores other than AWS do not all know the checksums that boto3 adds by itself.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
@@ -92,5 +90,7 @@ def _translated(what: str) -> Iterator[None]:
         raise fault(what, status=status, code=str(found.get("Code", "")), detail=str(error)) from error
     except (ParamValidationError, UnicodeEncodeError) as error:
         raise RejectedError(f"{what!r} can't be sent to a store: {error}") from error
+    except NoCredentialsError as error:
+        raise no_credentials(what, str(error)) from error
     except BotoCoreError as error:
         raise fault(what, status=None, code="", detail=str(error)) from error

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -21,15 +21,16 @@ from obstore.store import S3Store
 from headrace.model.errors import HeadraceError
 from headrace.model.event import normalised_etag
 from headrace.model.settings import StorageSettings
+from headrace.storage.credentials import provider_of
 from headrace.storage.endpoint import CONNECT_SECONDS, COPY_SECONDS, READ_SECONDS, RETRIES, loopback_host
-from headrace.storage.faults import fault
+from headrace.storage.faults import fault, no_credentials
 from headrace.storage.landing import landing
 from headrace.storage.port import ObjectInfo
 from headrace.storage.road import identified
 
 if TYPE_CHECKING:  # obstore has these for type checkers only
     from obstore import GetOptions, GetResult
-    from obstore.store import ClientConfig, S3Credential
+    from obstore.store import ClientConfig
 
 RETRY_SECONDS = 5  # no retry begins later than this after the first try
 PART_BYTES = 8 * 2**20
@@ -56,6 +57,9 @@ _STATUSES: tuple[tuple[type[Exception], int], ...] = (
 _STATUS = re.compile(r"non-2xx status code: (\d{3})")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _FOREIGN_METADATA = "contained non UTF-8 characters"
+# obstore tells what provider_of's callable raised as if the store had refused.
+_OWN_CREDENTIALS = "External AWS credential provider"
+_NO_CREDENTIALS = "NoCredentialsError"
 
 
 class UnreadableMetadataError(Exception):
@@ -67,6 +71,7 @@ class FastRoad:
 
     def __init__(self, settings: StorageSettings) -> None:
         self._settings = settings
+        self._credentials = provider_of(settings)
         self._stores: dict[str, S3Store] = {}
         self._roots: dict[str, S3Store] = {}
 
@@ -139,12 +144,8 @@ class FastRoad:
 
     def _store(self, bucket: str) -> S3Store:
         if bucket not in self._stores:
-            self._stores[bucket] = _connect(
-                self._settings,
-                bucket,
-                address=f"{self._settings.endpoint}/{bucket}",
-                read_seconds=READ_SECONDS,
-            )
+            address = f"{self._settings.address}/{bucket}"
+            self._stores[bucket] = self._connect(bucket, address=address, read_seconds=READ_SECONDS)
         return self._stores[bucket]
 
     def _root(self, bucket: str) -> S3Store:
@@ -153,40 +154,29 @@ class FastRoad:
         Its own bucket is that of the sources.
         """
         if bucket not in self._roots:
-            self._roots[bucket] = _connect(
-                self._settings, bucket, address=self._settings.endpoint, read_seconds=COPY_SECONDS
+            self._roots[bucket] = self._connect(
+                bucket, address=self._settings.address, read_seconds=COPY_SECONDS
             )
         return self._roots[bucket]
 
-
-def _connect(settings: StorageSettings, bucket: str, *, address: str, read_seconds: float) -> S3Store:
-    """A client for a bucket whose requests go to `address`/<path>, whatever AWS_* variables say."""
-    return S3Store(
-        bucket,
-        endpoint=address,
-        aws_endpoint_url_s3=address,  # the variable of this name would win over `endpoint`
-        virtual_hosted_style_request=True,  # obstore's word for: the address names the bucket, if any
-        region=settings.region,
-        skip_signature=False,
-        disable_bulk_delete=True,  # single requests, ten at once, are as fast and known to every store
-        credential_provider=_credentials(settings),
-        client_options=_client_options(settings.endpoint, read_seconds),
-        retry_config={
-            "max_retries": RETRIES,
-            "retry_timeout": timedelta(seconds=RETRY_SECONDS),
-            "backoff": {"max_backoff": timedelta(seconds=1)},
-        },
-    )
-
-
-def _credentials(settings: StorageSettings) -> Callable[[], "S3Credential"]:
-    """The settings' key and nothing else: given as arguments, a token of the environment would be added."""
-    found: S3Credential = {
-        "access_key_id": settings.access_key,
-        "secret_access_key": settings.secret_key,
-        "expires_at": None,
-    }
-    return lambda: found
+    def _connect(self, bucket: str, *, address: str, read_seconds: float) -> S3Store:
+        """A client for a bucket whose requests go to `address`/<path>, whatever AWS_* variables say."""
+        return S3Store(
+            bucket,
+            endpoint=address,
+            aws_endpoint_url_s3=address,  # the variable of this name would win over `endpoint`
+            virtual_hosted_style_request=True,  # obstore's word for: the address names the bucket, if any
+            region=self._settings.region,
+            skip_signature=False,
+            disable_bulk_delete=True,  # single requests, ten at once, are as fast and known to every store
+            credential_provider=self._credentials,
+            client_options=_client_options(self._settings.address, read_seconds),
+            retry_config={
+                "max_retries": RETRIES,
+                "retry_timeout": timedelta(seconds=RETRY_SECONDS),
+                "backoff": {"max_backoff": timedelta(seconds=1)},
+            },
+        )
 
 
 def _client_options(endpoint: str, read_seconds: float) -> "ClientConfig":
@@ -221,11 +211,15 @@ def _translated(bucket: str, key: str) -> Iterator[None]:
 
 def _fault(what: str, error: Exception) -> HeadraceError:
     text = str(error)
+    if _OWN_CREDENTIALS in text and _NO_CREDENTIALS in text:
+        return no_credentials(what, text.strip().partition("\n")[0])
     code = _CODE.search(text)
     return fault(what, status=_status(error, text), code=code[1] if code else "", detail=text)
 
 
 def _status(error: Exception, text: str) -> int | None:
+    if _OWN_CREDENTIALS in text:
+        return None  # who gives them did not answer
     for kind, status in _STATUSES:
         if isinstance(error, kind):
             return status

@@ -10,9 +10,12 @@ from headrace.model.errors import (
 )
 
 _TRY_AGAIN = frozenset({408, 425, 429})
-# Conflicts that pass by themselves; every other 409 stays, such as a folder where the object should be.
+# Conflicts that pass by themselves; every other 409 stays, such as a folder where the object should be. A key
+# that ended is renewed before the next try.
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
-_PASSING = frozenset({"OperationAborted", "ConditionalRequestConflict", "RequestTimeout", "SlowDown"})
+_PASSING = frozenset(
+    {"OperationAborted", "ConditionalRequestConflict", "RequestTimeout", "SlowDown", "ExpiredToken"}
+)
 DETAIL_LENGTH = 300
 
 
@@ -20,6 +23,14 @@ def not_empty(bucket: str, found: str) -> ChangedError:
     """The error for a bucket that is not deleted; `found` says what is in it."""
     return ChangedError(
         f"the bucket {bucket} is not deleted: {found}, allowed nothing, old versions included; empty it first"
+    )
+
+
+def no_credentials(what: str, detail: str) -> ConfigurationError:
+    """The error for a process that has no key of its own, where the settings name none."""
+    return ConfigurationError(
+        f"{what}: the settings name no key, and this process has none of its own; name one, or give the pod "
+        f"an identity: {detail}"
     )
 
 

@@ -91,6 +91,10 @@ def test_what_is_reached_directly_keeps_its_address():
     assert (found.storage, found.queue.url) == (SETTINGS.storage, SETTINGS.queue.url)
 
 
+def test_a_store_of_aws_is_reached_directly():
+    assert target_of(StorageSettings(region="eu-west-1").address) is None
+
+
 def test_the_operators_secret_gives_settings_and_authority():
     held = secret(**{labels.SETTINGS_KEY: SETTINGS.to_json(), labels.AUTHORITY_KEY: b"pem"})
     assert (settings_of(held), authority_of(held)) == (SETTINGS, b"pem")

@@ -166,6 +166,19 @@ def test_a_port_that_is_not_written_is_the_usual_one(queue, store, ports):
     assert tuple(each.port for each in objects.reaches_of(settings(queue=queue, store=store))) == ports
 
 
+def test_workers_without_a_key_reach_awss_store_and_who_gives_pods_their_identity():
+    own = settings(queue="nats://q", store="").model_copy(
+        update={"storage": StorageSettings(region="eu-west-1")}
+    )
+    _, store, *identity = objects.reaches_of(own)
+    assert store == Reach("s3.eu-west-1.amazonaws.com", 443, "store")
+    blocks = [(each.port, each.peers("headrace")) for each in identity]
+    assert blocks == [
+        (80, [{"ipBlock": {"cidr": "169.254.170.23/32"}}]),
+        (80, [{"ipBlock": {"cidr": "fd00:ec2::23/128"}}]),
+    ]
+
+
 def test_buckets_are_named_once_in_the_order_of_their_first_use():
     assert objects.bucket_names(ECHO) == ("uploads", "archive", "results")
 

@@ -11,6 +11,7 @@ import pytest
 from headrace.local import provision as module
 from headrace.local.provision import Ports, adapted, client_environment, fresh_settings, ports_of, provision
 from headrace.local.state import StateDirectory
+from headrace.model.settings import StorageSettings
 
 
 @pytest.fixture
@@ -74,6 +75,12 @@ def test_the_lines_for_clients_are_what_a_shell_reads(state: StateDirectory) -> 
         "AWS_SECRET_ACCESS_KEY": settings.storage.secret_key,
         "AWS_DEFAULT_REGION": "us-east-1",
     }
+
+
+def test_what_is_left_to_aws_is_left_to_the_shell(state: StateDirectory) -> None:
+    settings = fresh_settings(state, Path("/f"), Ports(1, 2, 3))
+    aws = settings.model_copy(update={"storage": StorageSettings(region="eu-central-1")})
+    assert client_environment(aws) == "export AWS_DEFAULT_REGION='eu-central-1'\n"
 
 
 def test_secrets_do_not_show_when_settings_are_printed(state: StateDirectory) -> None:

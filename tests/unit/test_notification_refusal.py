@@ -48,6 +48,18 @@ NO_NOTIFICATIONS = {
     "extended is a list": saved("seaweedfs/put").replace(b'"extended":{', b'"extended":[],"x":{'),
     "directory is a number": saved("seaweedfs/folder_of_put").replace(b":true", b":1"),
     "name is missing": saved("seaweedfs/put").replace(b'"name"', b'"nome"'),
+    "what CloudTrail saw": saved("eventbridge/cloudtrail"),
+    "EventBridge of another service": saved("eventbridge/created_put").replace(b'"aws.s3"', b'"aws.ec2"'),
+    "EventBridge without detail": b'{"detail-type": "Object Created", "source": "aws.s3"}',
+    "EventBridge's type is a number": b'{"detail-type": 1, "source": "aws.s3", "detail": {}}',
+    "EventBridge's key is missing": saved("eventbridge/created_put").replace(b'"key"', b'"kay"'),
+    "EventBridge's bucket is a text": saved("eventbridge/created_put").replace(
+        b'"bucket": {', b'"bucket": "b", "x": {'
+    ),
+    "EventBridge's size is a text": saved("eventbridge/created_put").replace(b'"size": 5', b'"size": "5"'),
+    "an envelope of SNS": saved("sns/notification"),
+    "an envelope of SNS of a strange topic": b'{"Type": "Notification", "TopicArn": 7}',
+    "of a strange type": b'{"Type": [], "TopicArn": "t"}',
 }
 
 

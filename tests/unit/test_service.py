@@ -19,6 +19,8 @@ from headrace.events.service import (
 from headrace.events.sources import FolderSource
 from headrace.model.errors import FatalError, NotFoundError, TransientError
 from tests.unit.intake_bench import PLATFORM, Bench
+from tests.unit.memory_messages import QUEUE, MemoryMessages
+from tests.unit.test_events_polling import event
 from tests.unit.test_roster import install
 
 LISTING_SECONDS = 300.0
@@ -49,10 +51,13 @@ class Lying:
 class Scene:
     """A service whose sleeps are noted, and take no time."""
 
-    def __init__(self, bench: Bench, folder: Path, *, storage: Any = None) -> None:
+    def __init__(
+        self, bench: Bench, folder: Path, *, storage: Any = None, messages: MemoryMessages | None = None
+    ) -> None:
         self.slept: list[float] = []
         self.given_up = asyncio.Event()
         self.leads = True
+        self.messages = messages
         self.service = Service(
             bench.settings,
             FolderSource(folder, sleep=self.sleep),
@@ -60,6 +65,7 @@ class Scene:
             bench.queue,
             clock=bench.now,
             leading=lambda: self.leads,
+            messages=messages,
             sleep=self.sleep,
         )
 
@@ -179,6 +185,35 @@ async def test_readiness_needs_both_servers(tmp_path: Path) -> None:
         await scene.until(lambda: scene.service._is_proven)
         with pytest.raises(TransientError, match=PLATFORM):
             await scene.service._probe()
+
+
+# A queue of messages
+
+SQS = {"queueUrl": QUEUE, "deadLetterUrl": f"{QUEUE}-dead", "region": "eu-central-1"}
+
+
+async def test_a_queue_of_messages_is_read_beside_the_receiver_and_readiness_needs_it(tmp_path: Path) -> None:
+    bench = await Bench(sqs=SQS).open()
+    install(tmp_path, "one")
+    scene = Scene(bench, tmp_path, messages=MemoryMessages(now=bench.now))
+    await scene.service.start()
+    await bench.put("a.dcm")
+    scene.messages.send(event("a.dcm"))
+    scene.service._is_proven = True
+    with pytest.raises(TransientError, match=f"has not answered yet: {QUEUE}"):
+        await scene.service._probe()
+    async with scene.service.background(scene.given_up.set):
+        await scene.until(lambda: scene.messages.waiting == 0)
+        assert await scene.is_ready()
+    assert await bench.queued("one") == {"a.dcm"}
+
+
+async def test_a_document_that_names_no_queue_of_messages_reads_none(tmp_path: Path) -> None:
+    bench = await Bench().open()
+    scene = Scene(bench, tmp_path)
+    async with scene.service.background(scene.given_up.set):
+        await scene.until(lambda: scene.service._is_proven)
+        assert await scene.is_ready()
 
 
 # Several receivers

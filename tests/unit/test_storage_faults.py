@@ -22,6 +22,7 @@ from headrace.storage.faults import DETAIL_LENGTH, fault
         (408, "", TransientError),
         (429, "", TransientError),
         (400, "RequestTimeout", TransientError),
+        (400, "ExpiredToken", TransientError),
         (409, "OperationAborted", TransientError),
         (409, "ConditionalRequestConflict", TransientError),
         (409, "ExistingObjectIsDirectory", RejectedError),

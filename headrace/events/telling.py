@@ -1,0 +1,23 @@
+"""What the log tells of a notification that was taken, whichever way it came."""
+
+import logging
+
+from headrace.events.intake import Report
+
+_log = logging.getLogger(__name__)
+
+
+def tell(report: Report) -> None:
+    """One line for each task that was stored."""
+    for task in report.stored:
+        _log.info(
+            "task stored",
+            extra={"action": "events.task_stored", "function": task.function, "task": task.id}
+            | {"bucket": task.bucket, "key": task.key},
+        )
+    for event in report.ignored:
+        _log.debug(
+            "ignored: %s",
+            event.reason,
+            extra={"action": "events.ignored", "bucket": event.bucket, "key": event.key},
+        )
