@@ -154,6 +154,15 @@ class PowerSpec(Value):
     )
 
 
+class EksSpec(Value):
+    """Which nodes of the stack's cluster on AWS are those of a pool with driver `eks`."""
+
+    node_group: str = Field(
+        pattern=r"^[0-9A-Za-z][A-Za-z0-9_-]{0,62}$",
+        description="the managed node group whose instances are this pool's nodes, and no other pool's",
+    )
+
+
 class PoolMetadata(ObjectMetadata):
     """What names a pool."""
 
@@ -182,6 +191,7 @@ class NodePoolSpec(Value):
     power: PowerSpec | None = Field(
         default=None, description="with driver `power`: which hosts, and how they are switched"
     )
+    eks: EksSpec | None = Field(default=None, description="with driver `eks`, required there: which nodes")
     labels: Mapping[str, str] = Field(
         default_factory=dict, max_length=MOST_ENTRIES, description="labels of each node"
     )
@@ -228,6 +238,13 @@ class NodePoolSpec(Value):
             yield (
                 f"found power with driver {self.driver}, allowed with driver power, which it is for; drop "
                 "it, or set the driver to power"
+            )
+
+        if (self.eks is not None) is not (self.driver is Driver.EKS):
+            found = "eks" if self.eks is not None else "no eks"
+            yield (
+                f"found {found} with driver {self.driver}, allowed with driver eks, and only there; write "
+                "eks.nodeGroup beside driver eks, or drop it"
             )
 
     def _unfit_amounts(self) -> Iterator[str]:

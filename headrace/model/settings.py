@@ -10,11 +10,14 @@ from headrace.model.value import Value
 
 
 class StorageSettings(Value):
-    """An S3 endpoint and its key. Kept in a file of mode 0600, never passed as an argument."""
+    """An S3 endpoint and its key. Kept in a file of mode 0600, never passed as an argument.
 
-    endpoint: str  # http://host:port
-    access_key: str
-    secret_key: str = Field(repr=False)
+    Without a key the process's own credentials are taken.
+    """
+
+    endpoint: str = ""  # http://host:port; empty: AWS's own for the region
+    access_key: str = ""
+    secret_key: str = Field(default="", repr=False)
     region: str = "us-east-1"
 
 
@@ -43,6 +46,15 @@ class ReceiverSettings(Value):
     port: int
     token: str = Field(repr=False)
     listing_seconds: float = Field(default=300.0, gt=0)  # between two listings
+
+
+class SqsSettings(Value):
+    """The SQS queue of S3's events that `events` reads, by the process's own credentials."""
+
+    queue_url: str
+    dead_letter_url: str
+    region: str
+    endpoint: str = ""  # empty: AWS's own for the region
 
 
 class RunnerKind(StrEnum):
@@ -82,6 +94,14 @@ class HostsSettings(Value):
     collections: str = ""  # where headrace.hosts is installed; empty: where Ansible looks by itself
 
 
+class EksSettings(Value):
+    """A cluster of Amazon EKS. Credentials are what boto3 finds by itself: in a pod, those of its identity."""
+
+    cluster: str
+    region: str
+    endpoint: str = ""  # of all services, an emulator's; empty: AWS's own
+
+
 class KubernetesSettings(Value):
     """Where functions are objects and workers are pods."""
 
@@ -91,6 +111,7 @@ class KubernetesSettings(Value):
     name_servers: tuple[str, ...] = ()  # address ranges of those that are no pods of kube-system
     sidecar: SidecarSettings | None = None  # who starts workers needs it
     hosts: HostsSettings | None = None  # none: this stack switches no hosts
+    eks: EksSettings | None = None  # none: this stack has no node groups on AWS
     gpu_networks: tuple[str, ...] = ()  # address ranges of GPU servers; none: this stack has no remote GPUs
 
 
@@ -105,6 +126,7 @@ class Settings(Value):
     queue: QueueSettings
     receiver: ReceiverSettings
     worker: WorkerSettings
+    sqs: SqsSettings | None = None  # none: notifications come by HTTP alone
     functions_directory: str = ""
     kubernetes: KubernetesSettings | None = None
     platform_bucket: str = "headrace"
