@@ -20,6 +20,6 @@ with explained():
 
 pulumi.export("namespace", stack.namespace)
 pulumi.export("functionsNamespace", stack.functions_namespace)
-pulumi.export("platformBucket", stack.platform_bucket.name)
+pulumi.export("platformBucket", stack.platform_bucket_name)
 pulumi.export("buckets", stack.bucket_names)
 pulumi.export("notificationToken", platform.credentials.made.apply(lambda made: made.receiver_token))

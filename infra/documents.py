@@ -64,13 +64,13 @@ def document(reader: str, stack: StackSettings, made: Made, hosts: HostsSettings
         worker=worker_settings(),
         functions_directory=FUNCTIONS if reader == names.WORKER else "",
         kubernetes=_kubernetes(stack, hosts),
-        platform_bucket=stack.platform_bucket.name,
+        platform_bucket=stack.platform_bucket_name,
         buckets=stack.bucket_names,
     )
 
 
 def _storage(reader: str, stack: StackSettings, keys: Mapping[str, str]) -> StorageSettings:
-    given = stack.store.s3
+    given = stack.given_store
     if given is None:
         endpoint = f"http://{names.host(names.SEAWEEDFS, stack.namespace)}:{seaweedfs.PORT}"
         return StorageSettings(endpoint=endpoint, access_key=reader, secret_key=keys[reader])

@@ -20,6 +20,8 @@ OPERATOR = "operator"
 PUBLISHER = "publisher"
 GPU_PLUGIN = "gpu-plugin"
 
+SYSTEM_GROUP = "system"  # on AWS, the node group of the platform itself
+
 
 def bounded(*parts: str, limit: int = LIMIT) -> str:
     """The parts with hyphens between them; beyond the limit the end gives way to a hash of the whole."""

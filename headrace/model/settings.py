@@ -95,7 +95,7 @@ class HostsSettings(Value):
 
 
 class EksSettings(Value):
-    """A cluster of Amazon EKS. Credentials are what boto3 finds by itself: in a pod, those of its identity."""
+    """A cluster of Amazon EKS. Credentials are what boto3 finds by itself: in a pod, its identity's."""
 
     cluster: str
     region: str

@@ -70,8 +70,8 @@ class Platform(pulumi.ComponentResource):
         if stack.remote_gpus is not None:
             set_up = self._hosts.gpu_servers if self._hosts else {}
             servers.append(Gpus("gpus", GpusArgs(stack, stack.remote_gpus, ground, set_up), self._opts))
-        if stack.store.seaweedfs is not None:
-            store = StoreArgs(stack, stack.store.seaweedfs, credentials, ground)
+        if stack.seaweedfs is not None:
+            store = StoreArgs(stack, stack.seaweedfs, credentials, ground)
             servers.append(Store("store", store, self._opts))
         # A service reaches its servers by name; started before them it would only wait.
         after = self._ground.under(self, documents, *servers)
@@ -90,7 +90,7 @@ class Platform(pulumi.ComponentResource):
             "apiVersion": API_VERSION,
             "kind": "Bucket",
             "metadata": metadata(names.own("platform"), self._stack.namespace, "platform"),
-            "spec": {"name": bucket.name, "onDelete": bucket.on_delete.value},
+            "spec": {"name": self._stack.platform_bucket_name, "onDelete": bucket.on_delete.value},
         }
         made = declare(self._ground.under(self, spaces, kinds, *parts), manifest)
         if self._ground.wait:

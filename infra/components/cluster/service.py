@@ -87,7 +87,7 @@ class Service(pulumi.ComponentResource):
     def _ingress(self) -> list[Manifest]:
         if self._name != names.RECEIVER:
             return []
-        store = [network.pods(names.STORE)] if self._stack.store.seaweedfs else []
+        store = [network.pods(names.STORE)] if self._stack.seaweedfs else []
         peers = [*store, *network.at(self._stack.receiver.entrance.clients)]
         return [network.incoming(peers, [services.RECEIVER_PORT])] if peers else []
 
@@ -108,7 +108,7 @@ class Service(pulumi.ComponentResource):
         return [network.to_hosts(power.networks)]
 
     def _to_store(self) -> Manifest:
-        given = self._stack.store.s3
+        given = self._stack.given_store
         if given is None:
             return network.outgoing([network.pods(names.STORE)], [seaweedfs.PORT])
         parts = urlsplit(given.endpoint)
