@@ -16,9 +16,7 @@ def provider(given: str | None, context: str | None) -> kubernetes.Provider:
     return provider_of(pulumi.Output.secret(checked) if secret else checked, context)
 
 
-def provider_of(
-    content: pulumi.Input[str], context: str, *, parent: pulumi.Resource | None = None
-) -> kubernetes.Provider:
+def provider_of(content: pulumi.Input[str], context: pulumi.Input[str]) -> kubernetes.Provider:
     """The provider of a kubeconfig's cluster.
 
     Every option that has a variable of the environment is said here, so that none is read from there.
@@ -35,5 +33,4 @@ def provider_of(
         skip_update_unreachable=False,
         suppress_deprecation_warnings=False,
         suppress_helm_hook_warnings=False,
-        opts=pulumi.ResourceOptions(parent=parent),
     )

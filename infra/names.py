@@ -20,7 +20,11 @@ OPERATOR = "operator"
 PUBLISHER = "publisher"
 GPU_PLUGIN = "gpu-plugin"
 
-SYSTEM_GROUP = "system"  # on AWS, the node group of the platform itself
+DEVICE_PLUGIN = "device-plugin"
+
+# On AWS: the node group of the platform itself, the class of volumes
+SYSTEM_GROUP = "system"
+VOLUMES = "headrace-gp3"
 
 
 def bounded(*parts: str, limit: int = LIMIT) -> str:

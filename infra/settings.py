@@ -19,8 +19,9 @@ from infra.aws_settings import AwsSettings
 from infra.gpu_settings import DevicePlugin, RemoteGpus
 from infra.host_settings import HostSettings
 from infra.kubeconfig import is_content
+from infra.names import VOLUMES
 from infra.ranges import EVERYWHERE, Range
-from infra.stack_rules import faults_of
+from infra.stack_rules import faults_of, has_gpus
 from infra.store_settings import Disk, Entrance, GivenStore, SeaweedStore, Store
 
 
@@ -199,6 +200,16 @@ class StackSettings(Value):
     def given_store(self) -> GivenStore | None:
         """The endpoint that is there already; None: the store is another."""
         return self.store.s3 if self.store else None
+
+    @property
+    def storage_class(self) -> str:
+        """Of volumes that name none; empty: the cluster's default."""
+        return VOLUMES if self.aws else ""
+
+    @property
+    def gpu_pools(self) -> tuple[str, ...]:
+        """Pools whose nodes have NVIDIA's GPUs, in order of names."""
+        return tuple(sorted(name for name, pool in self.pools.items() if has_gpus(pool)))
 
     @property
     def secret_keys(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from infra import names
 
 BUCKET_LIMIT = 63  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+ROLE_LIMIT = 64  # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
 _PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
 _DOMAINS = {"aws-cn": "amazonaws.com.cn"}
@@ -59,6 +60,10 @@ class Account:
     def bucket_name(self, logical: str) -> str:
         """A bucket's name in the store: they are shared by all accounts of a partition."""
         return names.bounded(self.name, logical, self.id, self.region, limit=BUCKET_LIMIT)
+
+    def role_name(self, *parts: str) -> str:
+        """Roles belong to no region, so their names hold it."""
+        return self.own(*parts, self.region, limit=ROLE_LIMIT)
 
     def own(self, *parts: str, limit: int = names.LIMIT) -> str:
         """The name of something that the stack makes."""

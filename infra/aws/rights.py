@@ -18,7 +18,9 @@ READ = ("s3:GetObject", "s3:GetObjectVersion")
 WRITE = ("s3:PutObject", "s3:AbortMultipartUpload")
 DELETE = ("s3:DeleteObject",)
 DELETE_FOR_GOOD = ("s3:DeleteObject", "s3:DeleteObjectVersion")
-RACE = "race"  # where the receiver tries whether the store lets exactly one writer win
+# Of the receiver alone: where it tries whether the store lets exactly one writer win, and a key whose absence
+# shows that the store answers.
+RACE, PROBE = "race", "readyz"
 
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2autoscaling.html
 GROUP_ACTIONS = (
@@ -53,7 +55,7 @@ def receiver(estate: Estate) -> Document:
         allow(("kms:Decrypt", "kms:GenerateDataKey"), [estate.events_key], where=_through(estate, "sqs")),
         allow((*LIST, "s3:GetBucketVersioning"), [platform, *estate.function_buckets]),
         *_objects(READ, estate.function_buckets, ["*"]),
-        *_objects(READ, [platform], [f"{area}/*" for area in (RECORDS, FAILURES, FUNCTIONS, RACE)]),
+        *_objects(READ, [platform], [*(f"{area}/*" for area in (RECORDS, FAILURES, FUNCTIONS, RACE)), PROBE]),
         *_objects(WRITE, [platform], [f"{FUNCTIONS}/*", f"{RACE}/*"]),
         *_objects(DELETE, [platform], [f"{RACE}/*"]),
         *_keys(estate),

@@ -78,6 +78,7 @@ RECEIVER = [
     (False, "s3:GetObject", s3("acme-elsewhere/echo/a.dcm"), {}),
     (True, "s3:GetObject", s3(f"the-platform/{keys.failure_key('echo', '1')}"), {}),
     (True, "s3:PutObject", s3(f"the-platform/{keys.function_key('echo')}"), {}),
+    (True, "s3:GetObject", s3("the-platform/readyz"), {}),
     (True, "s3:PutObject", s3("the-platform/race/7/1"), {}),
     (True, "s3:DeleteObject", s3("the-platform/race/7/1"), {}),
     (False, "s3:PutObject", s3(f"the-platform/{keys.record_key('echo', '1')}"), {}),
