@@ -9,9 +9,6 @@ from infra.aws.estate import Estate
 from infra.aws.policy import EVERYBODY, Document, Statement, allow, deny, document
 
 ITSELF = "*"
-# Where ECR keeps the layers of images, by region:
-# https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html
-LAYERS = "prod-{region}-starport-layer-bucket"
 
 
 def bucket(arn: str) -> Document:
@@ -59,13 +56,15 @@ def cluster_key(estate: Estate, log_group: str) -> Document:
 
 
 def store_endpoint(estate: Estate) -> Document:
-    """By this way only the account's own buckets are reached, and the images' layers."""
-    account = estate.account
-    layers = account.bucket_arn(LAYERS.format(region=account.region), "*")
-    own = {"StringEquals": {"s3:ResourceAccount": account.id}}
+    """By this way only the account's own buckets are written and listed.
+
+    Others' objects are read: layers of images lie in buckets of the registries' own.
+    https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html
+    """
+    own = {"StringEquals": {"s3:ResourceAccount": estate.account.id}}
     return document(
         allow(("s3:*",), [ITSELF], who=EVERYBODY, where=own),
-        allow(("s3:GetObject",), [layers], who=EVERYBODY),
+        allow(("s3:GetObject",), [ITSELF], who=EVERYBODY),
     )
 
 

@@ -302,6 +302,7 @@ def test_from_nothing_other_autoscalers_know_what_a_node_will_be():
         "resources/cpu": "4",
         "resources/memory": "15Gi",
         "resources/ephemeral-storage": "120Gi",
+        "resources/pods": "29",
         "resources/nvidia.com/gpu": "1",
     }
 
@@ -552,7 +553,9 @@ def test_services_reach_aws_and_their_credentials_and_no_metadata(service):
 
 
 def test_a_pool_is_declared_as_it_was_written():
-    assert usual()["nodepool/gpu"].inputs["spec"] == example()["pools"]["gpu"]
+    written = example()["pools"]["gpu"]
+    written["capacity"]["pods"] = "29"  # a whole number is a quantity's text
+    assert usual()["nodepool/gpu"].inputs["spec"] == written
 
 
 # GPUs

@@ -294,7 +294,7 @@ def test_keys_are_used_by_the_accounts_roles_and_the_one_service_that_needs_them
 def test_by_the_endpoint_nothing_leaves_for_buckets_of_others():
     document = owned.store_endpoint(ESTATE)
     own, others = {"s3:ResourceAccount": "123456789012"}, {"s3:ResourceAccount": "999999999999"}
-    layers = s3("prod-eu-central-1-starport-layer-bucket/layer")
+    layers = s3("layers-of-a-registry/layer")
     assert allows(document, "s3:PutObject", s3("acme-results/a"), context=own)
     assert not allows(document, "s3:PutObject", s3("somebody-elses/a"), context=others)
     assert allows(document, "s3:GetObject", layers, context=others)

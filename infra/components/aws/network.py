@@ -60,8 +60,9 @@ class Network(pulumi.ComponentResource):
         vpc = self._create_vpc(made)
         public = self._create_subnets(vpc, made.plan.public, "public", OUTSIDE)
         private = self._create_subnets(vpc, made.plan.private, "private", INSIDE)
-        self._create_way_out(vpc, public)
-        tables = self._create_private_tables(vpc, private, self._create_gateways(made, public))
+        way_out = self._create_way_out(vpc, public)
+        gateways = self._create_gateways(made, public, way_out)
+        tables = self._create_private_tables(vpc, private, gateways)
         self.vpc = vpc.id
         self.subnets = {zone: each.id for zone, each in private.items()}
         args = EndpointsArgs(made, self._estate, self.vpc, self.subnets, tables, self._ground)
@@ -98,7 +99,7 @@ class Network(pulumi.ComponentResource):
             for zone in ranges
         }
 
-    def _create_way_out(self, vpc: Vpc, public: Mapping[str, Subnet]) -> None:
+    def _create_way_out(self, vpc: Vpc, public: Mapping[str, Subnet]) -> InternetGateway:
         """Of the public subnets."""
         opts = self._ground.options()
         gateway = InternetGateway(self._name, vpc_id=vpc.id, tags=self._tags(), opts=opts)
@@ -112,16 +113,20 @@ class Network(pulumi.ComponentResource):
         )
         for zone, subnet in public.items():
             self._associate(f"public-{zone}", table, subnet)
+        return gateway
 
-    def _create_gateways(self, made: MadeNetwork, public: Mapping[str, Subnet]) -> Mapping[str, NatGateway]:
+    def _create_gateways(
+        self, made: MadeNetwork, public: Mapping[str, Subnet], way_out: InternetGateway
+    ) -> Mapping[str, NatGateway]:
         """Zone -> the way out of its private subnet; empty where there is none."""
         if made.nat_gateways is Gateways.NONE:
             return {}
-        found = {zone: self._create_gateway(zone, public[zone]) for zone in made.served_zones}
+        found = {zone: self._create_gateway(zone, public[zone], way_out) for zone in made.served_zones}
         return {zone: found.get(zone, found[made.zones[0]]) for zone in made.zones}
 
-    def _create_gateway(self, zone: str, subnet: Subnet) -> NatGateway:
-        name, opts, tags = f"{self._name}-nat-{zone}", self._ground.options(), self._tags("nat", zone)
+    def _create_gateway(self, zone: str, subnet: Subnet, way_out: InternetGateway) -> NatGateway:
+        """AWS makes one only where there is a way out already, and keeps its address until it is gone."""
+        name, opts, tags = f"{self._name}-nat-{zone}", self._ground.options(way_out), self._tags("nat", zone)
         address = Eip(name, domain="vpc", tags=tags, opts=opts)
         return NatGateway(name, allocation_id=address.id, subnet_id=subnet.id, tags=tags, opts=opts)
 
