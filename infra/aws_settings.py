@@ -199,7 +199,7 @@ class AwsSettings(Value):
         default_factory=dict, description="node groups by the name of their pool"
     )
     repositories: tuple[Annotated[str, Field(pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*$")], ...] = Field(
-        default=("headrace", "headrace-echo"),
+        default=("headrace", "echo"),
         description="image repositories that are made, each below `<name>/`, for the services and functions",
     )
     kept_images: int = Field(

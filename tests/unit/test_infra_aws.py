@@ -23,7 +23,7 @@ STATEFUL = {
     "Queue/events",
     "Queue/events-dead",
     "Repository/image-headrace",
-    "Repository/image-headrace-echo",
+    "Repository/image-echo",
 }
 
 
