@@ -2,11 +2,8 @@
 
 from pathlib import Path
 
-from infra.cluster import provider
-from infra.components.functions.functions import Functions, FunctionsArgs
-from infra.components.functions.platform import platform_of
 from infra.function_settings import FunctionSettings
-from infra.objects import Ground
+from infra.functions_deployment import deploy
 from infra.program import configured, explained
 from infra.rendering import built_images, rendered
 
@@ -14,7 +11,4 @@ TOP = Path(__file__).parent
 
 with explained():
     settings = configured(FunctionSettings)
-    found = rendered(settings, TOP, built_images(settings, TOP))
-    ground = Ground(provider(settings.kubeconfig, settings.context), wait=settings.wait)
-    platform = platform_of(settings.platform)
-    Functions("functions", FunctionsArgs(settings, found, platform, ground))
+    deploy(settings, rendered(settings, TOP, built_images(settings, TOP)))

@@ -4,22 +4,13 @@ from pathlib import Path
 
 import pulumi
 
-from infra.cluster import provider
-from infra.components.cluster.hosts import Hosts, HostsArgs
-from infra.components.cluster.platform import Platform, PlatformArgs
-from infra.objects import Ground
+from infra.deployment import deploy
 from infra.program import configured, explained
 from infra.settings import StackSettings
 
 with explained():
-    stack = configured(StackSettings)
-    ground = Ground(provider(stack.kubeconfig, stack.context), wait=stack.wait)
-    folder = Path(pulumi.get_root_directory())
-    hosts = Hosts("hosts", HostsArgs(stack.hosts, folder)) if stack.hosts else None
-    platform = Platform("platform", PlatformArgs(stack, ground, hosts))
+    settings = configured(StackSettings)
+    told = deploy(settings, Path(pulumi.get_root_directory()), name=pulumi.get_stack())
 
-pulumi.export("namespace", stack.namespace)
-pulumi.export("functionsNamespace", stack.functions_namespace)
-pulumi.export("platformBucket", stack.platform_bucket.name)
-pulumi.export("buckets", stack.bucket_names)
-pulumi.export("notificationToken", platform.credentials.made.apply(lambda made: made.receiver_token))
+for key, value in told.items():
+    pulumi.export(key, value)

@@ -98,6 +98,11 @@ def gpu_plugin() -> Access:
     )
 
 
+def device_plugin() -> Access:
+    """On a node, NVIDIA's plugin reads which part of its configuration the node follows."""
+    return Access(cluster=[rule(CORE, ["nodes"], READ)])
+
+
 def controller(*, remote_gpus: bool = False) -> Access:
     """It makes what a function needs, tells how it stands, and lets it go in order; pools get a status."""
     objects = ["functions", "buckets"]

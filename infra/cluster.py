@@ -3,19 +3,27 @@
 import pulumi
 import pulumi_kubernetes as kubernetes
 
+from headrace.model.errors import ConfigurationError
 from infra import kubeconfig
 
 
-def provider(given: str, context: str) -> kubernetes.Provider:
-    """The provider of the cluster that the stack names. Raises ConfigurationError.
+def provider(given: str | None, context: str | None) -> kubernetes.Provider:
+    """The provider of the cluster that the stack names. Raises ConfigurationError."""
+    if given is None or context is None:
+        raise ConfigurationError("kubeconfig, context: found none, allowed both; name the cluster")
+    checked = kubeconfig.checked(given, context)
+    secret = kubeconfig.is_content(given)
+    return provider_of(pulumi.Output.secret(checked) if secret else checked, context)
+
+
+def provider_of(content: pulumi.Input[str], context: pulumi.Input[str]) -> kubernetes.Provider:
+    """The provider of a kubeconfig's cluster.
 
     Every option that has a variable of the environment is said here, so that none is read from there.
     """
-    checked = kubeconfig.checked(given, context)
-    secret = kubeconfig.is_content(given)
     return kubernetes.Provider(
         "cluster",
-        kubeconfig=pulumi.Output.secret(checked) if secret else checked,
+        kubeconfig=content,
         context=context,
         cluster_identifier=context,  # another path to the same cluster must not replace everything
         delete_unreachable=False,

@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from headrace.catalog.document import Document, Route
-from headrace.catalog.explain import explained
+from headrace.catalog.document import Route
 from headrace.model.errors import ConfigurationError
 from headrace.model.value import Value
+from infra.faults import every_fault
 
 T = TypeVar("T", bound=Value)
 Schema = Mapping[str, Any]
@@ -25,10 +25,7 @@ def parse(model: type[T], texts: Mapping[str, str], *, stack: str) -> T:
     try:
         return model.from_json(json.dumps(tree))
     except ValidationError as error:
-        document = Document(tree=None, lines={}, faults=(), broken=frozenset())
-        told = "\n".join(
-            _told(path, message) for path, message in explained(error, schema, document=document)
-        )
+        told = "\n".join(_told(path, message) for path, message in every_fault(model, tree))
         raise ConfigurationError(f"configuration of stack {stack}:\n{told}") from error
 
 
@@ -59,7 +56,7 @@ def _value(text: str, part: Schema, schema: Schema) -> object:
     """A text stays one where the model wants one; else it is JSON, or a text that the model will refuse."""
     if "$ref" in part:
         part = schema["$defs"][part["$ref"].rpartition("/")[2]]
-    if part.get("type") == "string":
+    if "string" in [each.get("type") for each in (part, *part.get("anyOf", ()))]:
         return text
     try:
         return json.loads(text)

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from headrace.manifests.worker_pod import FUNCTIONS, SETTINGS, worker_settings
 from headrace.model.labels import AUTHORITY_KEY
 from headrace.model.settings import (
+    EksSettings,
     HostsSettings,
     KubernetesSettings,
     QueueSettings,
     ReceiverSettings,
     Settings,
     SidecarSettings,
+    SqsSettings,
     StorageSettings,
 )
 from infra import names
@@ -40,10 +42,25 @@ class Made:
     authority: str  # a certificate, not secret
 
 
-def document(reader: str, stack: StackSettings, made: Made, hosts: HostsSettings | None = None) -> Settings:
+@dataclass(frozen=True, slots=True)
+class Queues:
+    """Addresses of the queues of S3's events on AWS."""
+
+    events: str
+    dead_letters: str
+
+
+def document(
+    reader: str,
+    stack: StackSettings,
+    made: Made,
+    hosts: HostsSettings | None = None,
+    *,
+    queues: Queues | None = None,
+) -> Settings:
     """What one of READERS is told. Only the receiver has the token that notifications must carry.
 
-    `hosts`: where the scaler finds what it switches hosts by.
+    `hosts`: where the scaler finds what it switches hosts by. `queues`: what the receiver reads, on AWS.
     """
     user = QUEUE_USERS[reader]
     token = made.receiver_token if reader == names.RECEIVER else ""
@@ -62,15 +79,24 @@ def document(reader: str, stack: StackSettings, made: Made, hosts: HostsSettings
             listing_seconds=stack.receiver.listing_seconds,
         ),
         worker=worker_settings(),
+        sqs=_sqs(stack, queues) if reader == names.RECEIVER else None,
         functions_directory=FUNCTIONS if reader == names.WORKER else "",
         kubernetes=_kubernetes(stack, hosts),
-        platform_bucket=stack.platform_bucket.name,
+        platform_bucket=stack.platform_bucket_name,
         buckets=stack.bucket_names,
     )
 
 
+def _sqs(stack: StackSettings, queues: Queues | None) -> SqsSettings | None:
+    if stack.aws is None or queues is None:
+        return None
+    return SqsSettings(queue_url=queues.events, dead_letter_url=queues.dead_letters, region=stack.aws.region)
+
+
 def _storage(reader: str, stack: StackSettings, keys: Mapping[str, str]) -> StorageSettings:
-    given = stack.store.s3
+    if stack.aws is not None:
+        return StorageSettings(region=stack.aws.region)  # by the pod's own identity
+    given = stack.given_store
     if given is None:
         endpoint = f"http://{names.host(names.SEAWEEDFS, stack.namespace)}:{seaweedfs.PORT}"
         return StorageSettings(endpoint=endpoint, access_key=reader, secret_key=keys[reader])
@@ -82,6 +108,12 @@ def _storage(reader: str, stack: StackSettings, keys: Mapping[str, str]) -> Stor
     )
 
 
+def _eks(stack: StackSettings) -> EksSettings | None:
+    if stack.aws is None:
+        return None
+    return EksSettings(cluster=stack.aws.place.own(), region=stack.aws.region)
+
+
 def _kubernetes(stack: StackSettings, hosts: HostsSettings | None) -> KubernetesSettings:
     pull: Sequence[str] = stack.image_pull_secrets
     return KubernetesSettings(
@@ -89,6 +121,7 @@ def _kubernetes(stack: StackSettings, hosts: HostsSettings | None) -> Kubernetes
         platform_namespace=stack.namespace,
         name_servers=stack.network.dns,
         hosts=hosts,
+        eks=_eks(stack),
         gpu_networks=stack.remote_gpus.networks if stack.remote_gpus else (),
         sidecar=SidecarSettings(
             image=stack.headrace_image,

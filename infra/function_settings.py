@@ -3,10 +3,10 @@
 Each key stands in stacks/functions/Pulumi.<stack>.yaml as `headrace-functions:<key>`.
 """
 
-from collections.abc import Mapping
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from headrace.model.bucket import BucketName, OnBucketDelete
 from headrace.model.function import EnvironmentName, Name
@@ -32,15 +32,31 @@ class FunctionBucket(Value):
 Entries = Annotated[Mapping[EnvironmentName, str], Field(min_length=1)]
 
 
+class FunctionsOnAws(Value):
+    """Where the platform is that the functions are for, if its stack has made it on AWS."""
+
+    account: str = Field(
+        pattern=r"^[0-9]{12}$", description="the account; credentials of any other are refused"
+    )
+    region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$", description="the region")
+
+
 class FunctionSettings(Value):
     """A set of functions."""
 
-    kubeconfig: str = Field(
+    kubeconfig: str | None = Field(
+        default=None,
         min_length=1,
         repr=False,
-        description="path of a kubeconfig, or (as a secret) its content; never an ambient one",
+        description="path of a kubeconfig, or (as a secret) its content; never an ambient one. Required, but "
+        "with `aws`, where the platform's stack tells it",
     )
-    context: str = Field(min_length=1, description="the context in it")
+    context: str | None = Field(
+        default=None, min_length=1, description="the context in it; required as `kubeconfig` is"
+    )
+    aws: FunctionsOnAws | None = Field(
+        default=None, description="a platform on AWS, where each function gets a role; none: it is elsewhere"
+    )
     platform: str = Field(
         pattern=r"^[^/\s]+/[^/\s]+/[^/\s]+$",
         description="the platform's stack: organization/headrace/<stack>",
@@ -67,5 +83,23 @@ class FunctionSettings(Value):
     @property
     def secret_keys(self) -> tuple[str, ...]:
         """Keys that hold a secret with these values."""
-        found = {"kubeconfig": is_content(self.kubeconfig), "secrets": bool(self.secrets)}
+        content = self.kubeconfig is not None and is_content(self.kubeconfig)
+        found = {"kubeconfig": content, "secrets": bool(self.secrets)}
         return tuple(key for key, holds in found.items() if holds)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        faults = tuple(self._faults())
+        if faults:
+            raise ValueError("; and ".join(faults))
+        return self
+
+    def _faults(self) -> Iterator[str]:
+        for key, value in (("kubeconfig", self.kubeconfig), ("context", self.context)):
+            if self.aws is None and value is None:
+                yield f"found no {key} and no aws, allowed with one of them; name the cluster, or write aws"
+            if self.aws is not None and value is not None:
+                yield (
+                    f"found {key} beside aws, allowed without it, as the platform's stack tells it; "
+                    "take it out"
+                )

@@ -45,6 +45,7 @@ class HostSettings(Value):
         min_length=1,
         description="played one after the other: names of the collection `headrace.hosts`, like `rcuda`, "
         "names of another's in full, or paths that end in .yml",
+        examples=[["site"]],
     )
     limit: str = Field(default="", description="a pattern of hosts, as `--limit` has it; empty: all")
     variables: Mapping[EnvironmentName, JsonValue] = Field(

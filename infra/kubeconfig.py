@@ -1,5 +1,6 @@
 """Which cluster a stack means. Nothing ambient counts: neither KUBECONFIG nor ~/.kube/config."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,3 +47,28 @@ def _check(text: str, context: str, told: str) -> None:
     if context not in names:
         allowed = ", ".join(sorted(names)) or "none, as the file has no context"
         raise ConfigurationError(f"context: found {context!r}, allowed {allowed} (of {told}); choose one")
+
+
+def of_eks(region: str, name: str, endpoint: str, authority: str) -> str:
+    """The kubeconfig of a cluster of EKS; `authority`: its certificate, in base64. It holds no key.
+
+    Whoever uses it gets a token from `aws eks get-token`, with the credentials that AWS's tools find.
+    https://docs.aws.amazon.com/eks/latest/userguide/create-kubeconfig.html
+    """
+    arguments = ["--region", region, "eks", "get-token", "--cluster-name", name, "--output", "json"]
+    token = {
+        "apiVersion": "client.authentication.k8s.io/v1beta1",
+        "command": "aws",
+        "args": arguments,
+        "interactiveMode": "Never",
+    }
+    cluster = {"server": endpoint, "certificate-authority-data": authority}
+    content = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": name, "cluster": cluster}],
+        "users": [{"name": name, "user": {"exec": token}}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+        "current-context": name,
+    }
+    return json.dumps(content)

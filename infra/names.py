@@ -20,6 +20,12 @@ OPERATOR = "operator"
 PUBLISHER = "publisher"
 GPU_PLUGIN = "gpu-plugin"
 
+DEVICE_PLUGIN = "device-plugin"
+
+# On AWS: the node group of the platform itself, the class of volumes
+SYSTEM_GROUP = "system"
+VOLUMES = "headrace-gp3"
+
 
 def bounded(*parts: str, limit: int = LIMIT) -> str:
     """The parts with hyphens between them; beyond the limit the end gives way to a hash of the whole."""

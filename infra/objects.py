@@ -17,6 +17,7 @@ from pulumi_kubernetes import (
     rbac,
     resource,
     scheduling,
+    storage,
 )
 
 Manifest = Mapping[str, Any]
@@ -45,6 +46,7 @@ _KINDS: Mapping[str, type[pulumi.CustomResource]] = {
     "Service": core.v1.Service,
     "ServiceAccount": core.v1.ServiceAccount,
     "StatefulSet": apps.v1.StatefulSet,
+    "StorageClass": storage.v1.StorageClass,
     "ValidatingAdmissionPolicy": admissionregistration.v1.ValidatingAdmissionPolicy,
     "ValidatingAdmissionPolicyBinding": admissionregistration.v1.ValidatingAdmissionPolicyBinding,
 }

@@ -3,30 +3,26 @@
 Each key stands in stacks/Pulumi.<stack>.yaml as `headrace:<key>`.
 """
 
-from collections.abc import Iterator, Mapping
-from enum import StrEnum
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from headrace.model.bucket import BucketName, OnBucketDelete
-from headrace.model.function import Name, Profile, Quantity
-from headrace.model.gpu_server import GpuServerSpec
+from headrace.model.function import Name, Profile
+from headrace.model.labels import HEADRACE
 from headrace.model.metadata import Namespace
 from headrace.model.pool import Driver, NodePoolSpec
 from headrace.model.value import Value
 from infra import versions
+from infra.aws_settings import AwsSettings
+from infra.gpu_settings import DevicePlugin, RemoteGpus
 from infra.host_settings import HostSettings
 from infra.kubeconfig import is_content
+from infra.names import VOLUMES
 from infra.ranges import EVERYWHERE, Range
-
-
-class ServiceType(StrEnum):
-    """How a Kubernetes service is reached."""
-
-    CLUSTER_IP = "ClusterIP"
-    NODE_PORT = "NodePort"
-    LOAD_BALANCER = "LoadBalancer"
+from infra.stack_rules import faults_of, has_gpus
+from infra.store_settings import Disk, Entrance, GivenStore, SeaweedStore, Store
 
 
 class Images(Value):
@@ -37,63 +33,9 @@ class Images(Value):
     )
     nats: str = Field(default=versions.NATS, min_length=1, description="the queue's server")
     seaweedfs: str = Field(default=versions.SEAWEEDFS, min_length=1, description="the store's server")
-
-
-class Disk(Value):
-    """A volume that is claimed for a server."""
-
-    storage: Quantity = Field(description="its size; it may grow later where the class allows that")
-    storage_class: str = Field(
-        default="",
-        description="the class; empty: the cluster's default. Read when the volume is made, not later",
+    device_plugin: str = Field(
+        default=versions.DEVICE_PLUGIN, min_length=1, description="NVIDIA's device plugin, on AWS"
     )
-
-
-class Entrance(Value):
-    """How something is reached from outside the platform."""
-
-    service: ServiceType = Field(default=ServiceType.CLUSTER_IP, description="the type of its service")
-    clients: tuple[Range, ...] = Field(
-        default=(), description="address ranges that may connect, besides the platform's own pods"
-    )
-
-
-class SeaweedStore(Value):
-    """A SeaweedFS server that the stack runs."""
-
-    disk: Disk = Field(default=Disk(storage="20Gi"), description="where the objects lie")
-    entrance: Entrance = Field(default=Entrance(), description="who else may reach S3")
-
-
-class GivenStore(Value):
-    """An S3 endpoint that is there already."""
-
-    endpoint: str = Field(pattern=r"^https?://[^/\s]+$", description="http(s)://host:port")
-    region: str = Field(default="us-east-1", description="the region that requests are signed for")
-    access_key: str = Field(min_length=1, description="the key's name")
-    secret_key: str = Field(
-        min_length=1, repr=False, description="set it with `pulumi config set --secret --path`"
-    )
-    addresses: tuple[Range, ...] = Field(
-        default=EVERYWHERE, min_length=1, description="address ranges where the endpoint is"
-    )
-
-
-class Store(Value):
-    """Where objects are: exactly one of the two."""
-
-    seaweedfs: SeaweedStore | None = Field(default=None, description="a server that the stack runs")
-    s3: GivenStore | None = Field(default=None, description="an endpoint that is there already")
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        found = [name for name in ("seaweedfs", "s3") if getattr(self, name) is not None]
-        if len(found) != 1:
-            raise ValueError(
-                f"found {' and '.join(found) or 'none'}, allowed exactly one of seaweedfs, s3; "
-                "write one of them"
-            )
-        return self
 
 
 class Queue(Value):
@@ -120,63 +62,23 @@ class Receiver(Replicas):
 class BucketSettings(Value):
     """A bucket of the stack."""
 
-    name: BucketName | None = Field(default=None, description="its name in the store; none: the logical one")
+    name: BucketName | None = Field(
+        default=None,
+        description="its name in the store; none: the logical one, on AWS with account and region",
+    )
 
 
 class PlatformBucket(Value):
     """The bucket of records and staged outputs."""
 
-    name: BucketName = Field(default="headrace", description="its name in the store")
+    name: BucketName | None = Field(
+        default=None,
+        description="its name in the store; none: `headrace`, on AWS one with account and region",
+    )
     on_delete: OnBucketDelete = Field(
         default=OnBucketDelete.REFUSE,
         description="`refuse`: `pulumi destroy` stops at once while any bucket of the stack holds data; "
         "`delete`: the data goes too",
-    )
-
-
-class RcudaClient(Value):
-    """rCUDA's client tree on the nodes: the operator's own archive, unpacked; Headrace brings none."""
-
-    folder: str = Field(default="/opt/rcuda", pattern=r"^/", description="where it is, with lib/ in it")
-    protocol: Literal["TCP", "IB"] | None = Field(
-        default=None, description="what versions before 20.07 must be told; none: a later version"
-    )
-
-
-class RemoteGpus(Value):
-    """GPUs of servers, published to Kubernetes by Headrace's DRA driver."""
-
-    networks: tuple[Range, ...] = Field(
-        min_length=1,
-        description="address ranges of the GPU servers, which have no authentication of their own: only "
-        "workers with remote GPUs, the publisher and the nodes' plugins may connect there",
-    )
-    servers: Mapping[Name, GpuServerSpec] = Field(
-        default_factory=dict,
-        description="servers by name, each the `spec` of a GpuServer, besides those that Ansible writes",
-    )
-    namespace: Namespace = Field(
-        default="headrace-gpu",
-        description="of the nodes' plugins: they write to folders of their nodes, which Kubernetes lets only "
-        "a namespace without a pod security standard do",
-    )
-    kubelet: str = Field(default="/var/lib/kubelet", pattern=r"^/", description="the kubelets' root folder")
-    node_selector: Mapping[str, str] = Field(
-        default_factory=dict, description="labels of the nodes that have a plugin; none: all"
-    )
-    rcuda: RcudaClient = Field(default=RcudaClient(), description="rCUDA's client on the nodes")
-    lupine: str = Field(default="/opt/lupine", pattern=r"^/", description="Lupine's client on the nodes")
-    replicas: int = Field(default=2, ge=1, le=5, description="publishers at once, of which one leads")
-
-
-class DevicePlugin(Value):
-    """NVIDIA's device plugin, which the stack does not install but tells how GPUs are shared."""
-
-    namespace: Namespace = Field(description="where it runs, and so where its configuration has to be")
-    config_map: str = Field(
-        default="headrace-device-plugin",
-        min_length=1,
-        description="the configuration's name, which the plugin is to be started with (config.name)",
     )
 
 
@@ -205,12 +107,20 @@ class Rotation(Value):
 class StackSettings(Value):
     """A platform."""
 
-    kubeconfig: str = Field(
+    kubeconfig: str | None = Field(
+        default=None,
         min_length=1,
         repr=False,
-        description="path of a kubeconfig, or (as a secret) its content; never an ambient one",
+        description="path of a kubeconfig, or (as a secret) its content; never an ambient one. Required, but "
+        "with `aws`, where the stack makes the cluster",
     )
-    context: str = Field(min_length=1, description="the context in it")
+    context: str | None = Field(
+        default=None, min_length=1, description="the context in it; required as `kubeconfig` is"
+    )
+    aws: AwsSettings | None = Field(
+        default=None,
+        description="a cluster and a store that the stack makes on AWS; none: they are there already",
+    )
     namespace: Namespace = Field(default="headrace", description="of the services, the queue and the store")
     functions_namespace: Namespace = Field(
         default="headrace-functions", description="of functions, their buckets, secrets and workers"
@@ -228,13 +138,17 @@ class StackSettings(Value):
         default=(), description="secrets for the registry, which are there in both namespaces"
     )
     queue: Queue = Field(default=Queue(), description="the queue")
-    store: Store = Field(default=Store(seaweedfs=SeaweedStore()), description="the store")
+    store: Store | None = Field(
+        default=None, description="the store; none: a SeaweedFS server as its defaults are, on AWS S3"
+    )
     receiver: Receiver = Field(default=Receiver(), description="the receiver of notifications")
     scaler: Replicas = Field(default=Replicas(), description="what decides on workers and nodes")
     controller: Replicas = Field(default=Replicas(), description="what makes functions' objects real")
     platform_bucket: PlatformBucket = Field(default=PlatformBucket(), description="the platform's own bucket")
     buckets: Mapping[BucketName, BucketSettings] = Field(
-        default_factory=dict, description="buckets by logical name whose name in the store differs"
+        default_factory=dict,
+        description="buckets by logical name whose name in the store differs; on AWS all that functions "
+        "name, as the stack makes them",
     )
     pools: Mapping[Name, NodePoolSpec] = Field(
         default_factory=dict, description="node pools by name, each the `spec` of a NodePool"
@@ -243,7 +157,9 @@ class StackSettings(Value):
         default=None, description="GPUs of servers for workers elsewhere; none: there are none"
     )
     device_plugin: DevicePlugin | None = Field(
-        default=None, description="NVIDIA's device plugin; needed where a pool shares its GPUs"
+        default=None,
+        description="NVIDIA's device plugin; needed where a pool shares its GPUs, but on AWS, where the "
+        "stack installs it",
     )
     hosts: HostSettings | None = Field(
         default=None,
@@ -255,79 +171,52 @@ class StackSettings(Value):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        faults = tuple(self._faults())
+        faults = tuple(faults_of(self))
         if faults:
             raise ValueError("; and ".join(faults))
         return self
 
-    def _faults(self) -> Iterator[str]:
-        if self.namespace == self.functions_namespace:
-            yield (
-                f"found {self.namespace!r} as namespace and as functionsNamespace, allowed two different "
-                "ones; rename one"
-            )
-        yield from self._gpu_faults()
-        real = list(self.bucket_names.values())
-        for logical, name in self.bucket_names.items():
-            if name == self.platform_bucket.name:
-                yield (
-                    f"found buckets.{logical} at {name!r}, which is the platform's own; rename one of them"
-                )
-            elif real.count(name) > 1:
-                yield f"found buckets.{logical} at {name!r}, where another bucket is too; rename one of them"
-
-    def _gpu_faults(self) -> Iterator[str]:
-        sharing = [name for name, pool in self.pools.items() if pool.gpu and pool.gpu.sharing]
-        if sharing and self.device_plugin is None:
-            yield (
-                f"found pools that share their GPUs ({', '.join(sharing)}) and no devicePlugin, allowed with "
-                "one; write the namespace of NVIDIA's device plugin there"
-            )
-        gpus = self.remote_gpus
-        if gpus is not None and gpus.namespace in (self.namespace, self.functions_namespace):
-            yield (
-                f"found remoteGpus.namespace {gpus.namespace!r}, which is another of the stack's, allowed "
-                "one of its own; rename it"
-            )
-        for name, server in (gpus.servers if gpus else {}).items():
-            if server.pool is not None and server.pool not in self.pools:
-                yield (
-                    f"found remoteGpus.servers.{name} in pool {server.pool!r}, allowed "
-                    f"{', '.join(self.pools) or 'none, as there are no pools'}; add the pool or name another"
-                )
-        yield from self._host_faults()
-
-    def _host_faults(self) -> Iterator[str]:
-        for name, pool in self.pools.items():
-            if pool.driver is Driver.POWER and (self.hosts is None or self.hosts.power is None):
-                yield (
-                    f"found pools.{name} with driver power and no hosts.power, allowed with it; write "
-                    "hosts.power, by which the scaler reaches the hosts"
-                )
-        names = self.hosts.gpu_servers if self.hosts else ()
-        if names and self.remote_gpus is None:
-            yield (
-                f"found hosts.gpuServers ({', '.join(names)}) and no remoteGpus, allowed with it; write "
-                "remoteGpus.networks, which says where the servers are"
-            )
-        for name in names:
-            if self.remote_gpus and name in self.remote_gpus.servers:
-                yield (
-                    f"found {name} in hosts.gpuServers and in remoteGpus.servers, allowed in one; take one "
-                    "out"
-                )
+    @property
+    def platform_bucket_name(self) -> str:
+        """The platform's own bucket in the store."""
+        return self.platform_bucket.name or (self.aws.place.bucket_name("platform") if self.aws else HEADRACE)
 
     @property
     def bucket_names(self) -> dict[str, str]:
         """Logical name -> name in the store, where they are configured."""
-        return {logical: bucket.name or logical for logical, bucket in self.buckets.items()}
+        return {logical: bucket.name or self._real(logical) for logical, bucket in self.buckets.items()}
+
+    def _real(self, logical: str) -> str:
+        return self.aws.place.bucket_name(logical) if self.aws else logical
+
+    @property
+    def seaweedfs(self) -> SeaweedStore | None:
+        """The server that the stack runs; None: the store is another."""
+        if self.store is None:
+            return None if self.aws else SeaweedStore()
+        return self.store.seaweedfs
+
+    @property
+    def given_store(self) -> GivenStore | None:
+        """The endpoint that is there already; None: the store is another."""
+        return self.store.s3 if self.store else None
+
+    @property
+    def storage_class(self) -> str:
+        """Of volumes that name none; empty: the cluster's default."""
+        return VOLUMES if self.aws else ""
+
+    @property
+    def gpu_pools(self) -> tuple[str, ...]:
+        """Pools whose nodes have NVIDIA's GPUs, in order of names."""
+        return tuple(sorted(name for name, pool in self.pools.items() if has_gpus(pool)))
 
     @property
     def secret_keys(self) -> tuple[str, ...]:
         """Keys that hold a secret with these values."""
         found = {
-            "kubeconfig": is_content(self.kubeconfig),
-            "store": self.store.s3 is not None,
+            "kubeconfig": self.kubeconfig is not None and is_content(self.kubeconfig),
+            "store": self.given_store is not None,
             "hosts": self.hosts is not None and self.hosts.holds_secrets,
         }
         return tuple(key for key, holds in found.items() if holds)
@@ -335,7 +224,8 @@ class StackSettings(Value):
     @property
     def headrace_image(self) -> str:
         """The services' image."""
-        return self.images.headrace or versions.headrace(self.image_registry)
+        registry = self.image_registry or (self.aws.place.registry if self.aws else "")
+        return self.images.headrace or versions.headrace(registry)
 
     @property
     def static_pools(self) -> tuple[str, ...]:

@@ -41,12 +41,19 @@ def documents() -> dict[str, str]:
 
 def _spelt_out(schema: Schema) -> Schema:
     """With each mapping of names to objects as an object of its own, so that the page tells its fields."""
-    return {**schema, "properties": {key: _entry(part) for key, part in schema["properties"].items()}}
+    known = schema["$defs"]
+    return {**_entries(schema, known), "$defs": {name: _entries(part, known) for name, part in known.items()}}
 
 
-def _entry(part: Schema) -> Schema:
+def _entries(part: Schema, known: Schema) -> Schema:
+    own = {key: _entry(field, known) for key, field in part.get("properties", {}).items()}
+    return {**part, "properties": own} if own else part
+
+
+def _entry(part: Schema, known: Schema) -> Schema:
     named = part.get("patternProperties", {})
-    objects = [value for value in named.values() if "$ref" in value]
+    references = [value for value in named.values() if "$ref" in value]
+    objects = [each for each in references if "properties" in known[each["$ref"].rpartition("/")[2]]]
     if not objects:
         return part
     (pattern,) = named

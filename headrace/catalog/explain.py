@@ -23,6 +23,7 @@ _KINDS = {
     "dict_type": "a mapping",
     "mapping_type": "a mapping",
 }
+_OWN = ("description", "examples")  # of a field, and not of the object that it holds
 _Message = Callable[[ErrorDetails, Schema], str]
 
 
@@ -85,13 +86,13 @@ def _described(value: object) -> str:
 
 
 def _missing(detail: ErrorDetails, schema: Schema) -> str:
-    described = _part_at(detail["loc"], schema).get("description", "it has no default")
+    described = part_at(detail["loc"], schema).get("description", "it has no default")
     return f"is missing; write it: {described}"
 
 
 def _unknown(detail: ErrorDetails, schema: Schema) -> str:
     *parent, key = detail["loc"]
-    allowed = sorted(_part_at(tuple(parent), schema).get("properties", {}))
+    allowed = sorted(part_at(tuple(parent), schema).get("properties", {}))
     close = difflib.get_close_matches(str(key), allowed, n=1)
     advice = f"did you mean {close[0]}?" if close else "remove it"
     return f"found an unknown key, allowed {', '.join(allowed)}; {advice}"
@@ -143,15 +144,22 @@ _MESSAGES: Mapping[str, _Message] = {
 }
 
 
-def _part_at(path: Route, schema: Schema) -> Schema:
+def part_at(path: Route, schema: Schema) -> Schema:
     """The schema of a field; empty where the path leads out of it."""
     part: Schema = schema
     for step in path:
-        part = _resolved(part, schema)
-        inner = part.get("items") if isinstance(step, int) else part.get("properties", {}).get(step)
-        part = inner or {}
-    own = {key: value for key, value in part.items() if key == "description"}
+        part = _inner(step, _resolved(part, schema))
+    own = {key: value for key, value in part.items() if key in _OWN}
     return {**_resolved(part, schema), **own}
+
+
+def _inner(step: str | int, part: Schema) -> Schema:
+    """What an object has at a key, fixed or of a mapping, or a list at an index."""
+    if isinstance(step, int):
+        return part.get("items") or {}
+    named = list(part.get("patternProperties", {}).values())
+    entry = named[0] if named else part.get("additionalProperties")
+    return part.get("properties", {}).get(step) or (entry if isinstance(entry, Mapping) else {})
 
 
 def _resolved(part: Schema, schema: Schema) -> Schema:

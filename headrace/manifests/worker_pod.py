@@ -41,6 +41,7 @@ SECRETS = "/etc/headrace/secrets"  # <secret>/<key>
 
 GPU_VARIABLE = "HEADRACE_GPU"  # of the supervisor: the way by which the pod comes to GPUs, for records
 SUPERVISOR, USER = "supervisor", "function"  # the containers' names
+SKIPPED_BY_IDENTITY = "eks.amazonaws.com/skip-containers"
 SETTLING_SECONDS = 30  # beyond the file in hand: to commit it, and to hand back the rest
 MOST_LEAVING_SECONDS = 3600 - SETTLING_SECONDS  # a node that must go waits no longer for a file
 
@@ -104,6 +105,7 @@ def worker_pod(
             "name": pod_name(function.name, digest, ordinal),
             "namespace": settings.namespace,
             "labels": labels,
+            **_annotations(settings),
         },
         "spec": {
             "restartPolicy": "Never",
@@ -121,6 +123,14 @@ def worker_pod(
             "volumes": _volumes(function, digest, sidecar),
         },
     }
+
+
+def _annotations(settings: KubernetesSettings) -> Manifest:
+    """On EKS the pod's identity is the supervisor's alone: the user's container gets no token of it.
+
+    https://github.com/aws/amazon-eks-pod-identity-webhook reads the annotation, for identities of both kinds.
+    """
+    return {"annotations": {SKIPPED_BY_IDENTITY: USER}} if settings.eks is not None else {}
 
 
 def _checked(function: Function, settings: KubernetesSettings) -> SidecarSettings:

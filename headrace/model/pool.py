@@ -246,6 +246,13 @@ class NodePoolSpec(Value):
                 "eks.nodeGroup beside driver eks, or drop it"
             )
 
+        if (self.eks is not None) is not (self.driver is Driver.EKS):
+            found = "eks" if self.eks is not None else "no eks"
+            yield (
+                f"found {found} with driver {self.driver}, allowed with driver eks, and only there; write "
+                "eks.nodeGroup beside driver eks, or drop it"
+            )
+
     def _unfit_amounts(self) -> Iterator[str]:
         for name in (CPU, MEMORY):
             if self.provides is Provides.NODES and name not in self.capacity:

@@ -9,6 +9,7 @@ from headrace.model.gpu_sharing import Sharing
 from headrace.model.pool import NodePoolSpec
 from headrace.model.resources import GPU
 from infra import names
+from infra.gpu_settings import DevicePlugin, RemoteGpus
 from infra.manifests.parts import (
     Amounts,
     Manifest,
@@ -18,7 +19,7 @@ from infra.manifests.parts import (
     service_container,
     service_pod,
 )
-from infra.settings import DevicePlugin, RemoteGpus, StackSettings
+from infra.settings import StackSettings
 
 STATE, CDI = "/var/lib/headrace/gpu", "/var/run/cdi"
 PUBLISHER_AMOUNTS = Amounts(cpu="20m", memory="96Mi", most_memory="256Mi")

@@ -8,10 +8,12 @@ from typing import Any
 
 from infra import names
 from infra.manifests.parts import Manifest, metadata
+from infra.ranges import EVERYWHERE
 
 Peer = dict[str, Any]
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"  # every namespace has it, with its own name
 DNS_NAMESPACE, DNS_PORT = "kube-system", 53
+IDENTITY = ("169.254.170.23/32", "fd00:ec2::23/128")
 
 
 def denial(namespace: str) -> Manifest:
@@ -55,6 +57,15 @@ def outgoing_anywhere(ranges: Sequence[str]) -> Manifest:
 def to_hosts(ranges: Sequence[str]) -> Manifest:
     """An opening to every port at these addresses: ssh's and IPMI's are as an inventory has them."""
     return {"to": at(ranges), "ports": [{"protocol": "TCP"}, {"protocol": "UDP"}]}
+
+
+def to_aws() -> list[Manifest]:
+    """Openings to AWS's services, whose addresses change, and to who gives a pod its role's credentials.
+
+    Not to an instance's metadata: those are at 169.254.169.254, by plain HTTP.
+    https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html
+    """
+    return [outgoing(at(EVERYWHERE), [443]), outgoing(at(IDENTITY), [80])]
 
 
 def names_servers(ranges: Sequence[str]) -> Manifest:

@@ -23,7 +23,7 @@ class Secret:
 
 @dataclass(frozen=True)
 class Declared:
-    """One resource; `parent` and `after` by name."""
+    """One resource; `parent` and `after` by name, resources of AWS as <Kind>/<name>."""
 
     type: str
     inputs: Mapping[str, Any]
@@ -32,6 +32,8 @@ class Declared:
     after: frozenset[str]
     secret_outputs: tuple[str, ...]
     ignored: tuple[str, ...]
+    protected: bool = False
+    retained: bool = False
 
 
 class _Answers(mocks.Mocks):
@@ -49,7 +51,8 @@ class _Answers(mocks.Mocks):
         told = self.outputs.get(args.typ, {}).items()
         own = {key: value.format(args.name) if isinstance(value, str) else value for key, value in told}
         state = {**made, **own}
-        hidden = {key: pulumi.Output.secret(state[key]) for key in self.secret[args.name] if key in state}
+        wanted = self.secret.get(args.name, ())  # a reference to another stack is read, not registered
+        hidden = {key: pulumi.Output.secret(state[key]) for key in wanted if key in state}
         return f"{args.name}-id", {**state, **hidden}
 
 
@@ -63,8 +66,9 @@ class _Recorder(mocks.MockMonitor):
         self.mocks.secret[request.name] = request.additionalSecretOutputs
         answer = super().RegisterResource(request)
         if request.type != STACK:
-            assert request.name not in self.declared, f"{request.name} was declared twice"
-            self.declared[request.name] = Declared(
+            key = _key(request.type, request.name)
+            assert key not in self.declared, f"{key} was declared twice"
+            self.declared[key] = Declared(
                 request.type,
                 _plain(rpc.deserialize_properties(request.object)),
                 _name(request.parent),
@@ -72,13 +76,22 @@ class _Recorder(mocks.MockMonitor):
                 frozenset(map(_name, request.dependencies)),
                 tuple(request.additionalSecretOutputs),
                 tuple(request.ignoreChanges),
+                request.protect,
+                request.retainOnDelete,
             )
             self.loops.add(asyncio.get_event_loop())  # Pulumi's own, one a thread, which it never closes
         return answer
 
 
 def _name(urn: str) -> str:
-    return urn.rpartition("::")[2]
+    """How a resource is called here, by urn:pulumi:<stack>::<project>::<types of parents>$<type>::<name>."""
+    head, _, name = urn.rpartition("::")
+    return _key(head.rpartition("::")[2].rpartition("$")[2], name)
+
+
+def _key(kind: str, name: str) -> str:
+    """Resources of AWS have a name for what they are of: a bucket's policy is called as the bucket is."""
+    return f"{kind.rpartition(':')[2]}/{name}" if kind.startswith("aws:") else name
 
 
 def _plain(value: Any) -> Any:
@@ -98,7 +111,7 @@ def declared(
     outputs: Mapping[str, Mapping[str, Any]] | None = None,
     config: Mapping[str, str] | None = None,
 ) -> Mapping[str, Declared]:
-    """Run a program to its end, all registrations drained; what it declared, by name.
+    """Run a program to its end, all registrations drained; what it declared, by name as `parent` has it.
 
     `outputs`: by type what the provider would add, `{}` in a text standing for the resource's name.
     """

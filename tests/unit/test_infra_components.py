@@ -16,7 +16,8 @@ from infra.components.functions.platform import PlatformOutputs
 from infra.function_settings import FunctionBucket, FunctionSettings
 from infra.objects import Ground
 from infra.rendering import Rendered
-from infra.settings import GivenStore, Network, PlatformBucket, StackSettings, Store
+from infra.settings import Network, PlatformBucket, StackSettings
+from infra.store_settings import GivenStore, Store
 from tests.infra.recording import Secret, declared
 
 KUBECONFIG = '{"contexts": [{"name": "box"}]}'

@@ -88,7 +88,7 @@ def test_each_pool_that_shares_has_a_part_of_the_device_plugins_configuration():
         ({"remoteGpus": {**REMOTE, "namespace": "headrace"}}, "another of the stack's"),
         (
             {"remoteGpus": {**REMOTE, "servers": {"g": {**REMOTE["servers"]["gpu1"], "pool": "lab"}}}},
-            "found remoteGpus.servers.g in pool 'lab', allowed plain",
+            "found remoteGpus.servers.g in pools.lab, which is not there, allowed plain",
         ),
     ],
 )

@@ -13,7 +13,8 @@ from infra.manifests.ground import priorities
 from infra.manifests.parts import Amounts, claim, placement, pod_security
 from infra.manifests.services import Workload, deployment
 from infra.marks import mark
-from infra.settings import GivenStore, StackSettings, Store
+from infra.settings import StackSettings
+from infra.store_settings import GivenStore, Store
 
 STACK = StackSettings(kubeconfig="/some/file", context="box")
 MADE = Made(

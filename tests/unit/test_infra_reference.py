@@ -46,7 +46,9 @@ def test_every_key_has_a_meaning(model):
     [
         ("stacks/Pulumi.local.yaml", "headrace", StackSettings),
         ("stacks/Pulumi.onprem.yaml", "headrace", StackSettings),
+        ("stacks/Pulumi.aws.yaml", "headrace", StackSettings),
         ("stacks/functions/Pulumi.local.yaml", "headrace-functions", FunctionSettings),
+        ("stacks/functions/Pulumi.aws.yaml", "headrace-functions", FunctionSettings),
     ],
 )
 def test_a_stack_of_this_checkout_is_sound_and_holds_no_secret(path, project, model):
@@ -57,13 +59,13 @@ def test_a_stack_of_this_checkout_is_sound_and_holds_no_secret(path, project, mo
         key.removeprefix(f"{project}:"): value if isinstance(value, str) else json.dumps(value)
         for key, value in config.items()
     }
-    settings = parse(model, {**texts, **CLUSTER}, stack="local")
+    settings = parse(model, texts if "aws" in texts else {**texts, **CLUSTER}, stack="local")
     assert settings.secret_keys == ()
     assert "secure:" not in text
     assert "encryptionsalt" not in text
 
 
 @pytest.mark.parametrize("path", ["Pulumi.yaml", "functions/Pulumi.yaml"])
-def test_no_resource_may_fall_back_to_a_cluster_of_the_environment(path):
+def test_no_resource_may_fall_back_to_a_cluster_or_an_account_of_the_environment(path):
     config = yaml.safe_load((ROOT / path).read_text())["config"]
-    assert config["pulumi:disable-default-providers"] == {"value": ["kubernetes"]}
+    assert config["pulumi:disable-default-providers"] == {"value": ["kubernetes", "aws"]}

@@ -20,7 +20,7 @@ KUBECONFIG = "apiVersion: v1\ncontexts:\n- name: box\n- name: other\n"
 def test_what_is_not_written_has_its_default():
     stack = parse(StackSettings, NEEDED, stack="test")
     assert stack == StackSettings(kubeconfig="/some/file", context="box")
-    assert stack.store.seaweedfs is not None
+    assert stack.seaweedfs is not None
     assert stack.platform_bucket.on_delete is OnBucketDelete.REFUSE
     assert stack.receiver.replicas == stack.scaler.replicas == stack.controller.replicas == 2
 
@@ -54,9 +54,9 @@ def test_every_fault_is_told_at_once_with_key_found_and_allowed():
         parse(StackSettings, texts, stack="test")
     lines = str(told.value).splitlines()
     assert lines[0] == "configuration of stack test:"
+    assert lines.pop().startswith("  found no context and no aws, allowed with one of them; ")
     assert {line.partition(": ")[0].strip(): line.partition(": ")[2][:39] for line in lines[1:]} == {
-        "context": "is missing; write it: the context in it",
-        "namespce": "found an unknown key, allowed buckets, ",
+        "namespce": "found an unknown key, allowed aws, buck",
         "wait": "found 'maybe', allowed true or false; w",
         "functionsSecurity": "found 'privileged', allowed 'restricted",
         "scaler.replicas": "found 0, allowed >= 1; change it",

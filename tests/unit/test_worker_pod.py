@@ -10,7 +10,13 @@ from headrace.manifests.worker_pod import leaving_seconds, pod_name, worker_pod,
 from headrace.model.errors import ConfigurationError
 from headrace.model.function import Access, Function, Isolation
 from headrace.model.pool import NodePool
-from headrace.model.settings import KubernetesSettings, RunnerKind, SidecarSettings, WorkerSettings
+from headrace.model.settings import (
+    EksSettings,
+    KubernetesSettings,
+    RunnerKind,
+    SidecarSettings,
+    WorkerSettings,
+)
 from headrace.placement.inventory import inventory_of
 from headrace.placement.suiting import suits, tolerations_of
 from headrace.placement.ways import NO_GPU, GpuClaim, Way, choose_way
@@ -152,6 +158,13 @@ PLAIN = {
 
 def test_a_plain_function_gives_exactly_this_pod():
     assert pod() == PLAIN
+
+
+def test_on_eks_the_pods_identity_is_kept_from_the_users_container():
+    on_eks = SETTINGS.model_copy(update={"eks": EksSettings(cluster="headrace", region="eu-central-1")})
+    metadata, plain = pod(on_eks)["metadata"], pod()["metadata"]
+    assert metadata == {**plain, "annotations": {"eks.amazonaws.com/skip-containers": "function"}}
+    assert [each["name"] for each in pod(on_eks)["spec"]["containers"]] == ["function"]
 
 
 def test_without_a_pool_the_pod_names_none():

@@ -8,13 +8,14 @@ import pulumi
 
 from headrace.manifests.gpu_claims import device_class
 from infra import access, names
+from infra.gpu_settings import RemoteGpus
 from infra.manifests import gpus as manifests
 from infra.manifests import network, services
 from infra.manifests.ground import open_namespace
 from infra.manifests.network import denial
 from infra.manifests.parts import Manifest, disruption_budget, own_object, written
 from infra.objects import Ground, declare
-from infra.settings import RemoteGpus, StackSettings
+from infra.settings import StackSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from infra.components.cluster.queue import Queue, QueueArgs
 from infra.components.cluster.service import AWAITED_LATER, Service, ServiceArgs
 from infra.components.cluster.settings import Documents, DocumentsArgs
 from infra.components.cluster.store import Store, StoreArgs
+from infra.documents import Queues
 from infra.host_files import NO_FILES
 from infra.manifests.gpus import device_plugin_config
 from infra.manifests.parts import metadata
@@ -28,11 +29,15 @@ AWAITED = "headrace.dev/awaited"
 
 @dataclass(frozen=True, slots=True)
 class PlatformArgs:
-    """The stack, the cluster where it is declared, and the hosts that are set up before."""
+    """The stack, the cluster where it is declared, and the hosts that are set up before.
+
+    `queues`: addresses of the queues of S3's events, on AWS.
+    """
 
     stack: StackSettings
     ground: Ground
     hosts: Hosts | None = None
+    queues: pulumi.Output[Queues] | None = None
 
 
 class Platform(pulumi.ComponentResource):
@@ -42,10 +47,11 @@ class Platform(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: PlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("headrace:cluster:Platform", name, None, opts)
+        self._args = args
         self._stack, self._ground, self._hosts = args.stack, args.ground, args.hosts
         self._opts = pulumi.ResourceOptions(parent=self)
         # Hosts may be the cluster's own nodes, and all else comes after the namespaces and kinds.
-        before = [args.hosts] if args.hosts else []
+        before = [*args.ground.after, *([args.hosts] if args.hosts else ())]
         base = FoundationArgs(args.stack, args.ground.under(self, *before))
         spaces = Namespaces("namespaces", base, self._opts)
         kinds = Definitions("definitions", base, self._opts)
@@ -60,7 +66,8 @@ class Platform(pulumi.ComponentResource):
         """What serves; all of it is there before the platform's bucket, so none of it is gone before that."""
         stack, credentials = self._stack, self.credentials
         files = self._hosts.files if self._hosts else NO_FILES
-        documents = Documents("settings", DocumentsArgs(stack, credentials, ground, files), self._opts)
+        told = DocumentsArgs(stack, credentials, ground, files, self._args.queues)
+        documents = Documents("settings", told, self._opts)
         servers: list[pulumi.Resource] = [
             Queue("queue", QueueArgs(stack, credentials, ground), self._opts),
             Pools("pools", PoolsArgs(stack.pools, ground), self._opts),
@@ -70,8 +77,8 @@ class Platform(pulumi.ComponentResource):
         if stack.remote_gpus is not None:
             set_up = self._hosts.gpu_servers if self._hosts else {}
             servers.append(Gpus("gpus", GpusArgs(stack, stack.remote_gpus, ground, set_up), self._opts))
-        if stack.store.seaweedfs is not None:
-            store = StoreArgs(stack, stack.store.seaweedfs, credentials, ground)
+        if stack.seaweedfs is not None:
+            store = StoreArgs(stack, stack.seaweedfs, credentials, ground)
             servers.append(Store("store", store, self._opts))
         # A service reaches its servers by name; started before them it would only wait.
         after = self._ground.under(self, documents, *servers)
@@ -90,7 +97,7 @@ class Platform(pulumi.ComponentResource):
             "apiVersion": API_VERSION,
             "kind": "Bucket",
             "metadata": metadata(names.own("platform"), self._stack.namespace, "platform"),
-            "spec": {"name": bucket.name, "onDelete": bucket.on_delete.value},
+            "spec": {"name": self._stack.platform_bucket_name, "onDelete": bucket.on_delete.value},
         }
         made = declare(self._ground.under(self, spaces, kinds, *parts), manifest)
         if self._ground.wait:

@@ -62,9 +62,8 @@ class Queue(pulumi.ComponentResource):
 
     def _create_server(self, ground: Ground, mark: pulumi.Output[str]) -> None:
         stack, disk = self._stack, self._stack.queue.disk
-        volume = claim(
-            names.NATS, self._space, names.QUEUE, storage=disk.storage, storage_class=disk.storage_class
-        )
+        kind = disk.storage_class or stack.storage_class
+        volume = claim(names.NATS, self._space, names.QUEUE, storage=disk.storage, storage_class=kind)
         # A volume of another class would be a new, empty one: that is a move of data, not an update.
         declare(ground, volume, ignore_changes=["spec.storageClassName"])
         pod = nats.pod(

@@ -87,7 +87,7 @@ class Service(pulumi.ComponentResource):
     def _ingress(self) -> list[Manifest]:
         if self._name != names.RECEIVER:
             return []
-        store = [network.pods(names.STORE)] if self._stack.store.seaweedfs else []
+        store = [network.pods(names.STORE)] if self._stack.seaweedfs else []
         peers = [*store, *network.at(self._stack.receiver.entrance.clients)]
         return [network.incoming(peers, [services.RECEIVER_PORT])] if peers else []
 
@@ -96,7 +96,7 @@ class Service(pulumi.ComponentResource):
         return [
             network.names_servers(reach.dns),
             network.outgoing([network.pods(names.QUEUE)], [nats.PORT]),
-            self._to_store(),
+            *self._to_store(),
             *self._to_hosts(),
             network.outgoing(network.at(reach.api_server), list(reach.api_server_ports)),
         ]
@@ -107,9 +107,11 @@ class Service(pulumi.ComponentResource):
             return []
         return [network.to_hosts(power.networks)]
 
-    def _to_store(self) -> Manifest:
-        given = self._stack.store.s3
+    def _to_store(self) -> list[Manifest]:
+        if self._stack.aws is not None:
+            return network.to_aws()
+        given = self._stack.given_store
         if given is None:
-            return network.outgoing([network.pods(names.STORE)], [seaweedfs.PORT])
+            return [network.outgoing([network.pods(names.STORE)], [seaweedfs.PORT])]
         parts = urlsplit(given.endpoint)
-        return network.outgoing(network.at(given.addresses), [parts.port or _PORTS[parts.scheme]])
+        return [network.outgoing(network.at(given.addresses), [parts.port or _PORTS[parts.scheme]])]

@@ -8,7 +8,7 @@ import pulumi
 from headrace.model.labels import AUTHORITY_KEY, SETTINGS_KEY
 from infra import names
 from infra.components.cluster.credentials import Credentials
-from infra.documents import READERS, Made, document
+from infra.documents import READERS, Made, Queues, document
 from infra.host_files import NO_FILES, HostFiles
 from infra.manifests.parts import metadata
 from infra.marks import marked
@@ -24,6 +24,7 @@ class DocumentsArgs:
     credentials: Credentials
     ground: Ground
     hosts: HostFiles = NO_FILES
+    queues: pulumi.Output[Queues] | None = None  # of S3's events, on AWS
 
 
 class Documents(pulumi.ComponentResource):
@@ -38,7 +39,8 @@ class Documents(pulumi.ComponentResource):
 
     def _create(self, reader: str, args: DocumentsArgs) -> pulumi.Output[str]:
         stack = args.stack
-        contents = args.credentials.made.apply(lambda made: _contents(reader, args, made))
+        known = pulumi.Output.all(made=args.credentials.made, queues=args.queues)
+        contents = known.apply(lambda found: _contents(reader, args, found["made"], found["queues"]))
         # Workers read theirs in the namespace where they run.
         space = stack.functions_namespace if reader == names.WORKER else stack.namespace
         secret = {
@@ -52,8 +54,8 @@ class Documents(pulumi.ComponentResource):
         return marked(args.credentials.salt, contents)
 
 
-def _contents(reader: str, args: DocumentsArgs, made: Made) -> dict[str, str]:
-    settings = document(reader, args.stack, made, args.hosts.settings).to_json().decode()
+def _contents(reader: str, args: DocumentsArgs, made: Made, queues: Queues | None) -> dict[str, str]:
+    settings = document(reader, args.stack, made, args.hosts.settings, queues=queues).to_json().decode()
     keys = args.hosts.keys if reader == names.SCALER else {}
     files = {key: args.hosts.files[place] for place, key in keys.items()}
     return {SETTINGS_KEY: settings, AUTHORITY_KEY: made.authority, **files}

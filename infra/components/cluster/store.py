@@ -12,7 +12,8 @@ from infra.manifests.parts import claim, disruption_budget, metadata, service, s
 from infra.manifests.services import RECEIVER_PORT
 from infra.marks import marked
 from infra.objects import Ground, declare
-from infra.settings import SeaweedStore, StackSettings
+from infra.settings import StackSettings
+from infra.store_settings import SeaweedStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class Store(pulumi.ComponentResource):
             made.store_keys,
             endpoint=f"http://{names.host(names.RECEIVER, self._space)}:{RECEIVER_PORT}/events",
             token=made.receiver_token,
-            platform_bucket=self._stack.platform_bucket.name,
+            platform_bucket=self._stack.platform_bucket_name,
         )
 
     def _create_openings(self, ground: Ground) -> None:

@@ -16,12 +16,16 @@ from infra.rendering import Rendered
 
 @dataclass(frozen=True, slots=True)
 class FunctionsArgs:
-    """The functions, what is configured of them, the platform, and where they are declared."""
+    """The functions, what is configured of them, the platform, and where they are declared.
+
+    `roles`: rights of their pods on AWS, which a pod gets at its start or not at all.
+    """
 
     settings: FunctionSettings
     functions: Sequence[Rendered]
     platform: PlatformOutputs
     ground: Ground
+    roles: Sequence[pulumi.Resource] = ()
 
 
 class Functions(pulumi.ComponentResource):
@@ -31,7 +35,7 @@ class Functions(pulumi.ComponentResource):
         super().__init__("headrace:functions:Functions", name, None, opts)
         self._args = args
         ground = args.ground.under(self)
-        needed = [*self._create_buckets(ground), *self._create_secrets(ground)]
+        needed = [*args.roles, *self._create_buckets(ground), *self._create_secrets(ground)]
         # A function names its buckets and secrets; without them its first pods would fail.
         after = args.ground.under(self, *needed)
         for each in args.functions:

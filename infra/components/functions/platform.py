@@ -2,26 +2,71 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
+
+from infra.aws.account import Account
+from infra.aws.estate import Estate
 
 
 @dataclass(frozen=True, slots=True)
 class PlatformOutputs:
-    """The functions' namespace, and the names in the store of buckets whose logical name differs."""
+    """The functions' namespace, and the names in the store of buckets whose logical name differs.
+
+    `estate`: what the platform has on AWS, if it is there.
+    """
 
     namespace: pulumi.Output[str]
     bucket_names: pulumi.Output[Mapping[str, str]]
+    estate: pulumi.Output[Estate] | None = None
 
     def real_bucket(self, logical: str) -> pulumi.Output[str]:
         """The store's name of a bucket that a function names."""
         return self.bucket_names.apply(lambda found: found.get(logical, logical))
 
 
-def platform_of(stack: str) -> PlatformOutputs:
-    """Of a stack organization/headrace/<stack>. No secret is among what it exports for others to read."""
-    reference = pulumi.StackReference("platform", stack_name=stack)
-    return PlatformOutputs(
-        namespace=reference.require_output("functionsNamespace"),
-        bucket_names=reference.require_output("buckets"),
+@dataclass(frozen=True, slots=True)
+class PlatformStack:
+    """A stack organization/headrace/<stack>, as it tells of itself."""
+
+    reference: pulumi.StackReference
+
+    @property
+    def kubeconfig(self) -> pulumi.Output[str]:
+        """Of the cluster that the stack has made on AWS; secret."""
+        return self.reference.require_output("kubeconfig")
+
+    @property
+    def context(self) -> pulumi.Output[str]:
+        """In the kubeconfig."""
+        return self.reference.require_output("context")
+
+    def outputs(self, *, on_aws: bool) -> PlatformOutputs:
+        """What functions have to know. No secret is among it."""
+        return PlatformOutputs(
+            namespace=self.reference.require_output("functionsNamespace"),
+            bucket_names=self.reference.require_output("buckets"),
+            estate=self._estate() if on_aws else None,
+        )
+
+    def _estate(self) -> pulumi.Output[Estate]:
+        told = ("aws", "buckets", "platformBucket")
+        found = pulumi.Output.all(**{key: self.reference.require_output(key) for key in told})
+        return found.apply(estate_of)
+
+
+def platform_of(stack: str) -> PlatformStack:
+    """Of a stack's full name."""
+    return PlatformStack(pulumi.StackReference("platform", stack_name=stack))
+
+
+def estate_of(told: Mapping[str, Any]) -> Estate:
+    """From the outputs `aws`, `buckets` and `platformBucket` of a platform's stack."""
+    place = told["aws"]
+    return Estate(
+        account=Account(place["account"], place["region"], place["name"]),
+        platform_bucket=told["platformBucket"],
+        buckets=told["buckets"],
+        data_key=place["dataKey"],
     )

@@ -1,0 +1,160 @@
+"""NVIDIA's device plugin, where the stack installs it: on the nodes of pools with GPUs, and MPS' daemon.
+
+As NVIDIA's chart has them: https://github.com/NVIDIA/k8s-device-plugin/tree/main/deployments/helm
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from headrace.model.labels import DEVICE_PLUGIN_CONFIG, POOL
+from infra import names
+from infra.aws.node_templates import MPS_LABEL
+from infra.gpu_settings import DevicePlugin
+from infra.manifests.gpus import CDI, DEFAULT
+from infra.manifests.parts import Amounts, Manifest, metadata, pull_secrets
+
+COMPONENT, MPS_COMPONENT = names.DEVICE_PLUGIN, "mps"
+AMOUNTS = Amounts(cpu="10m", memory="64Mi", most_memory="256Mi")
+CONFIGURATION = "/config/config.yaml"
+SOCKETS, MPS_ROOT = "/var/lib/kubelet/device-plugins", "/run/nvidia/mps"
+_HANG_UP = "1"  # SIGHUP, by which both programs read their configuration again
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """Which image, where it is, on the nodes of which pools."""
+
+    image: str
+    where: DevicePlugin
+    pools: Sequence[str]
+    pull: Sequence[str] = ()
+
+
+def plugin(told: Plugin) -> Manifest:
+    """A pod on each node with GPUs."""
+    main = {
+        **_container(told, "plugin", ["nvidia-device-plugin"]),
+        "env": [
+            *_settings({"CONFIG_FILE": CONFIGURATION, "MPS_ROOT": MPS_ROOT}),
+            *_settings({"NVIDIA_VISIBLE_DEVICES": "all", "NVIDIA_DRIVER_CAPABILITIES": "compute,utility"}),
+        ],
+        "volumeMounts": [
+            *_configured(),
+            {"name": "sockets", "mountPath": SOCKETS},
+            {"name": "mps-shm", "mountPath": "/dev/shm"},  # noqa: S108  (of the node, and so MPS' own)
+            {"name": "mps-root", "mountPath": "/mps"},
+            {"name": "cdi", "mountPath": CDI},
+        ],
+    }
+    folders = {"sockets": (SOCKETS, "Directory"), "cdi": (CDI, "DirectoryOrCreate")}
+    pod = _pod(told, [_manager(told)], [_manager(told, "nvidia-device-plugin"), main], folders)
+    return _daemon_set(told, COMPONENT, pod)
+
+
+def mps_daemon(told: Plugin) -> Manifest:
+    """A pod on each node whose GPUs are shared by MPS; it starts NVIDIA's own daemon there."""
+    root = {"name": "mps-root", "mountPath": "/mps"}
+    mount = {
+        **_container(told, "mount", ["mps-control-daemon", "mount-shm"]),
+        "securityContext": {"privileged": True},  # it mounts on the node
+        "volumeMounts": [{**root, "mountPropagation": "Bidirectional"}],
+    }
+    main = {
+        **_container(told, "daemon", ["mps-control-daemon"]),
+        "env": [
+            _node_name(),
+            *_settings({"CONFIG_FILE": CONFIGURATION}),
+            *_settings({"NVIDIA_VISIBLE_DEVICES": "all", "NVIDIA_DRIVER_CAPABILITIES": "compute,utility"}),
+        ],
+        "securityContext": {"privileged": True},  # it sets the GPUs' compute mode
+        "volumeMounts": [*_configured(), {"name": "mps-shm", "mountPath": "/dev/shm"}, root],  # noqa: S108  (as above)
+    }
+    containers = [_manager(told, "/usr/bin/mps-control-daemon"), main]
+    pod = {**_pod(told, [mount, _manager(told)], containers, {}), "nodeSelector": dict(MPS_LABEL)}
+    return _daemon_set(told, MPS_COMPONENT, pod)
+
+
+def _pod(
+    told: Plugin, first: list[Manifest], then: list[Manifest], folders: dict[str, tuple[str, str]]
+) -> Manifest:
+    on_pools = {"key": POOL, "operator": "In", "values": list(told.pools)}
+    required = {"nodeSelectorTerms": [{"matchExpressions": [on_pools]}]}
+    shared = {"mps-root": (MPS_ROOT, "DirectoryOrCreate"), "mps-shm": (f"{MPS_ROOT}/shm", "")}
+    return {
+        "serviceAccountName": names.own(COMPONENT),
+        "enableServiceLinks": False,
+        "priorityClassName": "system-node-critical",
+        "shareProcessNamespace": True,  # the manager tells the other program that its configuration changed
+        "tolerations": [{"operator": "Exists"}],
+        "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}},
+        **pull_secrets(told.pull),
+        "initContainers": first,
+        "containers": then,
+        "volumes": [
+            {"name": "available", "configMap": {"name": told.where.config_map}},
+            {"name": "config", "emptyDir": {"sizeLimit": "1Mi"}},
+            *(_folder(name, path, kind) for name, (path, kind) in {**shared, **folders}.items()),
+        ],
+    }
+
+
+def _manager(told: Plugin, program: str = "") -> Manifest:
+    """It picks the part that the node's label names: once, or again and again with a signal to a program."""
+    stays = bool(program)
+    return {
+        **_container(told, "follow-label" if stays else "read-label", ["config-manager"]),
+        "env": [
+            _node_name(),
+            *_settings(
+                {
+                    "ONESHOT": "false" if stays else "true",
+                    "KUBECONFIG": "",
+                    "NODE_LABEL": DEVICE_PLUGIN_CONFIG,
+                    "CONFIG_FILE_SRCDIR": "/available-configs",
+                    "CONFIG_FILE_DST": CONFIGURATION,
+                    "DEFAULT_CONFIG": DEFAULT,
+                    "FALLBACK_STRATEGIES": "named,single",
+                    "SEND_SIGNAL": "true" if stays else "false",
+                    "SIGNAL": _HANG_UP if stays else "",
+                    "PROCESS_TO_SIGNAL": program,
+                }
+            ),
+        ],
+        "volumeMounts": _configured(),
+    }
+
+
+def _container(told: Plugin, name: str, command: list[str]) -> Manifest:
+    return {"name": name, "image": told.image, "command": command, "resources": AMOUNTS.manifest}
+
+
+def _configured() -> list[Manifest]:
+    return [
+        {"name": "available", "mountPath": "/available-configs"},
+        {"name": "config", "mountPath": "/config"},
+    ]
+
+
+def _settings(values: dict[str, str]) -> list[dict[str, Any]]:
+    return [{"name": name, "value": value} for name, value in values.items()]
+
+
+def _node_name() -> dict[str, Any]:
+    return {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
+
+
+def _folder(name: str, path: str, kind: str) -> Manifest:
+    return {"name": name, "hostPath": {"path": path, **({"type": kind} if kind else {})}}
+
+
+def _daemon_set(told: Plugin, component: str, pod: Manifest) -> Manifest:
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": metadata(names.own(component), told.where.namespace, component),
+        "spec": {
+            "selector": {"matchLabels": names.selector(component)},
+            "template": {"metadata": {"labels": names.labels(component)}, "spec": pod},
+        },
+    }

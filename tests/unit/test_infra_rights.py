@@ -1,0 +1,326 @@
+"""Who may do what on AWS: documents, held against tables of requests by a small reading of IAM's rules."""
+
+import json
+
+import pytest
+
+from headrace.model import keys
+from headrace.model.errors import ConfigurationError
+from headrace.model.function import Function
+from infra.aws import owned, rights
+from infra.aws.account import Account
+from infra.aws.estate import Estate
+from infra.aws.policy import written
+from tests.infra.iam import allows
+
+ACCOUNT = Account("123456789012", "eu-central-1", "headrace")
+ESTATE = Estate(
+    account=ACCOUNT,
+    platform_bucket="the-platform",
+    buckets={"uploads": "acme-uploads", "results": "acme-results", "other": "acme-other"},
+    node_groups=("cpu", "gpu"),
+    data_key="arn:aws:kms:eu-central-1:123456789012:key/data",
+    events_key="arn:aws:kms:eu-central-1:123456789012:key/events",
+)
+QUEUE = "arn:aws:sqs:eu-central-1:123456789012:headrace-events"
+DEAD = "arn:aws:sqs:eu-central-1:123456789012:headrace-events-dead"
+SCALING = "arn:aws:autoscaling:eu-central-1:123456789012:autoScalingGroup:7f:autoScalingGroupName/eks-gpu-7f"
+BY_S3 = {"kms:ViaService": "s3.eu-central-1.amazonaws.com"}
+BY_SQS = {"kms:ViaService": "sqs.eu-central-1.amazonaws.com"}
+OURS = {
+    "autoscaling:ResourceTag/eks:cluster-name": "headrace",
+    "autoscaling:ResourceTag/eks:nodegroup-name": "gpu",
+}
+SYSTEM = {**OURS, "autoscaling:ResourceTag/eks:nodegroup-name": "system"}
+THEIRS = {**OURS, "autoscaling:ResourceTag/eks:cluster-name": "another"}
+
+
+def s3(path):
+    return f"arn:aws:s3:::{path}"
+
+
+def prefix(text):
+    return {"s3:prefix": text}
+
+
+def function(**changes):
+    spec = {
+        "run": {"handler": "echo:Classifier"},
+        "input": [{"bucket": "uploads", "prefix": "echo/"}],
+        "output": [{"bucket": "results", "prefix": "echo/"}],
+        **changes,
+    }
+    document = {
+        "apiVersion": "headrace.dev/v1alpha1",
+        "kind": "Function",
+        "metadata": {"name": "echo"},
+        "spec": spec,
+    }
+    return Function.from_json(json.dumps(document))
+
+
+RECEIVER = [
+    (True, "sqs:ReceiveMessage", QUEUE, {}),
+    (True, "sqs:DeleteMessage", QUEUE, {}),
+    (True, "sqs:ChangeMessageVisibility", QUEUE, {}),
+    (True, "sqs:SendMessage", DEAD, {}),
+    (False, "sqs:SendMessage", QUEUE, {}),
+    (False, "sqs:ReceiveMessage", DEAD, {}),
+    (False, "sqs:PurgeQueue", QUEUE, {}),
+    (False, "sqs:ReceiveMessage", f"{QUEUE}-of-another", {}),
+    (True, "kms:Decrypt", ESTATE.events_key, BY_SQS),
+    (False, "kms:Decrypt", ESTATE.events_key, {}),
+    (False, "kms:Decrypt", ESTATE.data_key, BY_SQS),
+    (True, "s3:GetObject", s3("acme-uploads/echo/a.dcm"), {}),
+    (True, "s3:ListBucketVersions", s3("acme-uploads"), prefix("echo/")),
+    (False, "s3:PutObject", s3("acme-uploads/echo/a.dcm"), {}),
+    (False, "s3:DeleteObject", s3("acme-uploads/echo/a.dcm"), {}),
+    (False, "s3:GetObject", s3("acme-elsewhere/echo/a.dcm"), {}),
+    (True, "s3:GetObject", s3(f"the-platform/{keys.failure_key('echo', '1')}"), {}),
+    (True, "s3:PutObject", s3(f"the-platform/{keys.function_key('echo')}"), {}),
+    (True, "s3:GetObject", s3("the-platform/readyz"), {}),
+    (True, "s3:PutObject", s3("the-platform/race/7/1"), {}),
+    (True, "s3:DeleteObject", s3("the-platform/race/7/1"), {}),
+    (False, "s3:PutObject", s3(f"the-platform/{keys.record_key('echo', '1')}"), {}),
+    (False, "s3:DeleteObject", s3(f"the-platform/{keys.record_key('echo', '1')}"), {}),
+    (False, "s3:GetObject", s3(f"the-platform/{keys.log_key('echo', '1', '1')}"), {}),
+    (False, "autoscaling:SetDesiredCapacity", SCALING, OURS),
+]
+SCALER = [
+    (True, "autoscaling:SetDesiredCapacity", SCALING, OURS),
+    (True, "autoscaling:TerminateInstanceInAutoScalingGroup", SCALING, OURS),
+    (True, "autoscaling:SuspendProcesses", SCALING, OURS),
+    (True, "autoscaling:UpdateAutoScalingGroup", SCALING, OURS),
+    (True, "autoscaling:SetInstanceProtection", SCALING, OURS),
+    (False, "autoscaling:SetDesiredCapacity", SCALING, SYSTEM),
+    (False, "autoscaling:TerminateInstanceInAutoScalingGroup", SCALING, THEIRS),
+    (False, "autoscaling:SetDesiredCapacity", SCALING, {}),
+    (False, "autoscaling:DeleteAutoScalingGroup", SCALING, OURS),
+    (True, "autoscaling:DescribeAutoScalingGroups", "*", {}),
+    (True, "autoscaling:DescribeScalingActivities", "*", {}),
+    (True, "ec2:DescribeInstances", "*", {}),
+    (False, "ec2:TerminateInstances", "*", {}),
+    (False, "ec2:RunInstances", "*", {}),
+    (True, "eks:DescribeNodegroup", ACCOUNT.arn("eks", "nodegroup/headrace/gpu/7f"), {}),
+    (False, "eks:DescribeNodegroup", ACCOUNT.arn("eks", "nodegroup/headrace/system/7f"), {}),
+    (False, "eks:UpdateNodegroupConfig", ACCOUNT.arn("eks", "nodegroup/headrace/gpu/7f"), {}),
+    (False, "s3:GetObject", s3("acme-uploads/echo/a.dcm"), {}),
+    (False, "iam:PassRole", "*", {}),
+]
+CONTROLLER = [
+    (True, "s3:ListBucket", s3("acme-results"), {}),
+    (True, "s3:GetBucketVersioning", s3("the-platform"), {}),
+    (True, "s3:PutObject", s3(f"the-platform/{keys.bucket_key('acme-results')}"), {}),
+    (True, "s3:DeleteObjectVersion", s3(f"the-platform/{keys.bucket_key('acme-results')}"), {}),
+    (True, "s3:GetObject", s3(f"the-platform/{keys.record_key('echo', '1')}"), {}),
+    (False, "s3:PutObject", s3(f"the-platform/{keys.record_key('echo', '1')}"), {}),
+    (False, "s3:DeleteObjectVersion", s3(f"the-platform/{keys.record_key('echo', '1')}"), {}),
+    (False, "s3:DeleteObjectVersion", s3("acme-results/echo/a.png"), {}),
+    (False, "s3:GetObject", s3("acme-results/echo/a.png"), {}),
+    (False, "s3:CreateBucket", s3("acme-results"), {}),
+    (False, "s3:DeleteBucket", s3("acme-results"), {}),
+    (False, "s3:PutBucketPolicy", s3("acme-results"), {}),
+    (False, "sqs:ReceiveMessage", QUEUE, {}),
+]
+FUNCTION = [
+    (True, "s3:GetObject", s3("acme-uploads/echo/a.dcm"), {}),
+    (True, "s3:GetObjectVersion", s3("acme-uploads/echo/a.dcm"), {}),
+    (False, "s3:PutObject", s3("acme-uploads/echo/a.dcm"), {}),
+    (False, "s3:GetObject", s3("acme-uploads/other/a.dcm"), {}),
+    (True, "s3:PutObject", s3("acme-results/echo/a.png"), {}),
+    (True, "s3:GetObject", s3("acme-results/echo/a.png"), {}),
+    (False, "s3:DeleteObject", s3("acme-results/echo/a.png"), {}),
+    (False, "s3:PutObject", s3("acme-results/other/a.png"), {}),
+    (False, "s3:GetObject", s3("acme-other/echo/a.png"), {}),
+    *(
+        (True, action, s3(f"the-platform/{key}"), {})
+        for action in ("s3:GetObject", "s3:PutObject", "s3:DeleteObject")
+        for key in (
+            keys.record_key("echo", "1"),
+            keys.failure_key("echo", "1"),
+            keys.staging_key("echo", "1", "2", "a.png"),
+            keys.note_key("echo", "1"),
+            keys.log_key("echo", "1", "2"),
+            keys.history_key("echo", "1", "2"),
+        )
+    ),
+    (False, "s3:GetObject", s3(f"the-platform/{keys.record_key('echo-2', '1')}"), {}),
+    (False, "s3:PutObject", s3(f"the-platform/{keys.record_key('other', '1')}"), {}),
+    (False, "s3:PutObject", s3(f"the-platform/{keys.function_key('echo')}"), {}),
+    (False, "s3:PutObject", s3(f"the-platform/{keys.bucket_key('acme-uploads')}"), {}),
+    (False, "s3:DeleteObjectVersion", s3(f"the-platform/{keys.record_key('echo', '1')}"), {}),
+    (True, "s3:ListBucketVersions", s3("the-platform"), prefix("staging/echo/")),
+    (False, "s3:ListBucketVersions", s3("the-platform"), prefix("staging/other/")),
+    (True, "s3:ListBucket", s3("acme-results"), {}),  # a HEAD of what is not there
+    (False, "s3:ListBucket", s3("acme-other"), {}),
+    (True, "kms:GenerateDataKey", ESTATE.data_key, BY_S3),
+    (False, "kms:Decrypt", ESTATE.data_key, {}),
+    (False, "kms:Decrypt", ESTATE.events_key, BY_S3),
+    (False, "sqs:ReceiveMessage", QUEUE, {}),
+    (False, "ecr:GetAuthorizationToken", "*", {}),
+]
+DOCUMENTS = {
+    "receiver": (rights.receiver(ESTATE), RECEIVER),
+    "scaler": (rights.scaler(ESTATE), SCALER),
+    "controller": (rights.controller(ESTATE), CONTROLLER),
+    "function": (rights.function(ESTATE, function()), FUNCTION),
+}
+
+
+@pytest.mark.parametrize("who", DOCUMENTS)
+def test_what_is_needed_is_allowed_and_nothing_else(who):
+    document, table = DOCUMENTS[who]
+    wrong = [
+        ("may not" if allowed else "may", action, resource)
+        for allowed, action, resource, context in table
+        if allows(document, action, resource, context=context) is not allowed
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("who", DOCUMENTS)
+def test_no_action_is_a_pattern_and_a_resource_is_everything_only_where_aws_knows_none(who):
+    statements = DOCUMENTS[who][0]["Statement"]
+    assert [action for each in statements for action in each["Action"] if "*" in action] == []
+    everything = {action for each in statements if "*" in each["Resource"] for action in each["Action"]}
+    assert everything == (set(rights.LOOKS) if who == "scaler" else set())
+    assert {each["Effect"] for each in statements} == {"Allow"}
+
+
+@pytest.mark.parametrize("who", DOCUMENTS)
+def test_a_role_has_room_for_its_document(who):
+    """10,240 characters without spaces: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
+    assert len(written(DOCUMENTS[who][0]).replace(" ", "")) < 10_240 // 2
+
+
+def test_the_controller_deletes_data_where_the_stack_says_so():
+    document = rights.controller(ESTATE, deletes=True)
+    assert allows(document, "s3:DeleteObjectVersion", s3("acme-results/echo/a.png"))
+    assert not allows(document, "s3:DeleteBucket", s3("acme-results"))
+
+
+def test_signs_of_iam_in_a_prefix_are_only_letters():
+    document = rights.function(ESTATE, function(input=[{"bucket": "uploads", "prefix": "a*b/${c}?"}]))
+    assert allows(document, "s3:GetObject", s3("acme-uploads/a*b/${c}?/x"))
+    assert not allows(document, "s3:GetObject", s3("acme-uploads/axb/${c}?/x"))
+    assert not allows(document, "s3:GetObject", s3("acme-uploads/a*b/${c}x/x"))
+
+
+def test_a_function_that_writes_nothing_may_write_nothing():
+    document = rights.function(ESTATE, function(output=[]))
+    assert not any(allows(document, "s3:PutObject", s3(f"{name}/echo/a")) for name in ESTATE.buckets.values())
+
+
+def test_a_bucket_that_the_platform_has_not_made_is_refused_by_name():
+    with pytest.raises(
+        ConfigurationError, match="found buckets scans, allowed those of the platform's stack, "
+    ):
+        rights.function(ESTATE, function(input=[{"bucket": "scans"}]))
+
+
+TRUST = rights.trusted_by_pods(ESTATE, namespace="headrace", service_account="headrace-scaler")
+PODS = {"Service": "pods.eks.amazonaws.com"}
+TAGS = {
+    "aws:RequestTag/eks-cluster-arn": "arn:aws:eks:eu-central-1:123456789012:cluster/headrace",
+    "aws:RequestTag/kubernetes-namespace": "headrace",
+    "aws:RequestTag/kubernetes-service-account": "headrace-scaler",
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "who", "allowed"),
+    [
+        ({}, PODS, True),
+        ({}, {"Service": "ec2.amazonaws.com"}, False),
+        ({"aws:RequestTag/kubernetes-service-account": "headrace-receiver"}, PODS, False),
+        ({"aws:RequestTag/kubernetes-namespace": "headrace-functions"}, PODS, False),
+        (
+            {"aws:RequestTag/eks-cluster-arn": "arn:aws:eks:eu-central-1:123456789012:cluster/other"},
+            PODS,
+            False,
+        ),
+    ],
+)
+def test_a_role_is_taken_by_the_pods_of_its_account_and_by_nobody_else(changes, who, allowed):
+    for action in ("sts:AssumeRole", "sts:TagSession"):
+        assert allows(TRUST, action, context={**TAGS, **changes}, who=who) is allowed
+
+
+# What buckets, queues and keys carry themselves
+
+EVENTS = {"Service": "events.amazonaws.com"}
+RULE = {"aws:SourceArn": "arn:aws:events:eu-central-1:123456789012:rule/headrace-uploads"}
+ROOT = {"AWS": "arn:aws:iam::123456789012:root"}
+ENCRYPTED, PLAIN = {"aws:SecureTransport": "true"}, {"aws:SecureTransport": "false"}
+
+
+def denies(document, action, resource, *, context):
+    """Whether it would be refused although a role allowed it."""
+    role = {"Effect": "Allow", "Action": ["*"], "Resource": ["*"]}
+    both = {**document, "Statement": [role, *document["Statement"]]}
+    return not allows(both, action, resource, context=context)
+
+
+def test_only_the_stacks_own_rule_feeds_the_queue():
+    document = owned.queue(ESTATE, QUEUE)
+    assert allows(document, "sqs:SendMessage", QUEUE, context={**RULE, **ENCRYPTED}, who=EVENTS)
+    other = {"aws:SourceArn": RULE["aws:SourceArn"].replace("uploads", "other")}
+    assert not allows(document, "sqs:SendMessage", QUEUE, context={**other, **ENCRYPTED}, who=EVENTS)
+    assert not allows(document, "sqs:SendMessage", QUEUE, context={**RULE, **ENCRYPTED}, who=ROOT)
+    assert not allows(document, "sqs:ReceiveMessage", QUEUE, context={**RULE, **ENCRYPTED}, who=EVENTS)
+    assert denies(document, "sqs:SendMessage", QUEUE, context={**RULE, **PLAIN})
+
+
+def test_buckets_are_closed_to_plain_http():
+    document = owned.bucket(s3("acme-uploads"))
+    assert denies(document, "s3:GetObject", s3("acme-uploads/a"), context=PLAIN)
+    assert denies(document, "s3:ListBucket", s3("acme-uploads"), context=PLAIN)
+    assert not denies(document, "s3:GetObject", s3("acme-uploads/a"), context=ENCRYPTED)
+
+
+def test_keys_are_used_by_the_accounts_roles_and_the_one_service_that_needs_them():
+    logs = {"Service": "logs.eu-central-1.amazonaws.com"}
+    group = {"kms:EncryptionContext:aws:logs:arn": ACCOUNT.arn("logs", "log-group:/aws/eks/headrace/cluster")}
+    plain, events = owned.key(ESTATE), owned.events_key(ESTATE)
+    cluster = owned.cluster_key(ESTATE, "/aws/eks/headrace/cluster")
+    assert all(allows(each, "kms:PutKeyPolicy", "*", who=ROOT) for each in (plain, events, cluster))
+    assert allows(events, "kms:GenerateDataKey", "*", who=EVENTS)
+    assert not allows(events, "kms:ScheduleKeyDeletion", "*", who=EVENTS)
+    assert not allows(plain, "kms:GenerateDataKey", "*", who=EVENTS)
+    assert allows(cluster, "kms:GenerateDataKey", "*", context=group, who=logs)
+    assert not allows(cluster, "kms:GenerateDataKey", "*", who=logs)
+
+
+def test_by_the_endpoint_nothing_leaves_for_buckets_of_others():
+    document = owned.store_endpoint(ESTATE)
+    own, others = {"s3:ResourceAccount": "123456789012"}, {"s3:ResourceAccount": "999999999999"}
+    layers = s3("layers-of-a-registry/layer")
+    assert allows(document, "s3:PutObject", s3("acme-results/a"), context=own)
+    assert not allows(document, "s3:PutObject", s3("somebody-elses/a"), context=others)
+    assert allows(document, "s3:GetObject", layers, context=others)
+    assert not allows(document, "s3:PutObject", layers, context=others)
+
+
+@pytest.mark.parametrize(
+    ("region", "partition", "registry"),
+    [
+        ("eu-central-1", "aws", "123456789012.dkr.ecr.eu-central-1.amazonaws.com/headrace"),
+        ("us-gov-west-1", "aws-us-gov", "123456789012.dkr.ecr.us-gov-west-1.amazonaws.com/headrace"),
+        ("cn-north-1", "aws-cn", "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/headrace"),
+    ],
+)
+def test_names_are_those_of_the_regions_part_of_aws(region, partition, registry):
+    account = Account("123456789012", region, "headrace")
+    assert account.bucket_arn("b", "k") == f"arn:{partition}:s3:::b/k"
+    assert account.registry == registry
+    assert (
+        account.managed_policy("AmazonEKSClusterPolicy")
+        == f"arn:{partition}:iam::aws:policy/AmazonEKSClusterPolicy"
+    )
+
+
+def test_a_buckets_name_is_the_accounts_own_and_never_too_long():
+    assert ACCOUNT.bucket_name("uploads") == "headrace-uploads-123456789012-eu-central-1"
+    long = ACCOUNT.bucket_name("u" * 63)
+    assert len(long) == 63
+    assert long != ACCOUNT.bucket_name("u" * 62)
