@@ -67,7 +67,7 @@ def _is_of(block: Resource, bucket: Resource) -> bool:
     if bucket.urn in block.refers.get("bucket", frozenset()):
         return True
     named = block.inputs.at("bucket")
-    return not named.is_absent and named.value in (
+    return bool(named.text) and named.text in (
         bucket.inputs.at("bucket").value,
         bucket.inputs.at("id").value,
     )

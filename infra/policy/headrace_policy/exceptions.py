@@ -125,15 +125,14 @@ def _literal(pattern: str) -> str:
 def stale(
     exemptions: Sequence[Exemption], resources: Sequence[Resource], used: Collection[Exemption]
 ) -> Iterator[str]:
-    """Those that are of no use to a whole stack any more: `used` are the others.
+    """Those that a whole stack does not need (any more); `used` are the others.
 
     One that is shipped may be for a stack with other parts; and what is not known yet may be a fault still.
     """
     for each in exemptions:
         named = [resource for resource in resources if each.names(resource)]
-        if each in used or any(resource.inputs.holds_unknown() for resource in named):
+        dark = any(resource.inputs.holds_unknown() for resource in named)
+        if each.is_shipped or each in used or dark:
             continue
-        if named:
-            yield f"{each}: found no such fault any more, allowed what is needed; take the exception out"
-        elif not each.is_shipped:
-            yield f"{each}: found no such resource, allowed one of the stack; mend `resource`, or take it out"
+        found = "no such fault any more" if named else "no such resource"
+        yield f"{each}: found {found}, allowed what is needed; mend the exception, or take it out"

@@ -145,8 +145,8 @@ NETWORK = Rule(
     "gpu-server-network",
     "Only the named network reaches GPU servers, which ask nobody who they are",
     "security groups, network policies, services",
-    "the ports of rCUDA, Lupine and the stack's servers opened by a security group, an ingress rule or a service "
-    "to ranges beyond `headrace:remoteGpus.networks` and `headrace-policy:gpuClients`; an egress rule by which "
-    "pods other than the publisher, the nodes' plugins and workers reach those networks at these ports",
+    "the ports of rCUDA, Lupine and the stack's servers opened by a security group, an ingress rule or a "
+    "service to ranges beyond `headrace:remoteGpus.networks` and `headrace-policy:gpuClients`; an egress "
+    "rule by which pods other than the publisher, the nodes' plugins and workers reach those networks there",
     each=_reachable,
 )

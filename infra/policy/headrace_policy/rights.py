@@ -128,8 +128,8 @@ RIGHTS = Rule(
     "Rights on AWS are named one by one",
     "documents of IAM in every resource, attachments of AWS's own policies, access entries of EKS",
     "`*` or `SERVICE:*` as `Action`; `*` as `Resource`, but for actions that name no resource and under a "
-    "condition on a tag; `NotAction` and `NotResource` that allow; `AdministratorAccess`, `…FullAccess` and the "
-    "like; `AmazonEKSClusterAdminPolicy`",
+    "condition on a tag; `NotAction` and `NotResource` that allow; `AdministratorAccess`, `…FullAccess` and "
+    "the like; `AmazonEKSClusterAdminPolicy`",
     each=_boundless,
 )
 EVERYBODY = Rule(
