@@ -166,9 +166,11 @@ ON_HOST = {
         of=spec(hostPID=True, hostIPC=True, volumes=[{"name": "a", "hostPath": {"path": "/"}}]),
     ),
     "a patch": patch("pod", hostNetwork=True),
+    "by a claim": case("kubernetes:core/v1:PersistentVolume", "spec", spec={"hostPath": {"path": "/etc"}}),
 }
 NOT_ON_HOST = {
     "none of it": pod(of=spec(hostNetwork=False, volumes=[{"name": "a", "emptyDir": {}}])),
+    "a disk by a claim": case("kubernetes:core/v1:PersistentVolume", spec={"local": {"path": "/mnt/disk"}}),
     "a port of its own": pod(of=spec(container(ports=[{"containerPort": 80, "hostPort": 0}]))),
     "not known yet": pod(of=spec(volumes=[{"name": "a", "hostPath": UNKNOWN}])),
 }

@@ -40,7 +40,7 @@ def _kept(pod: Pod, container: Container) -> Iterator[Fault]:
     """What the standard takes from a container, and this one has kept."""
     where, security = container.where, container.body.at("securityContext")
     escalation = security.at("allowPrivilegeEscalation")
-    if escalation.is_not_false and not (pod.is_patch and escalation.is_absent):
+    if escalation.is_not_false and not pod.leaves_alone(escalation):
         yield Fault(
             where,
             f"allowPrivilegeEscalation: {escalation.told}",
@@ -48,7 +48,7 @@ def _kept(pod: Pod, container: Container) -> Iterator[Fault]:
             "write securityContext.allowPrivilegeEscalation: false",
         )
     dropped = security.at("capabilities", "drop")
-    if not (dropped.is_unknown or "ALL" in dropped.texts() or (pod.is_patch and dropped.is_absent)):
+    if "ALL" not in dropped.texts() and not pod.leaves_alone(dropped):
         yield Fault(
             where,
             f"capabilities.drop: {', '.join(sorted(dropped.texts())) or 'nothing'}",
@@ -56,7 +56,7 @@ def _kept(pod: Pod, container: Container) -> Iterator[Fault]:
             "write securityContext.capabilities.drop: [ALL]",
         )
     seccomp = _effective(pod, container, "seccompProfile").at("type")
-    if not (seccomp.is_unknown or seccomp.text in _SECCOMP or (pod.is_patch and seccomp.is_absent)):
+    if seccomp.text not in _SECCOMP and not pod.leaves_alone(seccomp):
         yield Fault(
             where,
             f"seccompProfile: {seccomp.told}",
@@ -71,17 +71,23 @@ def _host(resource: Resource, _: Surroundings) -> Iterator[Fault]:
             if pod.spec.at(name).is_true:
                 yield Fault("pod", f"{name}: true", "false", "take it out")
         for volume in pod.spec.at("volumes").entries():
-            path = volume.at("hostPath")
-            if not (path.is_absent or path.is_unknown):
-                told = f"hostPath {path.at('path').text}".rstrip()
-                where = f"volume {volume.at('name').text}"
-                yield Fault(where, told, "volumes that are no folder of a node", "use a claim or an emptyDir")
+            yield from _folder(f"volume {volume.at('name').text}", volume)
         for container in pod.containers():
             for port in container.body.at("ports").entries():
                 opened = port.at("hostPort")
                 if not (opened.is_absent or opened.is_unknown or opened.says(0)):
                     found = f"hostPort {opened.told}"
                     yield Fault(container.where, found, "none", "take it out, and use a Service")
+    for manifest in manifests(resource):
+        if manifest.kind == "PersistentVolume":
+            yield from _folder("spec", manifest.body.at("spec"))
+
+
+def _folder(where: str, volume: Node) -> Iterator[Fault]:
+    path = volume.at("hostPath")
+    if not (path.is_absent or path.is_unknown):
+        told = f"hostPath {path.at('path').text}".rstrip()
+        yield Fault(where, told, "volumes that are no folder of a node", "use a claim or an emptyDir")
 
 
 def _root(resource: Resource, _: Surroundings) -> Iterator[Fault]:
@@ -97,11 +103,11 @@ def _runs_as_root(pod: Pod, container: Container) -> Iterator[Fault]:
     user = _effective(pod, container, "runAsUser")
     if user.says(0):
         yield Fault(
-            container.where, "runAsUser: 0", "any other", "write the number of a user that is not root"
+            container.where, "runAsUser: 0", "another user", "write the number of one that is not root"
         )
         return
     refused = _effective(pod, container, "runAsNonRoot")
-    if refused.is_not_true and not (pod.is_patch and refused.is_absent):
+    if refused.is_not_true and not pod.leaves_alone(refused):
         yield Fault(
             container.where,
             f"runAsNonRoot: {refused.told}",
@@ -137,8 +143,8 @@ PRIVILEGES = Rule(
 HOST = Rule(
     "pod-host",
     "No pod uses what is its node's own",
-    "pods",
-    "`hostNetwork`, `hostPID`, `hostIPC`, `hostPath` volumes, `hostPort`",
+    "pods, persistent volumes",
+    "`hostNetwork`, `hostPID`, `hostIPC`, `hostPath`, `hostPort`",
     each=_host,
 )
 ROOT = Rule(

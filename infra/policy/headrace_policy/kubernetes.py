@@ -63,6 +63,10 @@ class Pod:
     spec: Node
     is_patch: bool
 
+    def leaves_alone(self, part: Node) -> bool:
+        """Whether nothing can be said of a part yet, or a patch does not touch it."""
+        return part.is_unknown or (self.is_patch and part.is_absent)
+
     def containers(self) -> Iterator[Container]:
         for key in _CONTAINERS:
             for body in self.spec.at(key).entries():

@@ -1,0 +1,186 @@
+"""The policy pack by Pulumi's own CLI on a real control plane: what is refused, what passes."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.fixtures.cluster import control_plane  # noqa: F401  (a fixture)
+from tests.infra.project import Project, projects
+from tests.toolchain.cluster.box import Box
+from tests.toolchain.needed import leave_out
+from tests.toolchain.places import CHECKOUT
+
+PACK = CHECKOUT / "infra" / "policy"
+BY_PACK = ("--policy-pack", str(PACK))
+SPACE = "policy-test"
+MAKING_SECONDS = 240.0
+REASON = "The agent reads the node's own log, which is nowhere else"
+PROGRAM = """\
+import pulumi
+import pulumi_kubernetes as kubernetes
+from pulumi import dynamic
+
+
+class Reference(dynamic.Resource):
+    value: pulumi.Output[str]
+
+    def __init__(self, name, value):
+        super().__init__(Known(), name, {"value": value})
+
+
+class Known(dynamic.ResourceProvider):
+    def create(self, props):
+        return dynamic.CreateResult("known", props)
+
+
+config = pulumi.Config()
+cluster = kubernetes.Provider("cluster", kubeconfig=config.require("kubeconfig"), context="box")
+opts = pulumi.ResourceOptions(provider=cluster)
+space = kubernetes.core.v1.Namespace(
+    "space",
+    metadata={"name": "policy-test", "labels": {"pod-security.kubernetes.io/enforce": "privileged"}}
+    if config.get_bool("open")
+    else {"name": "policy-test", "labels": {"pod-security.kubernetes.io/enforce": "baseline"}},
+    opts=opts,
+)
+image = config.require("image")
+spec = config.require_object("pod")
+spec["containers"][0]["image"] = Reference("reference", image).value if config.get_bool("later") else image
+kubernetes.apps.v1.Deployment(
+    "agent",
+    metadata={
+        "name": "agent",
+        "namespace": space.metadata["name"],
+        "annotations": {"pulumi.com/skipAwait": "true"},
+    },
+    spec={
+        "replicas": 0,
+        "selector": {"matchLabels": {"app": "agent"}},
+        "template": {"metadata": {"labels": {"app": "agent"}}, "spec": spec},
+    },
+    opts=opts,
+)
+"""
+SECURITY = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+SOUND = {
+    "automountServiceAccountToken": False,
+    "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+    "containers": [
+        {
+            "name": "agent",
+            "securityContext": SECURITY,
+            "resources": {"requests": {"cpu": "10m"}, "limits": {"memory": "32Mi"}},
+        }
+    ],
+}
+LOGS = {"volumes": [{"name": "logs", "hostPath": {"path": "/var/log"}}]}
+PINNED = f"example/agent@sha256:{'0a' * 32}"
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Project]:
+    """Both projects; the pack's own Python is there."""
+    found = projects(tmp_path_factory.mktemp("policy"))
+    command = ["sh", str(CHECKOUT / "tools" / "bootstrap.sh"), "policy"]
+    made = subprocess.run(command, capture_output=True, text=True, timeout=MAKING_SECONDS, check=False)
+    if made.returncode:
+        leave_out(f"the policy pack's Python can't be made: {made.stderr}")
+    return found
+
+
+@pytest.fixture
+def agent(both: tuple[Project, Project], control_plane: Box, tmp_path: Path) -> Iterator[Project]:  # noqa: F811
+    """A stack of production with one sound workload, not yet up."""
+    (tmp_path / "Pulumi.yaml").write_text("name: agent\nruntime: python\n")
+    (tmp_path / "__main__.py").write_text(PROGRAM)
+    project = Project(tmp_path, tmp_path / "Pulumi.prod.yaml", both[0].environ)
+    project.run("stack", "init", "organization/agent/prod")
+    project.configure(kubeconfig=str(control_plane.kubeconfig), image=PINNED, pod=SOUND)
+    yield project
+    project.destroy()
+    project.run("stack", "rm", "--yes")
+
+
+def declared(project: Project) -> list[str]:
+    """Resources in the state."""
+    exported = json.loads(project.run("stack", "export"))
+    return [each["urn"] for each in exported["deployment"].get("resources", [])]
+
+
+def is_there(box: Box) -> bool:
+    return bool(box.kubectl("get", "namespace", SPACE, "--ignore-not-found"))
+
+
+def test_a_stack_with_faults_is_refused_before_anything_is_made(agent: Project, control_plane: Box):  # noqa: F811
+    bare = {"containers": [{"name": "agent"}], **LOGS}
+    agent.configure(image="example/agent:1.2", pod=bare, open=True)
+    agent.configure(
+        "headrace-policy", exceptions=[{"rule": "pod-hots", "resource": "*::agent", "until": "2020-01-01"}]
+    )
+    told = agent.run("up", "--yes", *BY_PACK, fails=True)
+    assert declared(agent) == []
+    assert not is_there(control_plane)
+    for part in (
+        (
+            "agent: container agent: found image example/agent:1.2, which may be another one tomorrow, allowed in "
+            "production a reference with a digest, NAME@sha256:…; write the digest that the registry tells"
+        ),
+        "agent: container agent: found no memory limit, allowed one; write resources.limits.memory",
+        "agent: container agent: found runAsNonRoot: nothing, allowed true; write securityContext.runAsNonRoot",
+        "agent: volume logs: found hostPath /var/log, allowed volumes that are no folder of a node",
+        "space: metadata.labels: found pod-security.kubernetes.io/enforce: privileged, allowed restricted or",
+        "headrace-policy:exceptions [1]: rule: found 'pod-hots', allowed bucket-block, ",
+        "headrace-policy:exceptions [1]: reason: found none, allowed a text; write one",
+        "headrace-policy:exceptions [1]: until: found 2020-01-01, which is over",
+    ):
+        assert part in told, part
+
+
+def test_an_exception_lets_one_fault_pass_and_its_reason_is_told(agent: Project, control_plane: Box):  # noqa: F811
+    agent.configure(pod={**SOUND, **LOGS})
+    entry = {"rule": "pod-host", "resource": "kubernetes:apps/v1:Deployment::agent", "at": "volume logs"}
+    other = {"rule": "pod-root", "resource": "*::gone", "reason": REASON}
+    agent.configure("headrace-policy", exceptions=[{**entry, "reason": REASON}, other])
+    told = agent.run("up", "--yes", *BY_PACK)
+    assert is_there(control_plane)
+    assert "pod-host let pass: agent: volume logs: found hostPath /var/log" in told
+    assert f"by headrace-policy:exceptions [1]: {REASON}" in told
+    assert "headrace-policy:exceptions [2]: pod-root of *::gone: found no such resource" in told
+
+
+def test_what_a_preview_cannot_know_is_refused_once_it_is_known(agent: Project, control_plane: Box):  # noqa: F811
+    agent.configure(image="example/agent:1.2", later=True)
+    told = agent.run("preview", *BY_PACK)
+    assert "found image" not in told
+    told = agent.run("up", "--yes", *BY_PACK, fails=True)
+    assert "agent: container agent: found image example/agent:1.2" in told
+    assert not [urn for urn in declared(agent) if "Deployment" in urn]
+
+
+def test_headraces_own_platform_passes_and_tells_its_exceptions(
+    both: tuple[Project, Project],
+    control_plane: Box,  # noqa: F811
+):
+    platform = both[0]
+    lab = yaml.safe_load((CHECKOUT / "stacks" / "Pulumi.onprem.yaml").read_text())["config"]
+    platform.configure(
+        kubeconfig=str(control_plane.kubeconfig),
+        context="box",
+        images={name: f"{name}@sha256:{'0a' * 32}" for name in ("headrace", "nats", "seaweedfs")},
+        pools={"lab": {"driver": "static", "capacity": {"cpu": "8", "memory": "32Gi"}}},
+        remoteGpus=lab["headrace:remoteGpus"],
+    )
+    platform.configure("headrace-policy", production=True)
+    told = platform.run("preview", *BY_PACK)
+    assert (
+        "pod-host let pass: daemonset/headrace-gpu/gpu-plugin: volume cdi: found hostPath /var/run/cdi"
+        in told
+    )
+    assert "by exceptions.yaml of the pack [1]: The plugin of the DRA driver speaks with the kubelet" in told
+    platform.configure(images=None)
+    told = platform.run("preview", *BY_PACK, fails=True)
+    assert "statefulset/headrace/nats: container nats: found image nats:" in told
