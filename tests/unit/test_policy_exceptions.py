@@ -85,7 +85,7 @@ def test_what_passes_tells_the_reason_and_where_it_stands():
 
 
 def test_until_its_last_day_an_exception_holds():
-    for until in ("2026-01-31", DAY, "2027-12-01"):
+    for until in ("2026-01-31", DAY, "2026-01-31T00:00:00Z", "2027-12-01"):
         assert parsed({**USUAL, "until": until}).faults == ()
 
 

@@ -73,6 +73,7 @@ POD_KINDS = {
     "batch/v1:CronJob": lambda spec: {"spec": {"jobTemplate": {"spec": {"template": {"spec": spec}}}}},
     "core/v1:PodList": lambda spec: {"items": [{"kind": "Pod", "spec": spec}]},
     "apps/v1:DeploymentPatch": lambda spec: {"spec": {"template": {"spec": spec}}},
+    "batch.volcano.sh/v1alpha1:Job": lambda spec: {"spec": {"tasks": [{"template": {"spec": spec}}]}},
     "argoproj.io/v1alpha1:Rollout": lambda spec: {"spec": {"template": {"spec": spec}}},
     "example.dev/v1:Pipeline": lambda spec: {"spec": {"steps": [{"pod": spec}]}},
 }

@@ -108,8 +108,9 @@ def _unfit(entry: Mapping[str, object], rules: Collection[str]) -> Iterator[str]
 
 
 def _expired(until: object, today: datetime.date) -> Iterator[str]:
+    """Pulumi hands a date on as a moment of that day."""
     try:
-        last = until if isinstance(until, datetime.date) else datetime.date.fromisoformat(str(until))
+        last = datetime.datetime.fromisoformat(str(until)).date()
     except ValueError:
         yield f"until: found {until!r}, allowed a date like 2027-01-31; write one"
         return

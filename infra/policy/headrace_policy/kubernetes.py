@@ -20,6 +20,7 @@ _PODS = {
     "Job": _TEMPLATE,
     "CronJob": ("spec", "jobTemplate", *_TEMPLATE),
 }
+_GROUPS = ("core", "apps", "batch")  # of those kinds
 _CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 FUNCTION = "Function"
 _OWN_GROUP = "headrace.dev"
@@ -89,7 +90,7 @@ def manifests(resource: Resource) -> Iterator[Manifest]:
 def pods(resource: Resource) -> Iterator[Pod]:
     """The pods that a resource makes, wherever they stand; kinds that nobody here knows are searched."""
     for manifest in manifests(resource):
-        path = _PODS.get(manifest.kind)
+        path = _PODS.get(manifest.kind) if manifest.group in _GROUPS else None
         if path is None:
             yield from (Pod(spec, manifest.is_patch) for spec in _pod_specs(manifest.body))
         else:
