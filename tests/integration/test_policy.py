@@ -1,7 +1,6 @@
 """The policy pack by Pulumi's own CLI on a real control plane: what is refused, what passes."""
 
 import json
-import subprocess
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -10,15 +9,13 @@ import pytest
 import yaml
 
 from tests.fixtures.cluster import control_plane  # noqa: F401  (a fixture)
+from tests.infra.policy import PACK, make_python
 from tests.infra.project import Project, projects
 from tests.toolchain.cluster.box import Box
-from tests.toolchain.needed import leave_out
 from tests.toolchain.places import CHECKOUT
 
-PACK = CHECKOUT / "infra" / "policy"
 BY_PACK = ("--policy-pack", str(PACK))
 SPACE = "policy-test"
-MAKING_SECONDS = 240.0
 REASON = "The agent reads the node's own log, which is nowhere else"
 PROGRAM = """\
 import pulumi
@@ -86,10 +83,7 @@ PINNED = f"example/agent@sha256:{'0a' * 32}"
 def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Project]:
     """Both projects; the pack's own Python is there."""
     found = projects(tmp_path_factory.mktemp("policy"))
-    command = ["sh", str(CHECKOUT / "tools" / "bootstrap.sh"), "policy"]
-    made = subprocess.run(command, capture_output=True, text=True, timeout=MAKING_SECONDS, check=False)
-    if made.returncode:
-        leave_out(f"the policy pack's Python can't be made: {made.stderr}")
+    make_python()
     return found
 
 

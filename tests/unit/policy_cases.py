@@ -572,6 +572,7 @@ def of_queue(*where: str, **changes: Any) -> Case:
 
 
 FIRST = "policy statement 1"
+ROOT_OF_ACCOUNT = {"AWS": "arn:aws:iam::123456789012:root"}
 ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
 IAM = {
     "every action": iam(FIRST, Action="*"),
@@ -605,6 +606,7 @@ IAM = {
         inlinePolicies=[{"policy": document(allow())}, {"policy": document(allow(Action="*"))}],
     ),
     "in a queue's own policy": of_queue(FIRST, Principal={"Service": "events.amazonaws.com"}, Action="sqs:*"),
+    "all that its own account may": of_queue(FIRST, Principal=ROOT_OF_ACCOUNT, Action="sqs:*"),
     "a key for everybody": case(
         KEY, FIRST, policy=document({"Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*"})
     ),
@@ -618,7 +620,6 @@ IAM = {
         policyArn="arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy",
     ),
 }
-ROOT_OF_ACCOUNT = {"AWS": "arn:aws:iam::123456789012:root"}
 NO_IAM = {
     "named": iam(),
     "a prefix of actions": iam(Action=["s3:Get*", "s3:List*"]),

@@ -62,7 +62,7 @@ def _number(node: Node) -> int | None:
     value = node.value
     if isinstance(value, str) and value.lstrip("-").isdigit():
         return int(value)
-    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    return int(value) if isinstance(value, int | float) else None
 
 
 def _lies_in(inner: Network, outer: Network) -> bool:
