@@ -387,6 +387,8 @@ CLOSED_SERVICE = {
     "guarded": Case([service("NodePort"), policy(ingress=[LAB])]),
     "guarded with all others": Case([service("LoadBalancer"), policy(labels={})]),
     "not known yet": Case([service("NodePort", selector=UNKNOWN)]),
+    "notes not known yet": Case([service("LoadBalancer", annotations=UNKNOWN)]),
+    "a patch of an ingress": case(f"{INGRESS}Patch", metadata={"labels": {"a": "b"}}),
     "an internal ingress": case(
         INGRESS, metadata={"annotations": {"alb.ingress.kubernetes.io/scheme": "internal"}}
     ),
@@ -453,6 +455,7 @@ OPEN_GROUP = {
 CLOSED_GROUP = {
     "a range": case(GROUP, ingress=[door("10.0.0.0/8", "fd00::/8")]),
     "another group": case(GROUP, ingress=[{**door(), "securityGroups": ["sg-1"]}]),
+    "a list of a network": case("aws:ec2/networkAclRule:NetworkAclRule", type="ingress", **door("0.0.0.0/0")),
     "egress": case(GROUP_RULE, type="egress", **door("0.0.0.0/0")),
     "a rule of the newer kind": case(INGRESS_RULE, ipProtocol="tcp", fromPort=443, cidrIpv4="192.0.2.7/32"),
     "not known yet": case(GROUP, ingress=UNKNOWN),
@@ -572,6 +575,7 @@ def of_queue(*where: str, **changes: Any) -> Case:
 
 
 FIRST = "policy statement 1"
+ROLE = "arn:aws:iam::123456789012:role/a"
 ROOT_OF_ACCOUNT = {"AWS": "arn:aws:iam::123456789012:root"}
 ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
 IAM = {
@@ -607,6 +611,11 @@ IAM = {
     ),
     "in a queue's own policy": of_queue(FIRST, Principal={"Service": "events.amazonaws.com"}, Action="sqs:*"),
     "all that its own account may": of_queue(FIRST, Principal=ROOT_OF_ACCOUNT, Action="sqs:*"),
+    "a key for a role": case(
+        KEY,
+        FIRST,
+        policy=document({"Effect": "Allow", "Principal": {"AWS": ROLE}, "Action": "kms:*", "Resource": "*"}),
+    ),
     "a key for everybody": case(
         KEY, FIRST, policy=document({"Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*"})
     ),
@@ -631,6 +640,7 @@ NO_IAM = {
     ),
     "denied": iam(Effect="Deny", Action="*", Resource="*"),
     "a queue's own policy is about itself": of_queue(Principal={"Service": "events.amazonaws.com"}),
+    "a queue's own policy that says who may not": of_queue(NotPrincipal=ROOT_OF_ACCOUNT),
     "a key's own account": case(
         KEY,
         policy=document(
@@ -662,6 +672,9 @@ EVERYBODY = {
     ),
     "a condition for anybody": of_queue(
         FIRST, Principal="*", Condition={"ArnLike": {"aws:SourceArn": "arn:aws:*"}}
+    ),
+    "a condition without values": of_queue(
+        FIRST, Principal="*", Condition={"StringEquals": {"aws:SourceAccount": []}}
     ),
     "the whole internet": of_queue(
         FIRST, Principal="*", Condition={"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}}
@@ -703,6 +716,7 @@ PUBLIC_BUCKET = {
         "accessControlPolicy.grants",
         accessControlPolicy={"grants": [{"grantee": {"uri": ALL_USERS}, "permission": "READ"}]},
     ),
+    "by grants of its own": case(BUCKET, "grants", grants=[{"uri": ALL_USERS, "permissions": ["READ"]}]),
     "an object": case("aws:s3/bucketObjectv2:BucketObjectv2", "acl", acl="public-read"),
     "by its policy": case(
         "aws:s3/bucketPolicy:BucketPolicy", "policy statement 1", policy=document(allow(Principal="*"))

@@ -53,6 +53,13 @@ def test_a_message_tells_what_was_found_what_is_allowed_and_what_to_do(rule, nam
         assert "UNKNOWN" not in str(fault)
 
 
+def test_a_message_about_any_pods_and_one_about_some_name_them():
+    [(_, some)] = findings("gpu-server-network", cases.GPU["pods of a wider range"])
+    [(_, others)] = findings("gpu-server-network", cases.GPU["any pods"])
+    assert some.found == "scaler that may reach GPU servers at 10.9.0.0/24"
+    assert others.found == "any pods that may reach GPU servers at 10.9.0.0/24"
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_a_rule_says_what_it_wants_and_is_of_one_kind(rule):
     assert all([rule.title, rule.looks_at, rule.refuses])

@@ -4,7 +4,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .reach import is_everyone, network
@@ -106,7 +106,7 @@ def _parsed(text: str) -> Node:
         found = json.loads(text)
     except ValueError:
         return Node()
-    return Node(found) if isinstance(found, Mapping) and "Statement" in found else Node()
+    return Node(found)
 
 
 def _is_fixed(key: str, value: Node) -> bool:
@@ -132,4 +132,4 @@ def _is_somebody(text: str) -> bool:
     parts = text.split(":", 5)
     if parts[0] != "arn":
         return text.strip("*?") != ""
-    return len(parts) == 6 and any(part and part[0] not in "*?" for part in parts[4:])
+    return any(part and part[0] not in "*?" for part in parts[4:])

@@ -78,7 +78,7 @@ def _is_a_keys_own_account(resource: Resource, statement: Statement) -> bool:
     """
     named = statement.body.at("Principal", "AWS")
     roots = all(each.text.endswith(":root") for each in named.entries())
-    return resource.type.startswith(_KEY) and roots and (named.is_unknown or not named.is_absent)
+    return resource.type.startswith(_KEY) and roots and not named.is_absent
 
 
 def _resources(statement: Statement) -> Iterator[Fault]:

@@ -37,7 +37,7 @@ class Node:
     @property
     def is_absent(self) -> bool:
         """Whether nothing is written here; an empty text, list or mapping says nothing either."""
-        return self.value is None or (not self.is_unknown and self.value in ("", [], (), {}))
+        return self.value is None or self.value in ("", [], (), {})
 
     @property
     def text(self) -> str:
@@ -74,7 +74,7 @@ class Node:
 
     def says(self, expected: str | int) -> bool:
         """Whether this is known and is that text or number."""
-        return not isinstance(self.value, bool) and self.value == expected
+        return self.value == expected
 
     def denies(self, expected: str | int) -> bool:
         """Whether this is known and is not that; an absent part is known."""
