@@ -1,5 +1,6 @@
 """The policy pack by Pulumi's own CLI on a real control plane: what is refused, what passes."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from datetime import date
@@ -15,7 +16,6 @@ from tests.toolchain.cluster.box import Box
 from tests.toolchain.places import CHECKOUT
 
 BY_PACK = ("--policy-pack", str(PACK))
-SPACE = "policy-test"
 REASON = "The agent reads the node's own log, which is nowhere else"
 PROGRAM = """\
 import pulumi
@@ -27,23 +27,20 @@ class Reference(dynamic.Resource):
     value: pulumi.Output[str]
 
     def __init__(self, name, value):
-        super().__init__(Known(), name, {"value": value})
+        super().__init__(Later(), name, {"given": value, "value": None})
 
 
-class Known(dynamic.ResourceProvider):
+class Later(dynamic.ResourceProvider):
     def create(self, props):
-        return dynamic.CreateResult("known", props)
+        return dynamic.CreateResult("later", {**props, "value": props["given"]})
 
 
 config = pulumi.Config()
 cluster = kubernetes.Provider("cluster", kubeconfig=config.require("kubeconfig"), context="box")
 opts = pulumi.ResourceOptions(provider=cluster)
+label = {"pod-security.kubernetes.io/enforce": config.get("standard") or "baseline"}
 space = kubernetes.core.v1.Namespace(
-    "space",
-    metadata={"name": "policy-test", "labels": {"pod-security.kubernetes.io/enforce": "privileged"}}
-    if config.get_bool("open")
-    else {"name": "policy-test", "labels": {"pod-security.kubernetes.io/enforce": "baseline"}},
-    opts=opts,
+    "space", metadata={"name": config.require("space"), "labels": label}, opts=opts
 )
 image = config.require("image")
 spec = config.require_object("pod")
@@ -89,15 +86,24 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Project]:
 
 @pytest.fixture
 def agent(both: tuple[Project, Project], control_plane: Box, tmp_path: Path) -> Iterator[Project]:  # noqa: F811
-    """A stack of production with one sound workload, not yet up."""
+    """A stack of production with one sound workload in a namespace of its own, not yet up."""
     (tmp_path / "Pulumi.yaml").write_text("name: agent\nruntime: python\n")
     (tmp_path / "__main__.py").write_text(PROGRAM)
-    project = Project(tmp_path, tmp_path / "Pulumi.prod.yaml", both[0].environ)
-    project.run("stack", "init", "organization/agent/prod")
-    project.configure(kubeconfig=str(control_plane.kubeconfig), image=PINNED, pod=SOUND)
+    project = Project(tmp_path, tmp_path / "Pulumi.prod.yaml", {**both[0].environ, **_backend(tmp_path)})
+    project.run("stack", "init", "prod")
+    project.configure(kubeconfig=str(control_plane.kubeconfig), space=space(project), image=PINNED, pod=SOUND)
     yield project
-    project.destroy()
-    project.run("stack", "rm", "--yes")
+    control_plane.kubectl("delete", "namespace", space(project), "--ignore-not-found", "--wait=false")
+
+
+def _backend(folder: Path) -> dict[str, str]:
+    (folder / "backend").mkdir()
+    return {"PULUMI_BACKEND_URL": (folder / "backend").as_uri()}
+
+
+def space(project: Project) -> str:
+    """A namespace takes its time to go: so each test has another."""
+    return f"policy-{hashlib.sha256(str(project.folder).encode()).hexdigest()[:8]}"
 
 
 def declared(project: Project) -> list[str]:
@@ -106,19 +112,19 @@ def declared(project: Project) -> list[str]:
     return [each["urn"] for each in exported["deployment"].get("resources", [])]
 
 
-def is_there(box: Box) -> bool:
-    return bool(box.kubectl("get", "namespace", SPACE, "--ignore-not-found"))
+def is_there(project: Project, box: Box) -> bool:
+    return bool(box.kubectl("get", "namespace", space(project), "--ignore-not-found"))
 
 
 def test_a_stack_with_faults_is_refused_before_anything_is_made(agent: Project, control_plane: Box):  # noqa: F811
     bare = {"containers": [{"name": "agent"}], **LOGS}
-    agent.configure(image="example/agent:1.2", pod=bare, open=True)
+    agent.configure(image="example/agent:1.2", pod=bare, standard="privileged")
     agent.configure(
         "headrace-policy", exceptions=[{"rule": "pod-hots", "resource": "*::agent", "until": "2020-01-01"}]
     )
     told = agent.run("up", "--yes", *BY_PACK, fails=True)
     assert declared(agent) == []
-    assert not is_there(control_plane)
+    assert not is_there(agent, control_plane)
     for part in (
         "agent: container agent: found image example/agent:1.2, which may be another one tomorrow, allowed",
         "in production a reference with a digest, NAME@sha256:…; write the digest that the registry tells",
@@ -141,7 +147,7 @@ def test_an_exception_lets_one_fault_pass_and_its_reason_is_told(agent: Project,
         "headrace-policy", exceptions=[{**entry, "reason": REASON, "until": date(2199, 1, 1)}, other]
     )
     told = agent.run("up", "--yes", *BY_PACK)
-    assert is_there(control_plane)
+    assert is_there(agent, control_plane)
     assert "pod-host let pass: agent: volume logs: found hostPath /var/log" in told
     assert f"by headrace-policy:exceptions [1]: {REASON}" in told
     assert "headrace-policy:exceptions [2]: pod-root of *::gone: found no such resource" in told
@@ -149,10 +155,9 @@ def test_an_exception_lets_one_fault_pass_and_its_reason_is_told(agent: Project,
 
 def test_what_a_preview_cannot_know_is_refused_once_it_is_known(agent: Project, control_plane: Box):  # noqa: F811
     agent.configure(image="example/agent:1.2", later=True)
-    told = agent.run("preview", *BY_PACK)
-    assert "found image" not in told
-    told = agent.run("up", "--yes", *BY_PACK, fails=True)
-    assert "agent: container agent: found image example/agent:1.2" in told
+    previewed, _, updated = agent.run("up", "--yes", *BY_PACK, fails=True).partition("Updating (prod)")
+    assert "found image" not in previewed
+    assert "agent: container agent: found image example/agent:1.2" in updated
     assert not [urn for urn in declared(agent) if "Deployment" in urn]
 
 
@@ -166,7 +171,14 @@ def test_headraces_own_platform_passes_and_tells_its_exceptions(
         kubeconfig=str(control_plane.kubeconfig),
         context="box",
         images={name: f"{name}@sha256:{'0a' * 32}" for name in ("headrace", "nats", "seaweedfs")},
-        pools={"lab": {"driver": "static", "capacity": {"cpu": "8", "memory": "32Gi"}}},
+        pools={
+            "lab": {
+                "driver": "static",
+                "capacity": {"cpu": "8", "memory": "32Gi"},
+                "minNodes": 1,
+                "maxNodes": 1,
+            }
+        },
         remoteGpus=lab["headrace:remoteGpus"],
     )
     platform.configure("headrace-policy", production=True)
@@ -176,6 +188,3 @@ def test_headraces_own_platform_passes_and_tells_its_exceptions(
         in told
     )
     assert "by exceptions.yaml of the pack [1]: The plugin of the DRA driver speaks with the kubelet" in told
-    platform.configure(images=None)
-    told = platform.run("preview", *BY_PACK, fails=True)
-    assert "statefulset/headrace/nats: container nats: found image nats:" in told

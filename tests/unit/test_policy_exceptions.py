@@ -85,7 +85,7 @@ def test_what_passes_tells_the_reason_and_where_it_stands():
 
 
 def test_until_its_last_day_an_exception_holds():
-    for until in ("2026-01-31", DAY, "2026-01-31T00:00:00Z", "2027-12-01"):
+    for until in ("2026-01-31", DAY, "2026-01-31 00:00:00 +0000 UTC", "2027-12-01"):
         assert parsed({**USUAL, "until": until}).faults == ()
 
 
@@ -104,6 +104,7 @@ def test_until_its_last_day_an_exception_holds():
         ({"reason": "  "}, "reason: found '  ', allowed a text; write one"),
         ({"reason": "needed"}, "reason: found 'needed', allowed a sentence; say why it has to pass"),
         ({"at": ""}, "at: found '', allowed a text; write one"),
+        ({"until": "2026-02-30"}, "until: found '2026-02-30', allowed a date like 2027-01-31; write one"),
         ({"until": "soon"}, "until: found 'soon', allowed a date like 2027-01-31; write one"),
         ({"until": "2026-01-30"}, "until: found 2026-01-30, which is over, allowed a day to come; mend"),
         (

@@ -108,9 +108,10 @@ def _unfit(entry: Mapping[str, object], rules: Collection[str]) -> Iterator[str]
 
 
 def _expired(until: object, today: datetime.date) -> Iterator[str]:
-    """Pulumi hands a date on as a moment of that day."""
+    """Pulumi hands a date of a stack's file on as `2027-01-31 00:00:00 +0000 UTC`."""
+    day = str(until).removesuffix(" 00:00:00 +0000 UTC")
     try:
-        last = datetime.datetime.fromisoformat(str(until)).date()
+        last = datetime.date.fromisoformat(day)
     except ValueError:
         yield f"until: found {until!r}, allowed a date like 2027-01-31; write one"
         return
