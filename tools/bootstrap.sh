@@ -1,5 +1,6 @@
 #!/bin/sh
 # Makes .venv ready: sh tools/bootstrap.sh demo | dev
+# Makes the policy pack's own Python ready, infra/policy/.venv: sh tools/bootstrap.sh policy
 #
 # Needs a Python of 3.11 or later and nothing else. uv is taken from PATH, from that Python, or put into
 # .cache/uv. Versions and hashes come from the lock files alone. Called again it does nothing until a lock
@@ -7,10 +8,12 @@
 set -eu
 cd "$(dirname "$0")/.."
 
+venv=.venv
 case "${1:-}" in
   demo) lock=requirements.txt ;;
   dev) lock=requirements-dev.txt ;;
-  *) echo "usage: sh tools/bootstrap.sh demo|dev" >&2; exit 2 ;;
+  policy) lock=infra/policy/requirements.txt venv=infra/policy/.venv ;;
+  *) echo "usage: sh tools/bootstrap.sh demo|dev|policy" >&2; exit 2 ;;
 esac
 
 say() { echo "headrace: $*" >&2; }
@@ -19,7 +22,7 @@ say() { echo "headrace: $*" >&2; }
 wanted=$(cat "$lock" pyproject.toml tools/build.txt | cksum; pwd)
 
 is_ready() {
-  [ -x .venv/bin/python ] && [ -f "$1" ] && [ "$(cat "$1")" = "$2" ]
+  [ -x $venv/bin/python ] && [ -f "$1" ] && [ "$(cat "$1")" = "$2" ]
 }
 
 is_new_enough() {
@@ -73,18 +76,21 @@ fetch_uv() {
   fi
 }
 
-stamp=.venv/.headrace-$1
+stamp=$venv/.headrace-$1
 if is_ready "$stamp" "$wanted"; then
   exit 0
 fi
 python=$(find_python)
 find_uv
-if ! { [ -x .venv/bin/python ] && is_new_enough .venv/bin/python; }; then
-  say "making .venv with $("$python" --version)"
-  rm -rf .venv
-  run_uv venv --quiet --python "$python" .venv
+if ! { [ -x $venv/bin/python ] && is_new_enough $venv/bin/python; }; then
+  say "making $venv with $("$python" --version)"
+  rm -rf $venv
+  run_uv venv --quiet --python "$python" $venv
 fi
 say "installing $lock"
-run_uv pip install --quiet --compile-bytecode --python .venv/bin/python --require-hashes -r "$lock"
-run_uv pip install --quiet --python .venv/bin/python --build-constraints tools/build.txt --no-deps -e .
+run_uv pip install --quiet --compile-bytecode --python $venv/bin/python --require-hashes -r "$lock"
+# The policy pack is itself a folder that Pulumi runs, and imports nothing of this project.
+if [ $venv = .venv ]; then
+  run_uv pip install --quiet --python .venv/bin/python --build-constraints tools/build.txt --no-deps -e .
+fi
 printf '%s\n' "$wanted" >"$stamp"

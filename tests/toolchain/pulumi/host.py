@@ -1,15 +1,17 @@
-"""A small Python language host for tests: `pulumi` starts it to run a program of this project.
+"""A small Python language host for tests: `pulumi` starts it for a program or a policy pack of ours.
 
 Pulumi's own host is no Go module that can be built. The SDK's server for inline programs does the work
 here, in a process of its own for each run, as the real host has it. Not for users: their Pulumi brings it.
 """
 
+import os
+import queue
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
@@ -20,7 +22,7 @@ from google.protobuf import empty_pb2
 from pulumi.automation._server import LanguageServer
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 
-PROGRAM = Path(__file__).with_name("program.py")
+PROGRAM, PACK = (Path(__file__).with_name(name) for name in ("program.py", "pack.py"))
 STOP_SECONDS = 5.0
 
 
@@ -54,6 +56,30 @@ class Host(LanguageServer):
                 return language_pb2.RunResponse.FromString(answered.read_bytes())
         return language_pb2.RunResponse(error=f"the program's process ended with code {code} and no answer")
 
+    def RunPlugin(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802  (gRPC's name)
+        if request.kind != "analyzer":
+            context.abort(
+                grpc.StatusCode.UNIMPLEMENTED, f"only policy packs, not plugins of kind {request.kind}"
+            )
+        python = Path(request.info.root_directory, request.info.options["virtualenv"], "bin", "python")
+        command = [
+            sys.executable,
+            "-u",
+            "-P",
+            str(PACK),
+            str(python),
+            request.info.program_directory,
+            *request.args,
+        ]
+        environ = os.environ | dict(each.split("=", 1) for each in request.env)
+        child = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.children.append(child)
+        context.add_callback(child.terminate)  # so the engine says that it needs the pack no more
+        for output, line in _lines(child):
+            yield language_pb2.RunPluginResponse(**{output: line})
+        self.children.remove(child)
+        yield language_pb2.RunPluginResponse(exitcode=child.wait())
+
     def Cancel(self, request: Any, context: Any) -> Any:  # noqa: N802  (gRPC's name)
         self.stop()
         return empty_pb2.Empty()
@@ -66,6 +92,26 @@ class Host(LanguageServer):
                 child.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 child.kill()
+
+
+def _lines(child: subprocess.Popen[bytes]) -> Iterator[tuple[str, bytes]]:
+    """What a process writes, as it comes, until both its streams have ended."""
+    told: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
+
+    def read(output: str) -> None:
+        for line in getattr(child, output):
+            told.put((output, line))
+        told.put((output, b""))
+
+    for output in ("stdout", "stderr"):
+        threading.Thread(target=read, args=(output,), daemon=True).start()
+    running = 2
+    while running:
+        output, line = told.get()
+        if line:
+            yield output, line
+        else:
+            running -= 1
 
 
 def main(arguments: Sequence[str]) -> None:
