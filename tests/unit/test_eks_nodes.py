@@ -372,7 +372,7 @@ async def test_a_refused_launch_is_told_with_the_reason_and_tried_again_later(
     lab.group.refusal = FULL
     driver = lab.driver()
     await driver.start("p-0")
-    assert (await lab.powers(driver, 5))["p-0"] is STARTING, "AWS tries its other zones"
+    assert (await lab.powers(driver, 10))["p-0"] is STARTING, "AWS tries its other zones"
     seen = await lab.looks(driver, 4)
     assert (seen["p-0"].power, lab.group.desired) == (OFF, 0)
     again = time.strftime("%H:%M:%S UTC", time.gmtime((await lab.register()).pause.until))
@@ -389,7 +389,7 @@ async def test_a_refused_launch_is_told_with_the_reason_and_tried_again_later(
     seen = {each.name: each for each in await driver.nodes()}
     assert seen["p-0"].hindrance == ""
     await driver.start("p-0")
-    await lab.looks(driver, 9)
+    await lab.looks(driver, 15)
     assert "tried again in 120 s" in caplog.text
     lab.clock.advance(120)
     lab.group.refusal = ""
@@ -402,7 +402,7 @@ async def test_what_came_before_aws_had_no_more_stays(lab: Lab) -> None:
     await lab.on(driver, "p-0")
     lab.group.refusal = FULL
     await driver.start("p-1")
-    seen = await lab.looks(driver, 9)
+    seen = await lab.looks(driver, 15)
     assert (seen["p-0"].joined, seen["p-1"].power, lab.group.desired) == (True, OFF, 1)
     assert lab.group.shrunk == []
 

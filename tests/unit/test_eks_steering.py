@@ -152,15 +152,15 @@ def failed(ago: float, reason: str = REASON) -> Launch:
     ("launches", "since", "expected"),
     [
         ([], NOW - 100, ""),
-        ([failed(40)], NOW - 100, REASON),
+        ([failed(70)], NOW - 100, REASON),
         ([failed(PATIENCE_SECONDS)], NOW - 100, REASON),
         ([failed(PATIENCE_SECONDS - 1)], NOW - 100, ""),  # AWS tries its other zones
-        ([failed(5, "new"), failed(20, "older"), failed(40, "old")], NOW - 100, "new"),
-        ([failed(5), Launch(NOW - 20, succeeded=True), failed(40)], NOW - 100, ""),  # some came meanwhile
-        ([Launch(NOW - 1), failed(40)], NOW - 100, REASON),  # one more is under way
-        ([failed(40)], NOW - 30, ""),  # of an order before
-        ([failed(34)], NOW - 30, REASON),  # of this one: clocks differ
-        ([failed(40)], None, ""),  # nobody waits
+        ([failed(5, "new"), failed(20, "older"), failed(70, "old")], NOW - 100, "new"),
+        ([failed(5), Launch(NOW - 20, succeeded=True), failed(70)], NOW - 100, ""),  # some came meanwhile
+        ([Launch(NOW - 1), failed(70)], NOW - 100, REASON),  # one more is under way
+        ([failed(70)], NOW - 60, ""),  # of an order before
+        ([failed(64)], NOW - 60, REASON),  # of this one: clocks differ
+        ([failed(70)], None, ""),  # nobody waits
     ],
 )
 def test_a_launch_is_given_up_once_it_has_failed_for_a_while(launches, since, expected):
@@ -168,8 +168,8 @@ def test_a_launch_is_given_up_once_it_has_failed_for_a_while(launches, since, ex
 
 
 def test_what_waits_is_given_up_with_the_reason_and_what_came_stays():
-    before = register(p_0=has("i-1"), p_1=waiting(50), p_2=waiting(50))
-    found = after(before, group(on("i-1"), desired=3), launches=[failed(40)])
+    before = register(p_0=has("i-1"), p_1=waiting(90), p_2=waiting(90))
+    found = after(before, group(on("i-1"), desired=3), launches=[failed(70)])
     assert instances(found) == {"p-0": "i-1"}
     assert found.pause == Pause(1, NOW + 60.0, REASON)
 

@@ -43,6 +43,14 @@ def test_only_the_scaler_with_simulated_nodes_makes_and_deletes_nodes():
     assert may(names.RECEIVER, [Driver.KWOK]) == set()
 
 
+def test_only_the_scaler_with_nodes_of_a_cloud_writes_which_instances_they_are():
+    def maps(drivers):
+        rules = access.scaler(drivers).platform
+        return [name for rule in rules for name in rule.get("resourceNames", ()) if "slots" in name]
+
+    assert (maps([Driver.EKS]), maps([Driver.KWOK, Driver.POWER])) == (["headrace-node-slots"], [])
+
+
 def test_only_the_scaler_with_hosts_that_serve_gpus_writes_gpu_servers():
     def may(drivers):
         rules = access.scaler(drivers, remote_gpus=True).cluster

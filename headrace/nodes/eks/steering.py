@@ -12,7 +12,7 @@ from itertools import count
 from headrace.nodes.eks.group import GroupView, Launch
 from headrace.nodes.eks.register import NO_PAUSE, Register, Slot
 
-PATIENCE_SECONDS = 30.0  # of failed launches: AWS tries other zones and types by itself meanwhile
+PATIENCE_SECONDS = 60.0  # of failed launches: AWS tries other zones and types by itself meanwhile
 LATE_SECONDS = 30.0  # an instance may be listed so long after its launch was called off
 CLAIM_SECONDS = 30.0  # after which another scaler may end an instance in place of who said that it would
 CLOCK_SECONDS = 5.0  # by which our clock and AWS's may differ
