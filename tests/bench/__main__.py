@@ -15,6 +15,7 @@ from tests.bench import (
     elasticity_page,
     latency,
     one_job_a_file,
+    polling,
     rate,
     remoting_page,
     started_workers,
@@ -119,6 +120,7 @@ async def _echo(base: Path) -> str:
 SECTIONS = {
     "rate": _rate,
     "latency": _latency,
+    "polling": polling.page,
     "echo": _echo,
     "elasticity": elasticity_page.page,  # takes half an hour
     "decisions": elasticity_page.decision_page,

@@ -33,7 +33,7 @@ async def until(reached: Callable[[], Awaitable[bool]]) -> None:
     deadline = time.monotonic() + WAIT_SECONDS
     while not await reached():
         assert time.monotonic() < deadline, "it never came true"
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.05)
 
 
 @dataclass
