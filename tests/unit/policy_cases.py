@@ -171,8 +171,10 @@ ON_HOST = {
 NOT_ON_HOST = {
     "none of it": pod(of=spec(hostNetwork=False, volumes=[{"name": "a", "emptyDir": {}}])),
     "a disk by a claim": case("kubernetes:core/v1:PersistentVolume", spec={"local": {"path": "/mnt/disk"}}),
+    "a port of the container": pod(of=spec(container(ports=[{"containerPort": 80}]))),
     "a port of its own": pod(of=spec(container(ports=[{"containerPort": 80, "hostPort": 0}]))),
     "not known yet": pod(of=spec(volumes=[{"name": "a", "hostPath": UNKNOWN}])),
+    "a port not known yet": pod(of=spec(container(ports=[{"hostPort": UNKNOWN}]))),
 }
 
 ROOT = {
@@ -189,6 +191,9 @@ NOT_ROOT = {
     "said of the container": pod(of=spec(confined(runAsNonRoot=True), securityContext={})),
     "a patch of something else": patch(containers=[{"name": "a"}]),
     "a function": function(),
+    "a function of somebody else": case(
+        "kubernetes:example.dev/v1:Function", spec={"image": "a", "security": {"profile": "baseline"}}
+    ),
     "a function with a user": function(security={"profile": "baseline", "runAsUser": 1000}),
     "not known yet": pod(of=spec(securityContext={"runAsNonRoot": UNKNOWN})),
 }
@@ -253,6 +258,9 @@ IN_DEFAULT = {
     "named": case("kubernetes:core/v1:Service", "metadata.namespace", metadata={"namespace": "default"}),
     "by omission": case("kubernetes:apps/v1:Deployment", "metadata.namespace", metadata={"name": "a"}),
     "a function": case("kubernetes:headrace.dev/v1alpha1:Function", "metadata.namespace", metadata={}),
+    "of a list that leaves the kind out": case(
+        "kubernetes:core/v1:ConfigMapList", "metadata.namespace", items=[{"metadata": {}}]
+    ),
     "of a list": case(
         "kubernetes:core/v1:ConfigMapList",
         "metadata.namespace",
@@ -321,6 +329,7 @@ NO_RBAC = {
     "named": role(verbs=["get", "list"], resources=["pods", "pods/log"]),
     "paths": role(nonResourceURLs=["/healthz/*"]),
     "for an account": binding(),
+    "for an account of that name": binding(kind="ServiceAccount", name="system:masters"),
     "not known yet": role(verbs=UNKNOWN),
 }
 
@@ -376,7 +385,18 @@ OPEN_SERVICE = {
         [service("NodePort"), policy(ingress=[{"from": [block("::/0")]}])], ["spec.type"]
     ),
     "others are guarded": Case([service("NodePort"), policy(labels={"app": "queue"})], ["spec.type"]),
+    "a port of every node, with ranges of a load balancer": Case(
+        [service("NodePort", loadBalancerSourceRanges=["192.0.2.0/24"])], ["spec.type"]
+    ),
+    "guarded by an expression": Case(
+        [
+            service("NodePort"),
+            policy(podSelector={"matchExpressions": [{"key": "app", "operator": "Exists"}]}),
+        ],
+        ["spec.type"],
+    ),
     "guarded elsewhere": Case([service("NodePort"), policy(space="b")], ["spec.type"]),
+    "a service without pods": Case([service("NodePort", selector={}), policy(labels={})], ["spec.type"]),
     "only its egress is guarded": Case([service("NodePort"), policy(policyTypes=["Egress"])], ["spec.type"]),
     "an ingress": case(INGRESS, "metadata.annotations", metadata={}, spec={"rules": []}),
 }
@@ -385,8 +405,14 @@ CLOSED_SERVICE = {
     "for some": Case([service("LoadBalancer", loadBalancerSourceRanges=["192.0.2.0/24"])]),
     "in its own network": Case([service("LoadBalancer", annotations=INTERNAL)]),
     "guarded": Case([service("NodePort"), policy(ingress=[LAB])]),
+    "guarded, of no type": Case([service("NodePort"), policy(policyTypes=[])]),
     "guarded with all others": Case([service("LoadBalancer"), policy(labels={})]),
     "not known yet": Case([service("NodePort", selector=UNKNOWN)]),
+    "ranges not known yet": Case([service("LoadBalancer", loadBalancerSourceRanges=UNKNOWN)]),
+    "a namespace not known yet": Case(
+        [resource("kubernetes:core/v1:Service", metadata={"namespace": UNKNOWN}, spec={"type": "NodePort"})]
+    ),
+    "no service": Case([resource("kubernetes:example.dev/v1:Door", spec={"type": "NodePort"})]),
     "notes not known yet": Case([service("LoadBalancer", annotations=UNKNOWN)]),
     "a patch of an ingress": case(f"{INGRESS}Patch", metadata={"labels": {"a": "b"}}),
     "an internal ingress": case(
@@ -414,6 +440,7 @@ CLOSED_POLICY = {
     "egress is the other direction": Case([policy(egress=[{}])]),
     "not known yet": Case([policy(ingress=[{"from": UNKNOWN}])]),
     "a range not known yet": Case([policy(ingress=[{"from": [{"ipBlock": {"cidr": UNKNOWN}}]}])]),
+    "a rule not known yet": Case([policy(ingress=[UNKNOWN])]),
 }
 
 # Security groups
@@ -450,10 +477,16 @@ OPEN_GROUP = {
     "everything": case(
         GROUP, "ingress all ports from 0.0.0.0/0", ingress=[door("0.0.0.0/0", port=0, protocol="-1")]
     ),
+    "no port": case(
+        GROUP,
+        "ingress all ports from 0.0.0.0/0",
+        ingress=[door("0.0.0.0/0", port=-1, protocol="icmp")],
+    ),
     "half of all": case(GROUP, "ingress tcp/443 from 128.0.0.0/1", ingress=[door("128.0.0.0/1")]),
 }
 CLOSED_GROUP = {
-    "a range": case(GROUP, ingress=[door("10.0.0.0/8", "fd00::/8")]),
+    "a range of somebody": case(GROUP, ingress=[door("8.8.0.0/16", "2001:4860::/32")]),
+    "a range": case(GROUP, ingress=[door("10.0.0.0/8", "fc00::/7")]),
     "another group": case(GROUP, ingress=[{**door(), "securityGroups": ["sg-1"]}]),
     "a list of a network": case("aws:ec2/networkAclRule:NetworkAclRule", type="ingress", **door("0.0.0.0/0")),
     "egress": case(GROUP_RULE, type="egress", **door("0.0.0.0/0")),
@@ -470,7 +503,10 @@ OPEN_SERVER = {
     ),
 }
 CLOSED_SERVER = {
+    "private as a text": case(CLUSTER, vpcConfig={"endpointPublicAccess": "false"}),
     "private": case(CLUSTER, vpcConfig={"endpointPublicAccess": False}),
+    "its network not known yet": case(CLUSTER, vpcConfig=UNKNOWN),
+    "no cluster": case("aws:rds/cluster:Cluster", storageEncrypted=True),
     "for some": case(CLUSTER, vpcConfig={"publicAccessCidrs": ["192.0.2.0/24"]}),
     "not known yet": case(CLUSTER, vpcConfig={"publicAccessCidrs": UNKNOWN}),
 }
@@ -508,6 +544,9 @@ GPU = {
         ingress=[door("10.9.0.0/24", port=8308)],
         surroundings=NO_SERVERS,
     ),
+    "a security group by IPv6": case(
+        GROUP, "ingress tcp/8308 from fd00::/8", ingress=[door("fd00::/8", port=8308)]
+    ),
     "ingress": Case(
         [policy(ingress=[{"from": [block("10.0.0.0/8")], "ports": [{"port": 8308}]}])],
         ["ingress 1, port 8308"],
@@ -520,6 +559,10 @@ GPU = {
     "clients to anywhere": Case([reaching("publisher", block("0.0.0.0/0"))], [ANY]),
     "a load balancer": Case([gpu_service("LoadBalancer")], ["port 8308"]),
     "a port of every node": Case([gpu_service("NodePort")], ["port 8308"]),
+    "a port of every node, with ranges of a load balancer": Case(
+        [gpu_service("NodePort", loadBalancerSourceRanges=["10.9.0.0/24"])], ["port 8308"]
+    ),
+    "addresses of others": Case([gpu_service("ClusterIP", externalIPs=["192.0.2.1"])], ["port 8308"]),
     "a load balancer for others": Case(
         [gpu_service("LoadBalancer", loadBalancerSourceRanges=["10.0.0.0/8"])], ["port 8308"]
     ),
@@ -543,6 +586,8 @@ NO_GPU = {
     "pods": Case([reaching("receiver", {"podSelector": {}})]),
     "where no network is named": Case([reaching("receiver", block("10.0.0.0/8"))], surroundings=NO_SERVERS),
     "a service of the cluster": Case([gpu_service("ClusterIP")]),
+    "a range not known yet": case(GROUP, ingress=[{**door(port=8308), "cidrBlocks": [UNKNOWN]}]),
+    "clients to the API server": Case([reaching("publisher", block("0.0.0.0/0"), port=6443)]),
     "a load balancer of the named network": Case(
         [gpu_service("LoadBalancer", loadBalancerSourceRanges=["10.9.0.0/24"])]
     ),
@@ -580,6 +625,8 @@ ROOT_OF_ACCOUNT = {"AWS": "arn:aws:iam::123456789012:root"}
 ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
 IAM = {
     "every action": iam(FIRST, Action="*"),
+    "every action of every service": iam(FIRST, Action="*:GetObject"),
+    "every action of some services": iam(FIRST, Action="s?:GetObject"),
     "every action of a service": iam(FIRST, Action=["s3:GetObject", "s3:*"]),
     "all but some actions": iam(FIRST, Action=[], NotAction="iam:*"),
     "every resource": iam(FIRST, Resource="*"),
@@ -590,6 +637,19 @@ IAM = {
     "both": iam(FIRST, FIRST, Action="*", Resource="*"),
     "an action that names resources beside one that does not": iam(
         FIRST, Action=["ec2:DescribeInstances", "ec2:TerminateInstances"], Resource="*"
+    ),
+    "a condition on any value of a tag": iam(
+        FIRST,
+        Action="ec2:TerminateInstances",
+        Resource="*",
+        Condition={"StringLike": {"aws:ResourceTag/a": "*"}},
+    ),
+    "all but some actions on everything": iam(FIRST, FIRST, Action=[], NotAction="iam:*", Resource="*"),
+    "a condition on something else": iam(
+        FIRST,
+        Action="ec2:TerminateInstances",
+        Resource="*",
+        Condition={"StringEquals": {"aws:RequestedRegion": "eu-west-1"}},
     ),
     "a condition that binds nothing": iam(
         FIRST,
@@ -679,6 +739,7 @@ EVERYBODY = {
     "the whole internet": of_queue(
         FIRST, Principal="*", Condition={"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}}
     ),
+    "no range at all": of_queue(FIRST, Principal="*", Condition={"IpAddress": {"aws:SourceIp": []}}),
     "all but some by a condition": of_queue(
         FIRST, Principal="*", Condition={"StringNotEquals": {"aws:SourceAccount": "1"}}
     ),
@@ -689,6 +750,12 @@ SOMEBODY = {
         Principal="*", Condition={"ArnEquals": {"aws:SourceArn": "arn:aws:events:eu-west-1:1:rule/uploads"}}
     ),
     "an organisation": of_queue(Principal="*", Condition={"StringEquals": {"aws:PrincipalOrgID": "o-1"}}),
+    "an account not known yet": case(
+        QUEUE_POLICY,
+        policy={
+            "Statement": allow(Principal="*", Condition={"StringEquals": {"aws:SourceAccount": [UNKNOWN]}})
+        },
+    ),
     "a range": of_queue(Principal="*", Condition={"IpAddress": {"aws:SourceIp": ["192.0.2.0/24"]}}),
     "not known yet": of_queue(Principal={"AWS": "arn:aws:iam::1:role/a"}),
     "denied": of_queue(Effect="Deny", Principal="*"),
@@ -808,6 +875,7 @@ ENCRYPTED = {
         STORAGE_CLASS, provisioner="ebs.csi.aws.com", parameters={"encrypted": "true"}
     ),
     "a class of others": case(STORAGE_CLASS, provisioner="rancher.io/local-path"),
+    "no class": case("kubernetes:core/v1:ConfigMap", provisioner="ebs.csi.aws.com"),
 }
 TOKENS, HOPS = "metadataOptions.httpTokens", "metadataOptions.httpPutResponseHopLimit"
 SOUND_OPTIONS = {"httpTokens": "required", "httpPutResponseHopLimit": 1.0}

@@ -53,6 +53,15 @@ def test_a_message_tells_what_was_found_what_is_allowed_and_what_to_do(rule, nam
         assert "UNKNOWN" not in str(fault)
 
 
+def test_a_message_tells_what_is_dropped_and_which_namespace_it_is():
+    [(_, kept)] = findings("pod-privileges", cases.PRIVILEGED["not all dropped"])
+    assert kept.found == "capabilities.drop: NET_RAW"
+    found = [
+        findings("default-namespace", cases.IN_DEFAULT[each])[0][1].found for each in ("named", "by omission")
+    ]
+    assert found == ["default", "none, which is default"]
+
+
 def test_a_message_about_any_pods_and_one_about_some_name_them():
     [(_, some)] = findings("gpu-server-network", cases.GPU["pods of a wider range"])
     [(_, others)] = findings("gpu-server-network", cases.GPU["any pods"])

@@ -29,7 +29,7 @@ def _missing(pod: Pod, container: Container) -> Iterator[Fault]:
 
 
 def _is_there(node: Node) -> bool:
-    return node.is_unknown or not node.is_absent
+    return not node.is_absent
 
 
 LIMITS = Rule(

@@ -9,6 +9,7 @@ from .values import Network, Ports
 ALL_PORTS = Ports(0, 65535)
 # A public range wider than any that a registry hands out is meant for everyone, in one piece or in several.
 _WIDEST = {4: 8, 6: 16}
+_OF_NO_INTERNET = (ipaddress.ip_network("fc00::/7"), ipaddress.ip_network("fe80::/10"))
 
 
 def network(text: str) -> Network | None:
@@ -19,14 +20,9 @@ def network(text: str) -> Network | None:
         return None
 
 
-def networks(texts: Iterable[str]) -> tuple[Network, ...]:
-    """The ranges among texts."""
-    return tuple(found for found in map(network, texts) if found is not None)
-
-
 def is_everyone(range_: Network) -> bool:
     """Whether a range stands for the whole internet."""
-    return range_.prefixlen < _WIDEST[range_.version] and not range_.is_private
+    return range_.prefixlen < _WIDEST[range_.version] and not within(range_, _OF_NO_INTERNET)
 
 
 def within(range_: Network, others: Iterable[Network]) -> bool:
