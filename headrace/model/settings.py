@@ -15,6 +15,7 @@ class StorageSettings(Value):
     endpoint: str  # http://host:port
     access_key: str
     secret_key: str = Field(repr=False)
+    session_token: str = Field(default="", repr=False)  # beside a key that is not for long
     region: str = "us-east-1"
 
 
@@ -113,7 +114,13 @@ class Settings(Value):
     @property
     def secrets(self) -> tuple[str, ...]:
         """Values that no log may show; those that are not set are empty."""
-        return (self.storage.secret_key, self.queue.token, self.queue.password, self.receiver.token)
+        return (
+            self.storage.secret_key,
+            self.storage.session_token,
+            self.queue.token,
+            self.queue.password,
+            self.receiver.token,
+        )
 
     def real_bucket(self, logical: str) -> str:
         """The store's name of a bucket that a function names."""

@@ -56,6 +56,7 @@ def _connect(settings: StorageSettings, read_seconds: float) -> Any:  # noqa: AN
         region_name=settings.region,
         aws_access_key_id=settings.access_key,
         aws_secret_access_key=settings.secret_key,
+        aws_session_token=settings.session_token or None,
         config=Config(  # type: ignore[no-untyped-call]  # as above
             signature_version="s3v4",
             s3={"addressing_style": "path"},

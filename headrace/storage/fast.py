@@ -172,6 +172,7 @@ def _credentials(settings: StorageSettings) -> Callable[[], "S3Credential"]:
     found: S3Credential = {
         "access_key_id": settings.access_key,
         "secret_access_key": settings.secret_key,
+        "token": settings.session_token or None,
         "expires_at": None,
     }
     return lambda: found
