@@ -1,4 +1,4 @@
-"""The platform bucket's areas, in the order in which a backup reads them, and what is left out. Pure.
+"""The platform bucket's areas, in the order in which a backup copies them, and what is left out. Pure.
 
 History comes after records: a replay and a worker that reopens an ending write the history first and take the
 record away then, so that a task is seen in the one or the other, whenever it is moved.
@@ -6,7 +6,6 @@ record away then, so that a task is seen in the one or the other, whenever it is
 
 from headrace.model import keys
 
-# `functions` first, as it says which queues there may be.
 READ = (
     keys.FUNCTIONS,
     keys.BUCKETS,

@@ -1,8 +1,8 @@
 """A backup, from its first look to its manifest.
 
-The order of what is read is what it promises: queue, then records, then their history, then what is staged,
-then results before what they were made of. docs/backup.md says what follows from it; ordering.py, pending.py
-and completing.py say why.
+The order of what is read is what it promises: the queue, then results before what they were made of, then
+records, then their history, then what is staged. docs/backup.md says what follows from it; ordering.py,
+pending.py and completing.py say why.
 """
 
 import json
@@ -87,11 +87,11 @@ class Backup:
             buckets = await chosen_buckets(self._site, self._wish.buckets)
             queues = await read_queues(self._site, await function_names(self._site))
             reader = Reader(self._site, copier, self._telling)
-            platform = await reader.platform()
-            objects = await reader.objects(buckets)
+            platform, objects = await reader.read(buckets)
             completion = Completion(copier, objects, frozenset(buckets))
-            await completion.complete(platform.records_with_staging, platform.staged)
-            waiting = await self._waiting(queues, platform, objects)
+            lost = await completion.complete(platform.doubtful, platform.staged)
+            platform = platform.without(task.id for task in lost)
+            waiting = await self._waiting(queues, lost, platform, objects)
         finally:
             await copier.flush()
         manifest = await self._manifest(began, waiting, platform, _by_bucket(objects, buckets))
@@ -100,12 +100,16 @@ class Backup:
         return self._report(manifest, snapshot, len(platform.records), copier)
 
     async def _waiting(
-        self, queues: Sequence[Queued], platform: Platform, objects: Mapping[Place, Entry]
+        self,
+        queues: Sequence[Queued],
+        lost: Sequence[Task],
+        platform: Platform,
+        objects: Mapping[Place, Entry],
     ) -> tuple[QueueState, ...]:
         records = platform.records
         waiting = [task.id for queued in queues for task in queued.tasks]
         endings = {i: await self._repository.ending(records[i]) for i in waiting if i in records}
-        moved = await self._moved(platform, {*waiting, *records})
+        moved = [*lost, *await self._moved(platform, {*waiting, *records})]
         found = {queued.function: queued for queued in queues}
         for task in moved:
             found.setdefault(task.function, Queued(task.function, paused=False, tasks=()))

@@ -1,7 +1,7 @@
 """What a backup reads of the store, in the order that its promises rest on."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from headrace.backup import areas
 from headrace.backup.copying import Copier
@@ -15,10 +15,16 @@ from headrace.storage.port import ObjectInfo
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """What was read of the platform bucket, by area, and what lay in staging after that, by key."""
+    """What was read of the platform bucket, by area, and what lay in staging after that, by key.
+
+    `moving`: tasks of which something was staged before the objects were read; `settled`: those that had a
+    record then, too.
+    """
 
     areas: Mapping[str, Sequence[Entry]]
     staged: Mapping[str, ObjectInfo]
+    moving: frozenset[str]
+    settled: frozenset[str]
 
     @property
     def entries(self) -> list[Entry]:
@@ -30,10 +36,14 @@ class Platform:
         return {areas.task_of(entry.key): entry for entry in self.areas[RECORDS]}
 
     @property
-    def records_with_staging(self) -> list[Entry]:
-        """Records whose attempt's outputs may not have been published yet."""
-        staged = {areas.staged_task_of(key) for key in self.staged}
-        return [entry for task_id, entry in self.records.items() if task_id in staged]
+    def doubtful(self) -> list[Entry]:
+        """Records whose results may not have been published yet when these were read.
+
+        Staging is swept only once it is published: what had a record and nothing staged was published.
+        """
+        staged = self.moving | {areas.staged_task_of(key) for key in self.staged}
+        sure = self.settled - staged
+        return [entry for task_id, entry in self.records.items() if task_id not in sure]
 
     @property
     def newest_history(self) -> Mapping[str, Entry]:
@@ -45,6 +55,12 @@ class Platform:
         """Real names of the buckets that the platform made."""
         return frozenset(areas.bucket_of(entry.key) for entry in self.areas[BUCKETS])
 
+    def without(self, tasks: Iterable[str]) -> "Platform":
+        """The same without the records of these tasks."""
+        gone = set(tasks)
+        stay = [entry for task_id, entry in self.records.items() if task_id not in gone]
+        return replace(self, areas={**self.areas, RECORDS: stay})
+
 
 class Reader:
     """Copies what is there, area by area and bucket by bucket."""
@@ -54,16 +70,19 @@ class Reader:
         self._copier = copier
         self._telling = telling
 
-    async def platform(self) -> Platform:
-        """The platform bucket, staging last and only listed."""
-        found = {}
-        for area in areas.READ:
-            infos = await self._site.listed(self._site.platform_bucket, f"{area}/")
-            found[area] = await self._copied(area, infos)
-        staged = await self._site.listed(self._site.platform_bucket, f"{STAGING}/")
-        return Platform(found, {info.key: info for info in staged})
+    async def read(self, buckets: Collection[str]) -> tuple[Platform, dict[Place, Entry]]:
+        """Objects before records, so that no result is without its record: workers write the record first."""
+        settled = frozenset(areas.task_of(info.key) for info in await self._area(RECORDS))
+        moving = frozenset(areas.staged_task_of(info.key) for info in await self._area(STAGING))
+        objects = await self._objects(buckets)
+        found = {area: await self._copied(area, await self._area(area)) for area in areas.READ}
+        staged = {info.key: info for info in await self._area(STAGING)}
+        return Platform(found, staged, moving, settled), objects
 
-    async def objects(self, buckets: Collection[str]) -> dict[Place, Entry]:
+    async def _area(self, area: str) -> list[ObjectInfo]:
+        return await self._site.listed(self._site.platform_bucket, f"{area}/")
+
+    async def _objects(self, buckets: Collection[str]) -> dict[Place, Entry]:
         """Every object of these buckets, results before what they were made of."""
         order = Order(self._site.functions, buckets, self._site.real_bucket)
         found: dict[Place, Entry] = {}

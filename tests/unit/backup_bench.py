@@ -7,6 +7,7 @@ import asyncio
 import itertools
 import json
 import shutil
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -109,9 +110,10 @@ class Slowed:
 
 
 class Turns:
-    """Holds back whoever makes a call until the test lets it."""
+    """Holds back whoever makes a call until the test lets it. `calls`: how many each has made."""
 
     def __init__(self) -> None:
+        self.calls: Counter[str] = Counter()
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
 
     def before(self, actor: str, *, crash_at: int | None = None) -> Callable[[], Awaitable[None]]:
@@ -122,20 +124,26 @@ class Turns:
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.setdefault(actor, []).append(future)
             await future
+            self.calls[actor] += 1
             if next(calls) == crash_at:
                 raise CrashError
 
         return take
 
-    async def play(self, actors: Mapping[str, Awaitable[None]], choices: Iterable[int]) -> None:
-        """Let one call happen after the other, of the actors in the order that the choices give."""
+    async def play(
+        self, actors: Mapping[str, Awaitable[None]], choices: Iterable[tuple[int, int]] = ()
+    ) -> None:
+        """Let one call happen after the other; a choice is an actor's number, and how many calls it makes."""
         tasks = {name: asyncio.ensure_future(actor) for name, actor in actors.items()}
-        order = itertools.chain(choices, itertools.count())
+        names = sorted(tasks)
+        chosen = (names[number] for number, calls in choices for _ in range(calls))
+        order = itertools.chain(chosen, itertools.cycle(names))
         while True:
             ready = await self._ready(tasks)
             if not ready:
                 break
-            self._waiting[ready[next(order) % len(ready)]].pop(0).set_result(None)
+            name = next(name for name in order if name in ready)
+            self._waiting[name].pop(0).set_result(None)
         for task in tasks.values():
             await task
 

@@ -79,7 +79,13 @@ def test_settings_by_way_of_forwards_check_the_certificate_against_the_services_
         }
     )
     storage = SETTINGS.storage.model_copy(update={"endpoint": "http://127.0.0.1:5001"})
-    wanted = {"queue": queue, "storage": storage, "functions_directory": "/state/functions"}
+    place = SETTINGS.kubernetes.model_copy(update={"kubeconfig": "/lab.yaml"})
+    wanted = {
+        "queue": queue,
+        "storage": storage,
+        "functions_directory": "/state/functions",
+        "kubernetes": place,
+    }
     assert found == SETTINGS.model_copy(update=wanted)
 
 
