@@ -1,5 +1,7 @@
 """Whether a backup is whole: every content is read and compared with its SHA-256."""
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headrace.backup.entry import Entry
@@ -30,32 +32,37 @@ async def verify(repository: Repository, name: str, *, telling: Telling | None =
     manifest = await repository.manifest(name)
     entries = await repository.entries(manifest.lists)
     tasks = [task for queue in manifest.queues for task in await repository.tasks(queue.parts)]
-    once = {entry.sha256: entry for entry in entries}
-    teller.stage("contents", len(once))
+    of_content: dict[str, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        of_content[entry.sha256].append(entry)
+    teller.stage("contents", len(of_content))
 
-    async def look(entry: Entry) -> str | None:
-        fault = await _fault(repository, entry)
-        teller.step(entry.size)
+    async def look(same: Sequence[Entry]) -> str | None:
+        fault = await _fault(repository, same)
+        teller.step(same[0].size)
         return fault
 
-    faults = await flow(look, once.values(), most=MOST_AT_ONCE)
+    faults = await flow(look, of_content.values(), most=MOST_AT_ONCE)
     return Verdict(
         target=str(repository),
         snapshot=name,
         objects=len(entries),
         tasks=len(tasks),
-        contents=len(once),
-        size=sum(entry.size for entry in once.values()),
+        contents=len(of_content),
+        size=sum(same[0].size for same in of_content.values()),
         faults=tuple(sorted(fault for fault in faults if fault is not None)),
     )
 
 
-async def _fault(repository: Repository, entry: Entry) -> str | None:
+async def _fault(repository: Repository, same: Sequence[Entry]) -> str | None:
+    """What is wrong with the content that these objects have."""
+    first = min(same, key=lambda entry: entry.place)
     try:
-        if entry.size <= SMALL_BYTES:
-            await repository.content(entry.sha256)
+        if first.size <= SMALL_BYTES:
+            await repository.content(first.sha256)
         else:
-            await repository.shelf.release(await repository.file(entry.sha256))
+            await repository.shelf.release(await repository.file(first.sha256))
     except RejectedError as error:
-        return f"s3://{entry.bucket}/{entry.key} and all with the same content: {error}"
+        more = f" and {len(same) - 1:,} more of the same content" if len(same) > 1 else ""
+        return f"s3://{first.bucket}/{first.key}{more}: {error}"
     return None

@@ -64,8 +64,8 @@ async def opened(
 
 def read_credentials(target: str, endpoint: str | None) -> StorageSettings:
     """What boto3 finds in variables, profiles and the machine's own role. Raises ConfigurationError."""
-    session = boto3.session.Session()  # type: ignore[no-untyped-call]  # boto3 has no types
     try:
+        session = boto3.session.Session()  # type: ignore[no-untyped-call]  # boto3 has no types
         found = session.get_credentials()  # type: ignore[no-untyped-call]
         client = session.client("s3", region_name=session.region_name or REGION)  # type: ignore[no-untyped-call]
     except BotoCoreError as error:

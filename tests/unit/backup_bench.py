@@ -4,6 +4,7 @@ What works on the stack is the system's own code: Stager, Finisher, Listing, rep
 """
 
 import asyncio
+import hashlib
 import itertools
 import json
 import shutil
@@ -15,6 +16,7 @@ from tempfile import mkdtemp
 from typing import Any
 
 from headrace.backup.backing import Backup, BackupReport, BackupWish
+from headrace.backup.entry import Entry
 from headrace.backup.repository import Repository
 from headrace.backup.restoring import Restore, RestoreReport
 from headrace.backup.site import Site
@@ -224,7 +226,8 @@ class Town:
 
     async def objects(self) -> dict[tuple[str, str], bytes]:
         """Every object of the data buckets."""
-        return {(b, k): await self.storage.read(b, k) for b in BUCKETS for k in await self.keys(b)}
+        there = [each for each in BUCKETS if await self.storage.has_bucket(each)]
+        return {(b, k): await self.storage.read(b, k) for b in there for k in await self.keys(b)}
 
     async def records(self) -> dict[str, bytes]:
         """Every record, by the task's id."""
@@ -353,6 +356,23 @@ class Vault:
         async with shelf.held():
             repository = Repository(shelf)
             return await Restore(site, repository, await repository.choose(snapshot), merge=merge).run()
+
+    async def entries(self, bucket: str) -> list[Entry]:
+        """A bucket's objects in the newest backup."""
+        repository = Repository(StoredShelf(self.storage, BACKUPS, "here/"))
+        manifest = await repository.manifest(await repository.choose(None))
+        return await repository.entries(next(each for each in manifest.data if each.name == bucket).parts)
+
+    async def contents(self) -> set[str]:
+        """The contents of all objects that were copied."""
+        repository = Repository(StoredShelf(self.storage, BACKUPS, "here/"))
+        manifest = await repository.manifest(await repository.choose(None))
+        return {entry.sha256 for entry in await repository.entries(manifest.lists)}
+
+    async def damage(self, content: bytes) -> None:
+        """Change a content that is stored."""
+        digest = hashlib.sha256(content).hexdigest()
+        await self.storage.put(BACKUPS, f"here/contents/{digest[:2]}/{digest}", b"?" + content[1:])
 
 
 FAILED = Outcome(Cause.EXIT_CODE, "exit code 1")

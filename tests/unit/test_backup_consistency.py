@@ -207,8 +207,14 @@ def test_nothing_is_lost_and_nothing_that_had_a_record_is_worked_twice(before, a
 WORK = Deed("work", ("first", RETURNED))
 FAILURE = Deed("work", ("first", FAILED))
 REPLAY = Deed("replay", ("first",))
-# One is done, one has failed, one was recorded by a worker that died before it published, one waits.
-A_BIT_OF_ALL = (*SOME_FILES, WORK, FAILURE, Deed("work", ("first", RETURNED), UNPUBLISHED))
+# One is done and swept, one has failed, one was recorded by a worker that died before it published.
+A_BIT_OF_ALL = (
+    *SOME_FILES,
+    WORK,
+    Deed("sweep", ("first",)),
+    FAILURE,
+    Deed("work", ("first", RETURNED), UNPUBLISHED),
+)
 OTHER = Deed("upload", ("uploads", "a/1", b"other"))
 
 

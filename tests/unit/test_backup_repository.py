@@ -1,4 +1,4 @@
-"""Contents by digest, lists, manifests: whole or refused by name; old ones go, and only what nothing needs."""
+"""Contents, lists, manifests: whole or refused by name; old ones go, and only what nothing needs."""
 
 import time
 from collections.abc import AsyncIterator
@@ -15,7 +15,7 @@ from headrace.backup.pruning import YOUNG_SECONDS, prune
 from headrace.backup.repository import MARKER, Repository
 from headrace.backup.shelf import FolderShelf
 from headrace.backup.stock import Stock
-from headrace.backup.verifying import verify
+from headrace.backup.verifying import Verdict, verify
 from headrace.model.errors import ConfigurationError, NotFoundError, RejectedError
 from headrace.model.task import Task
 from headrace.storage.port import ObjectInfo
@@ -120,18 +120,12 @@ async def test_a_manifest_that_was_changed_is_refused(place: Repository) -> None
 async def test_verify_names_each_object_that_can_not_be_given_back(place: Repository) -> None:
     entries = await kept(place, b"good", b"bad", b"gone")
     name = await place.finish(await manifest_of(place, entries), "a")
-    verdict = await verify(place, name)
-    assert (verdict.objects, verdict.tasks, verdict.contents, verdict.size, verdict.faults) == (
-        3,
-        1,
-        3,
-        11,
-        (),
-    )
+    sound = Verdict(str(place), name, objects=3, tasks=1, contents=3, size=11, faults=())
+    assert await verify(place, name) == sound
     damage(place, entries[1].sha256)
     await place.remove_contents([entries[2].sha256])
     faults = (await verify(place, name)).faults
-    assert [fault.partition(" ")[0] for fault in faults] == ["s3://uploads/k1", "s3://uploads/k2"]
+    assert [fault.partition(": ")[0] for fault in faults] == ["s3://uploads/k1", "s3://uploads/k2"]
 
 
 # Places
@@ -198,9 +192,8 @@ async def test_a_backup_is_chosen_by_how_its_name_begins(place: Repository, want
         for n, moment in enumerate(("20260301T000000.000Z", "20260302T000000.000Z"))
     ]
     if chosen is None:
-        with pytest.raises(
-            NotFoundError, match=f"found .* backups {wanted}, wanted one of: {names[0]}, {names[1]}"
-        ):
+        told = f"found .* backups {wanted}, wanted one of: {', '.join(names)}"
+        with pytest.raises(NotFoundError, match=told):
             await place.choose(wanted)
     else:
         assert await place.choose(wanted) == names[chosen]
