@@ -100,6 +100,16 @@ COMMANDS = (
         "headrace purge echo --dry-run",
     ),
     Entry(
+        "backup", "headrace.cli.backup", "backup",
+        "Copy records, buckets and waiting files to a folder or another store.",
+        "headrace backup s3://backups/lab --endpoint https://s3.example --keep 7",
+    ),
+    Entry(
+        "restore", "headrace.cli.restore", "restore",
+        "Put a backup back into a new stack.",
+        "headrace restore s3://backups/lab --endpoint https://s3.example --dry-run",
+    ),
+    Entry(
         "simulate", "headrace.cli.simulate", "simulate",
         "Tell what a load will cost and how long files will wait, before money is spent.",
         "headrace simulate --trace trace.csv --pools pools.yaml --plot out.svg",

@@ -40,6 +40,7 @@ class Session:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     workers: Callable[[], Mapping[str, int] | None] = lambda: None
     reasons: Callable[[], Mapping[str, str] | None] = lambda: None
+    settings: Settings | None = None  # None: there are no servers behind it
 
 
 Opener = Callable[[Path], AbstractAsyncContextManager[Session]]
@@ -75,6 +76,7 @@ async def open_session(state: Path) -> AsyncIterator[Session]:
             settings.receiver.listing_seconds,
             workers=lambda: told.workers if (told := read_told(state)) else None,
             reasons=lambda: told.reasons if (told := read_told(state)) else None,
+            settings=settings,
         )
     finally:
         await queue.close()

@@ -103,7 +103,13 @@ async def _forwarded(settings: Settings, options: ClusterOptions, closing: Async
         closing.callback(server.stop)
         await server.start()
         _keep(server.keep(), closing)
-    return localized(settings, store=ports.get("store"), queue=ports.get("queue"), folder=options.state.path)
+    return localized(
+        settings,
+        store=ports.get("store"),
+        queue=ports.get("queue"),
+        folder=options.state.path,
+        kubeconfig=options.kubeconfig,
+    )
 
 
 def _keep(step: Coroutine[Any, Any, None], closing: AsyncExitStack) -> None:

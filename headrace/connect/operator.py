@@ -40,8 +40,13 @@ def _entry(secret: Manifest, key: str) -> bytes:
         ) from error
 
 
-def localized(settings: Settings, *, store: int | None, queue: int | None, folder: Path) -> Settings:
-    """The settings by way of forwarded ports (None: reached directly); `folder` holds what they name."""
+def localized(
+    settings: Settings, *, store: int | None, queue: int | None, folder: Path, kubeconfig: Path
+) -> Settings:
+    """The settings by way of forwarded ports (None: reached directly); `folder` holds what they name.
+
+    The API server is reached by the kubeconfig.
+    """
     changes: dict[str, object] = {"functions_directory": str(folder / "functions")}
     if store is not None:
         endpoint = forwarded(settings.storage.address, store)
@@ -50,5 +55,7 @@ def localized(settings: Settings, *, store: int | None, queue: int | None, folde
     if queue is not None:
         renewed["url"] = forwarded(settings.queue.url, queue)
         renewed["tls_hostname"] = settings.queue.tls_hostname or urlsplit(settings.queue.url).hostname or ""
+    if settings.kubernetes is not None:
+        changes["kubernetes"] = settings.kubernetes.model_copy(update={"kubeconfig": str(kubeconfig)})
     changes["queue"] = settings.queue.model_copy(update=renewed)
     return settings.model_copy(update=changes)

@@ -9,6 +9,7 @@ from headrace.events.routing import takers, task_of
 from headrace.model.errors import NotFoundError, RejectedError
 from headrace.model.event import Delivery, FileEvent, IgnoredEvent
 from headrace.model.function import Function
+from headrace.model.marks import restored_content
 from headrace.model.settings import Settings
 from headrace.model.task import Task
 from headrace.storage.port import ObjectInfo, Storage
@@ -76,6 +77,8 @@ class Intake:
         if not infos:
             return _ignored(event, "it is gone by now")
         info = next((each for each in infos if _agrees(each, event)), infos[0])
+        if restored_content(info.metadata, info.bucket, info.key) is not None:
+            return _ignored(event, "a restore put it back: the queue and the listing have what it needs")
         wanted = self._takers(functions, info.bucket, info.key)
         return tuple(task_of(function.name, info, received=received) for function in wanted)
 

@@ -1,9 +1,9 @@
 """The listing: compares buckets with queue and records, and puts the tasks that a notification lost."""
 
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
+import math
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from math import floor
 
 import orjson
 
@@ -11,8 +11,9 @@ from headrace.events.deposit import Deposit
 from headrace.events.routing import task_of
 from headrace.model.errors import HeadraceError, NotFoundError, TransientError
 from headrace.model.function import Existing, Function, Input
-from headrace.model.keys import FAILURES, RECORDS
+from headrace.model.keys import FAILURES, IGNORED, RECORDS
 from headrace.model.record import Ending
+from headrace.model.restoration import IgnoredTasks
 from headrace.model.settings import Settings
 from headrace.model.task import Task
 from headrace.queue.port import Queue
@@ -52,6 +53,17 @@ class Found:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Tasks that nothing is to be done for; `old` ones only while their file is no newer than that."""
+
+    tasks: set[str]
+    old: Mapping[str, float]
+
+    def has(self, task_id: str, modified: float) -> bool:
+        return task_id in self.tasks or modified <= self.old.get(task_id, -math.inf)
+
+
 class Listing:
     """Finds what no notification told of. Repeating it is harmless."""
 
@@ -70,6 +82,7 @@ class Listing:
         self._settings = settings
         self._clock = clock
         self._states: dict[str, tuple[str, str]] = {}  # of failure indices: ETag and state, read once
+        self._ignored: dict[str, tuple[str, IgnoredTasks]] = {}  # likewise
 
     async def run(self, listed: Iterable[Listed]) -> Found:
         """Look through the inputs of functions. An input that fails is named, and the others go on."""
@@ -77,7 +90,9 @@ class Listing:
         for each in listed:
             name = each.function.name
             try:
-                known = await self._known(name) - await self._returnable(name)
+                known = _Known(
+                    await self._known(name) - await self._returnable(name), await self._restored_as_old(name)
+                )
             except HeadraceError as error:
                 total = total.plus(_fault(name, "records and queue", error))
                 continue
@@ -103,6 +118,17 @@ class Listing:
             known.add(info.key.removeprefix(prefix).removesuffix(".json"))
         return known
 
+    async def _restored_as_old(self, function: str) -> dict[str, float]:
+        """Tasks on files that a restore gave a new date, and until which date the function ignores them."""
+        found: dict[str, float] = {}
+        async for info in self._storage.list(self._settings.platform_bucket, f"{IGNORED}/{function}/"):
+            if info.key not in self._ignored or self._ignored[info.key][0] != info.etag:
+                body = await self._storage.read(self._settings.platform_bucket, info.key)
+                self._ignored[info.key] = (info.etag, IgnoredTasks.from_json(body))
+            ignored = self._ignored[info.key][1]
+            found.update(dict.fromkeys(ignored.tasks, ignored.until))
+        return found
+
     async def _returnable(self, function: str) -> set[str]:
         """Tasks that ended because their input was gone or overwritten: one whose input is back is lost."""
         prefix = f"{FAILURES}/{function}/"
@@ -120,7 +146,7 @@ class Listing:
         except NotFoundError:
             return ""  # a replay took it meanwhile
 
-    async def _compare(self, listed: Listed, source: Input, known: set[str]) -> Found:
+    async def _compare(self, listed: Listed, source: Input, known: _Known) -> Found:
         bucket = self._settings.real_bucket(source.bucket)
         if bucket == self._settings.platform_bucket:
             return Found()
@@ -133,13 +159,13 @@ class Listing:
                     extra={"action": "events.task_found", "function": task.function, "task": task.id}
                     | {"bucket": task.bucket, "key": task.key},
                 )
-            known.update(task.id for task in tasks)
+            known.tasks.update(task.id for task in tasks)
             compared += looked_at
             put += len(deposited.stored)
         return Found(compared, put)
 
     async def _lost(
-        self, listed: Listed, source: Input, *, bucket: str, known: set[str]
+        self, listed: Listed, source: Input, *, bucket: str, known: _Known
     ) -> AsyncIterator[tuple[list[Task], int]]:
         """Tasks that are not known, some at a time, with the number of objects looked at for them."""
         batch: list[Task] = []
@@ -149,7 +175,7 @@ class Listing:
                 continue
             looked_at += 1
             task = task_of(listed.function.name, info, received=self._clock())
-            if task.id not in known:
+            if not known.has(task.id, info.modified):
                 batch.append(task)
             if len(batch) == _PUT_AT_ONCE:
                 yield batch, looked_at
@@ -161,7 +187,7 @@ def _is_wanted(info: ObjectInfo, source: Input, first_seen: float) -> bool:
     if info.key.endswith("/") or not source.takes(info.key):
         return False
     # Stores tell whole seconds: an object of the very second in which the function came counts as newer.
-    return source.existing is Existing.PROCESS or info.modified >= floor(first_seen)
+    return source.existing is Existing.PROCESS or info.modified >= math.floor(first_seen)
 
 
 def _fault(function: str, what: str, error: HeadraceError) -> Found:

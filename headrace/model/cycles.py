@@ -50,7 +50,7 @@ def find_cycles(functions: Iterable[Function]) -> tuple[Cycle, ...]:
 
     Whatever a function's filters allow counts as written: what its code really writes is not known.
     """
-    steps = _steps(sorted(functions, key=lambda function: function.name))
+    steps = steps_between(functions)
     rings: dict[frozenset[tuple[str, str]], Cycle] = {}
     for name in steps:
         ring = _shortest_ring(name, steps)
@@ -58,6 +58,15 @@ def find_cycles(functions: Iterable[Function]) -> tuple[Cycle, ...]:
             edges = frozenset((step.function, step.starts) for step in ring)
             rings.setdefault(edges, Cycle(tuple(ring)))
     return tuple(rings.values())
+
+
+def steps_between(functions: Iterable[Function]) -> Mapping[str, tuple[Step, ...]]:
+    """For each function, in order of names, the others (or itself) that its results start, one step each."""
+    ordered = sorted(functions, key=lambda function: function.name)
+    return {
+        function.name: tuple(step for other in ordered if (step := _step(function, other)) is not None)
+        for function in ordered
+    }
 
 
 def reaching_key(destination: Destination, source: Input) -> str | None:
@@ -101,14 +110,6 @@ def _joined(folder: str, ending: str) -> str:
     if not ending.startswith("/"):
         return folder + ending
     return folder + ending[1:] if folder.endswith("/") else f"{folder}folder{ending}"
-
-
-def _steps(functions: Sequence[Function]) -> Mapping[str, tuple[Step, ...]]:
-    """For each function the others (or itself) that its results start, one step each."""
-    return {
-        function.name: tuple(step for other in functions if (step := _step(function, other)) is not None)
-        for function in functions
-    }
 
 
 def _step(function: Function, other: Function) -> Step | None:

@@ -10,6 +10,8 @@ FUNCTIONS = "functions"
 BUCKETS = "buckets"
 REPLAYS = "replays"
 RUNS = "runs"
+IGNORED = "ignored"
+RESTORES = "restores"
 
 MARK = "headrace-attempt"  # user metadata on every output: "<task id>/<attempt>"
 
@@ -62,6 +64,16 @@ def run_key(function: str, number: int) -> str:
     return f"{RUNS}/{function}/{number:06d}.json"
 
 
+def ignored_key(function: str, part: str) -> str:
+    """IgnoredTasks: those that the listing leaves alone, as their files were older than the function."""
+    return f"{IGNORED}/{function}/{part}.json"
+
+
+def restore_key(snapshot: str) -> str:
+    """That this backup was restored here, wholly or in part (a Restoration)."""
+    return f"{RESTORES}/{snapshot}.json"
+
+
 def mark_of(task_id: str, attempt: str) -> str:
     """The value of the MARK metadata."""
     return f"{task_id}/{attempt}"
@@ -74,5 +86,5 @@ def bucket_key(real: str) -> str:
 
 def prefixes_of(function: str) -> tuple[str, ...]:
     """What the keys of all that is kept of a function begin with."""
-    areas = (RECORDS, FAILURES, STAGING, NOTES, LOGS, HISTORY, REPLAYS, RUNS)
+    areas = (RECORDS, FAILURES, STAGING, NOTES, LOGS, HISTORY, REPLAYS, RUNS, IGNORED)
     return (*(f"{area}/{function}/" for area in areas), function_key(function))

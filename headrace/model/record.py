@@ -75,11 +75,12 @@ class FailureRecord(StoredValue):
         return f'{{"state": "{self.state.value}"}}'.encode()
 
 
-AnyRecord = Annotated[Record | FailureRecord, Field(discriminator="state")]
-_any_record: TypeAdapter[Record | FailureRecord] = TypeAdapter(AnyRecord)
+Ended = Record | FailureRecord
+AnyRecord = Annotated[Ended, Field(discriminator="state")]
+_any_record: TypeAdapter[Ended] = TypeAdapter(AnyRecord)
 
 
-def read_record(data: bytes) -> Record | FailureRecord:
+def read_record(data: bytes) -> Ended:
     """Parse what `to_json` of either wrote. Raises pydantic.ValidationError."""
     return _any_record.validate_json(data, by_alias=True, by_name=False)
 

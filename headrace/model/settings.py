@@ -25,6 +25,7 @@ class StorageSettings(Value):
     endpoint: str = ""  # http://host:port; empty: AWS's own for the region
     access_key: str = ""
     secret_key: str = Field(default="", repr=False)
+    session_token: str = Field(default="", repr=False)  # beside a key that is not for long
     region: str = "us-east-1"
 
     @model_validator(mode="after")
@@ -188,7 +189,13 @@ class Settings(Value):
     @property
     def secrets(self) -> tuple[str, ...]:
         """Values that no log may show; those that are not set are empty."""
-        return (self.storage.secret_key, self.queue.token, self.queue.password, self.receiver.token)
+        return (
+            self.storage.secret_key,
+            self.storage.session_token,
+            self.queue.token,
+            self.queue.password,
+            self.receiver.token,
+        )
 
     def real_bucket(self, logical: str) -> str:
         """The store's name of a bucket that a function names."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from headrace.catalog.folder import Installed
 from headrace.operations.identifiers import identifiers
-from headrace.operations.reasons import Miss, closest_miss, takes, why_absent, why_never
+from headrace.operations.reasons import RESTORED_AS_OLD, Miss, closest_miss, takes, why_absent, why_never
 from headrace.operations.stack import Stack
 from headrace.operations.task_story import Stage, TaskStory, find_object, look
 from headrace.storage.port import ObjectInfo
@@ -46,6 +46,8 @@ async def explain(
             tasks += present
         else:
             why = await _why_absent(stack, installed, found, now=now, listing_seconds=listing_seconds)
+            if await stack.records.ignored(name, stories[0].task_id, found.modified):
+                why = RESTORED_AS_OLD
             tasks.append(replace(stories[0], why=why))
     return Story(now, bucket, key, found, tuple(tasks), tuple(misses), never)
 

@@ -7,6 +7,10 @@ from math import floor
 from headrace.model.function import Existing, Input
 from headrace.storage.port import ObjectInfo
 
+RESTORED_AS_OLD = (
+    "it was older than the function when the backup was taken that it was restored from, and its input says "
+    "`existing: ignore`; `headrace rerun` works it"
+)
 PlacedInput = tuple[str, Input]  # the bucket's real name, the input
 
 

@@ -9,6 +9,7 @@ from headrace.model.errors import NotFoundError, RejectedError
 from headrace.model.keys import (
     FAILURES,
     HISTORY,
+    IGNORED,
     NOTES,
     RECORDS,
     REPLAYS,
@@ -18,6 +19,7 @@ from headrace.model.keys import (
     record_key,
 )
 from headrace.model.record import AttemptNote, FailureRecord, Record, read_record
+from headrace.model.restoration import IgnoredTasks
 from headrace.operations.concurrently import concurrently
 from headrace.storage.port import ObjectInfo, Storage
 
@@ -83,6 +85,17 @@ class Records:
             return None
         except (ValueError, KeyError, TypeError) as error:
             raise self._unreadable(key, error) from error
+
+    async def ignored(self, function: str, task_id: str, modified: float) -> bool:
+        """Whether a task's file was restored, and was older than the function before."""
+        async for info in self.storage.list(self.bucket, f"{IGNORED}/{function}/"):
+            try:
+                found = IgnoredTasks.from_json(await self.storage.read(self.bucket, info.key))
+            except ValidationError as error:
+                raise self._unreadable(info.key, error) from error
+            if task_id in found.tasks and modified <= found.until:
+                return True
+        return False
 
     async def _read(self, key: str) -> Record | FailureRecord | None:
         try:

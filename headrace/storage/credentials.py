@@ -26,7 +26,8 @@ KEPT = timedelta(minutes=5)
 def session_of(settings: StorageSettings) -> Any:  # noqa: ANN401  (boto3 has no types)
     """A boto3 session that has credentials. Raises what botocore raises when there are none."""
     if settings.has_key:
-        return boto3.session.Session(settings.access_key, settings.secret_key)  # type: ignore[no-untyped-call]  # as above
+        key = (settings.access_key, settings.secret_key, settings.session_token or None)
+        return boto3.session.Session(*key)  # type: ignore[no-untyped-call]  # as above
     return own_session()
 
 
@@ -45,6 +46,7 @@ def provider_of(settings: StorageSettings) -> "Callable[[], S3Credential]":
     found: S3Credential = {
         "access_key_id": settings.access_key,
         "secret_access_key": settings.secret_key,
+        "token": settings.session_token or None,
         "expires_at": None,
     }
     return lambda: found

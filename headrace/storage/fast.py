@@ -25,7 +25,7 @@ from headrace.storage.credentials import provider_of
 from headrace.storage.endpoint import CONNECT_SECONDS, COPY_SECONDS, READ_SECONDS, RETRIES, loopback_host
 from headrace.storage.faults import fault, no_credentials
 from headrace.storage.landing import landing
-from headrace.storage.port import ObjectInfo
+from headrace.storage.port import HEADERS, ObjectInfo
 from headrace.storage.road import identified
 
 if TYPE_CHECKING:  # obstore has these for type checkers only
@@ -37,16 +37,7 @@ PART_BYTES = 8 * 2**20
 PARTS_AT_ONCE = 4
 MAX_PARTS = 10_000  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
 # obstore's names of what are no user metadata, as it spells them.
-_HEADERS = frozenset(
-    {
-        "Content-Disposition",
-        "Content-Encoding",
-        "Content-Language",
-        "Content-Type",
-        "Cache-Control",
-        "Storage-Class",
-    }
-)
+_NO_METADATA = frozenset({*HEADERS, "Storage-Class"})
 _STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (FileNotFoundError, 404),  # what obstore raises is Python's own
     (PreconditionError, 412),
@@ -106,11 +97,8 @@ class FastRoad:
         body: bytes | Path,
         *,
         metadata: Mapping[str, str],
-        content_type: str | None,
+        headers: Mapping[str, str],
     ) -> str:
-        attributes = dict(metadata)
-        if content_type is not None:
-            attributes["Content-Type"] = content_type
         size = len(body) if isinstance(body, bytes) else body.stat().st_size
         if isinstance(body, Path) and size <= PART_BYTES:
             body = body.read_bytes()
@@ -119,7 +107,7 @@ class FastRoad:
                 self._store(bucket),
                 key,
                 body,
-                attributes=attributes,
+                attributes={**metadata, **headers},
                 use_multipart=isinstance(body, Path),
                 chunk_size=max(PART_BYTES, -(-size // MAX_PARTS)),
                 max_concurrency=PARTS_AT_ONCE,
@@ -236,7 +224,8 @@ def _info(bucket: str, key: str, result: "GetResult") -> ObjectInfo:
         size=meta["size"],
         modified=meta["last_modified"].timestamp(),
         version=identified(meta["version"]),
-        metadata={name: value for name, value in result.attributes.items() if name not in _HEADERS},
+        metadata={name: value for name, value in result.attributes.items() if name not in _NO_METADATA},
+        headers={name: value for name, value in result.attributes.items() if name in HEADERS},
     )
 
 

@@ -68,25 +68,25 @@ class MemoryStorage:
         body: bytes | Path,
         *,
         metadata: Mapping[str, str] | None = None,
-        content_type: str | None = None,  # noqa: ARG002  (nothing in the port reads it)
+        headers: Mapping[str, str] | None = None,
     ) -> str:
         """Store an object; returns its normalised ETag."""
         content = body if isinstance(body, bytes) else body.read_bytes()
-        return self._store(bucket, key, content, metadata or {}).etag
+        return self._store(bucket, key, content, metadata=metadata, headers=headers).etag
 
     async def create(self, bucket: str, key: str, body: bytes) -> bool:
         """Store an object only if there is none."""
         try:
             self._newest(bucket, key)
         except NotFoundError:
-            self._store(bucket, key, body, {})
+            self._store(bucket, key, body)
             return True
         return False
 
     async def copy(self, source: tuple[str, str], target: tuple[str, str]) -> None:
         """Copy an object, metadata included."""
         info, body = self._newest(*source)
-        self._store(*target, body, info.metadata)
+        self._store(*target, body, metadata=info.metadata, headers=info.headers)
 
     async def delete(self, bucket: str, keys: Sequence[str]) -> None:
         """Delete objects; in a bucket that keeps versions only the newest is hidden."""
@@ -161,7 +161,15 @@ class MemoryStorage:
         found = next((v for v in versions if v.info and v.info.version == version), None)
         return _there(found, bucket, key)
 
-    def _store(self, bucket: str, key: str, body: bytes, metadata: Mapping[str, str]) -> ObjectInfo:
+    def _store(
+        self,
+        bucket: str,
+        key: str,
+        body: bytes,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> ObjectInfo:
         found = self._bucket(bucket)
         version = self._next_id() if found.versioned else None
         info = ObjectInfo(
@@ -171,7 +179,8 @@ class MemoryStorage:
             size=len(body),
             modified=self._now(),
             version=version,
-            metadata={name.lower(): value for name, value in metadata.items()},
+            metadata={name.lower(): value for name, value in (metadata or {}).items()},
+            headers=dict(headers or {}),
         )
         older = found.objects.get(key, []) if found.versioned else []
         found.objects[key] = [*older, _Version(info, body, version)]

@@ -5,13 +5,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+# What a store keeps of an object's put and gives back to its readers, beside user metadata.
+HEADERS = ("Content-Type", "Content-Encoding", "Content-Disposition", "Content-Language", "Cache-Control")
+
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
     """An object as the store describes it.
 
     `etag` is normalised; `version` is None where the bucket keeps no versions; `size` in bytes;
-    `modified` in seconds since the epoch; `metadata` (lower-case names) only from `head`, else empty.
+    `modified` in seconds since the epoch. Only from `head` and `download`, else empty: `metadata`
+    (lower-case names) and `headers`, those of HEADERS that the object has.
     """
 
     bucket: str
@@ -21,6 +25,7 @@ class ObjectInfo:
     modified: float
     version: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def identity(self) -> str:
@@ -74,9 +79,9 @@ class Storage(Protocol):
         body: bytes | Path,
         *,
         metadata: Mapping[str, str] | None = None,
-        content_type: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> str:
-        """Store an object, a file in bounded memory; returns its normalised ETag."""
+        """Store an object, a file in bounded memory; returns its normalised ETag. `headers`: of HEADERS."""
         ...
 
     async def create(self, bucket: str, key: str, body: bytes) -> bool:

@@ -25,7 +25,7 @@ class Road(Protocol):
         body: bytes | Path,
         *,
         metadata: Mapping[str, str],
-        content_type: str | None,
+        headers: Mapping[str, str],
     ) -> str: ...
 
     async def create(self, bucket: str, key: str, body: bytes) -> bool: ...

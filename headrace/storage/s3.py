@@ -49,11 +49,11 @@ class S3Storage:
         body: bytes | Path,
         *,
         metadata: Mapping[str, str] | None = None,
-        content_type: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> str:
         """Store an object; files above 8 MiB in parts."""
         return await self._go(
-            lambda road: road.put(bucket, key, body, metadata=metadata or {}, content_type=content_type), key
+            lambda road: road.put(bucket, key, body, metadata=metadata or {}, headers=headers or {}), key
         )
 
     async def create(self, bucket: str, key: str, body: bytes) -> bool:

@@ -11,7 +11,7 @@ from headrace.model.errors import ChangedError
 from headrace.model.event import normalised_etag
 from headrace.storage.client import Client
 from headrace.storage.landing import landing
-from headrace.storage.port import ObjectInfo
+from headrace.storage.port import HEADERS, ObjectInfo
 from headrace.storage.road import identified
 
 COPY_BYTES = 2**20
@@ -58,11 +58,10 @@ class SureRoad:
         body: bytes | Path,
         *,
         metadata: Mapping[str, str],
-        content_type: str | None,
+        headers: Mapping[str, str],
     ) -> str:
         options: dict[str, Any] = {"Bucket": bucket, "Key": key, "Metadata": dict(metadata)}
-        if content_type is not None:
-            options["ContentType"] = content_type
+        options.update({_spelt(name): value for name, value in headers.items()})
 
         def operation(s3: Any) -> str:  # noqa: ANN401  (as above)
             if isinstance(body, bytes):
@@ -111,4 +110,10 @@ def _info(bucket: str, key: str, answer: Mapping[str, Any]) -> ObjectInfo:
         modified=answer["LastModified"].timestamp(),
         version=identified(answer.get("VersionId")),
         metadata={name.lower(): value for name, value in answer["Metadata"].items()},
+        headers={name: str(answer[_spelt(name)]) for name in HEADERS if _spelt(name) in answer},
     )
+
+
+def _spelt(header: str) -> str:
+    """A header as boto3 spells it."""
+    return header.replace("-", "")

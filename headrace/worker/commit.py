@@ -5,11 +5,12 @@ from collections.abc import Sequence
 
 from headrace.model.errors import NotFoundError, TransientError
 from headrace.model.keys import failure_key, history_key, log_key, note_key, record_key, staging_key
+from headrace.model.marks import marks
 from headrace.model.record import AttemptNote, Ending, FailureRecord, Output, Record
 from headrace.model.task import Task
 from headrace.storage.port import Storage
 from headrace.worker.outputs import Publication
-from headrace.worker.publish import Publisher, marks
+from headrace.worker.publish import Publisher
 
 _PASSING = frozenset({Ending.GONE, Ending.SUPERSEDED})  # endings that an input which comes back undoes
 

@@ -1,35 +1,13 @@
 """From a record to the final keys: copies on the server, repeatable by anybody who finds the record."""
 
 import asyncio
-from collections.abc import Mapping
 
 from headrace.model.errors import ConfigurationError, NotFoundError
-from headrace.model.keys import MARK, mark_of, record_key
+from headrace.model.keys import record_key
+from headrace.model.marks import wanted
 from headrace.model.record import FailureRecord, Output, Record, read_record
 from headrace.model.task import Task, task_id
 from headrace.storage.port import ObjectInfo, Storage
-
-# User metadata on every output, beside MARK: which version of the input it is of, and which run.
-INPUT = "headrace-input"
-RUN = "headrace-run"
-
-
-def marks(task: Task, attempt: str) -> dict[str, str]:
-    """The user metadata of an attempt's outputs; a copy on the server keeps it."""
-    return {MARK: mark_of(task.id, attempt), INPUT: task.identity, RUN: str(task.run)}
-
-
-def wanted(found: Mapping[str, str] | None, record: Record) -> bool:
-    """Whether a record's output is to be copied over what carries these marks (None: nothing there).
-
-    Not over its own copy, and not over that of a later run on the same version of the input.
-    """
-    if found is None:
-        return True
-    if found.get(MARK) == mark_of(record.task.id, record.attempt):
-        return False
-    same_input = found.get(INPUT) == record.task.identity
-    return not (same_input and int(found.get(RUN, "0")) > record.task.run)
 
 
 class Publisher:

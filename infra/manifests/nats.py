@@ -66,7 +66,8 @@ def rights() -> Mapping[str, Rights]:
         SCALER: Rights(_LOOK, (*_INBOX, *_TELL)),
         CONTROLLER: Rights((*_LOOK, *_OPEN, f"{_API}.STREAM.DELETE.*"), (*_INBOX, *_TELL)),
         OPERATOR: Rights(
-            (*_LOOK, *_PUT, *_REMOVE, f"{_API}.CONSUMER.PAUSE.*.*"),
+            # A restore opens the streams that it fills, before their functions come.
+            (*_LOOK, *_OPEN, *_PUT, *_REMOVE, f"{_API}.CONSUMER.PAUSE.*.*"),
             (*_INBOX, *_TELL),
         ),
     }

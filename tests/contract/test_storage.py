@@ -75,7 +75,11 @@ async def test_an_object_comes_back_as_it_was_put(store: Store):
 async def test_head_describes_the_newest_object_with_its_metadata_in_lower_case(store: Store):
     before = time.time()
     await store.storage.put(
-        store.bucket, "k", b"one", metadata={"Headrace-Attempt": "id/1"}, content_type="image/png"
+        store.bucket,
+        "k",
+        b"one",
+        metadata={"Headrace-Attempt": "id/1"},
+        headers={"Content-Type": "image/png"},
     )
     info = await store.storage.head(store.bucket, "k")
     assert (info.bucket, info.key, info.etag, info.size) == (store.bucket, "k", MD5_OF_ONE, 3)
@@ -83,6 +87,21 @@ async def test_head_describes_the_newest_object_with_its_metadata_in_lower_case(
     assert info.version is None
     assert info.identity == MD5_OF_ONE
     assert before - 2 <= info.modified <= time.time() + 2, "seconds since the epoch"
+
+
+async def test_an_objects_headers_come_back_from_head_and_download(store: Store, tmp_path: Path):
+    headers = {
+        "Content-Type": "text/plain",
+        "Content-Encoding": "gzip",
+        "Content-Disposition": 'attachment; filename="a.txt"',
+        "Content-Language": "en-GB",
+        "Cache-Control": "no-store",
+    }
+    for key in ("a", "odd\nkey"):
+        etag = await store.storage.put(store.bucket, key, b"one", headers=headers)
+        assert (await store.storage.head(store.bucket, key)).headers == headers
+        got = await store.storage.download(store.bucket, key, tmp_path / "f", version=None, etag=etag)
+        assert got.headers == headers
 
 
 async def test_a_put_replaces_object_and_metadata(store: Store):
@@ -164,7 +183,11 @@ async def test_racing_creates_have_one_winner(store: Store):
 
 async def test_a_copy_takes_content_and_metadata_to_another_bucket(store: Store):
     await store.storage.put(
-        store.bucket, "in/ä b+c%2F", b"one", metadata={"headrace-attempt": "id/1"}, content_type="image/png"
+        store.bucket,
+        "in/ä b+c%2F",
+        b"one",
+        metadata={"headrace-attempt": "id/1"},
+        headers={"Content-Type": "image/png"},
     )
     await store.storage.put(store.other, "out/é", b"older")
     await store.storage.copy((store.bucket, "in/ä b+c%2F"), (store.other, "out/é"))

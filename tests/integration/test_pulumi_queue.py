@@ -167,6 +167,7 @@ async def test_a_file_goes_its_way_through_all_users(server: Server):
         assert (await scaler.backlog(FUNCTION)).tasks == 2
         assert await events.ids(FUNCTION) == {task(1).id, task(2).id}
         assert await operator.find(FUNCTION, task(2).id) == (task(2), 1)
+        await operator.ensure(FUNCTION, lease_seconds=30.0, max_leased=16)  # as a restore does
         await operator.pause(FUNCTION)
         await operator.resume(FUNCTION)
         first, second = await worker.pull(FUNCTION, 2, wait_seconds=5.0)

@@ -46,7 +46,9 @@ async def test_both_roads_tell_the_same_of_every_call(storage: S3Storage, bucket
     (tmp_path / "in").write_bytes(b"from a file")
     for number, road in enumerate((fast, sure)):
         key = f"k{number}"
-        await road.put(bucket, key, tmp_path / "in", metadata={"m": "v w"}, content_type="image/png")
+        await road.put(
+            bucket, key, tmp_path / "in", metadata={"m": "v w"}, headers={"Content-Type": "image/png"}
+        )
         assert not await road.create(bucket, key, b"other")
         assert await road.create(bucket, f"created{number}", b"new")
         await road.copy((bucket, key), (bucket, f"copy{number}"))

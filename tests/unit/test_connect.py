@@ -73,7 +73,7 @@ def test_a_forwarded_address_keeps_all_but_the_host():
 
 
 def test_settings_by_way_of_forwards_check_the_certificate_against_the_services_name():
-    found = localized(SETTINGS, store=5001, queue=5002, folder=Path("/state"))
+    found = localized(SETTINGS, store=5001, queue=5002, folder=Path("/state"), kubeconfig=Path("/lab.yaml"))
     queue = SETTINGS.queue.model_copy(
         update={
             "url": "tls://127.0.0.1:5002",
@@ -82,12 +82,18 @@ def test_settings_by_way_of_forwards_check_the_certificate_against_the_services_
         }
     )
     storage = SETTINGS.storage.model_copy(update={"endpoint": "http://127.0.0.1:5001"})
-    wanted = {"queue": queue, "storage": storage, "functions_directory": "/state/functions"}
+    place = SETTINGS.kubernetes.model_copy(update={"kubeconfig": "/lab.yaml"})
+    wanted = {
+        "queue": queue,
+        "storage": storage,
+        "functions_directory": "/state/functions",
+        "kubernetes": place,
+    }
     assert found == SETTINGS.model_copy(update=wanted)
 
 
 def test_what_is_reached_directly_keeps_its_address():
-    found = localized(SETTINGS, store=None, queue=None, folder=Path("/state"))
+    found = localized(SETTINGS, store=None, queue=None, folder=Path("/state"), kubeconfig=Path("/lab.yaml"))
     assert (found.storage, found.queue.url) == (SETTINGS.storage, SETTINGS.queue.url)
 
 
@@ -150,7 +156,7 @@ async def test_a_follower_writes_functions_and_plan_and_carries_wishes(state):
     await kube.create(FUNCTIONS, function("broken", run={}))
     await kube.create(CONFIG_MAPS, plan(5.0))
     await kube.create(NODES, {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"}})
-    settings = localized(SETTINGS, store=1, queue=2, folder=state.path)
+    settings = localized(SETTINGS, store=1, queue=2, folder=state.path, kubeconfig=Path("/lab.yaml"))
     async with Follower(kube, settings, PLACE, state).following():
         assert [each.function.name for each in read_objects(state.path / "functions")] == ["echo"]
         assert Explanation.from_json(state.plan.read_bytes()).at == 5.0

@@ -8,6 +8,7 @@ from headrace.events.intake import Report
 from headrace.events.routing import takers
 from headrace.model.errors import RejectedError, TransientError
 from headrace.model.event import Delivery, FileEvent, IgnoredEvent
+from headrace.model.marks import restored
 from headrace.model.task import Task
 from tests.unit.intake_bench import NOW, PLATFORM, Bench, Watched, function, id_of
 
@@ -97,6 +98,18 @@ async def test_a_file_that_no_function_takes_is_not_looked_at() -> None:
 async def test_a_file_that_is_gone_is_ignored() -> None:
     bench = await Bench().open()
     assert await bench.intake().take(Delivery(created=(A,))) == ignored("it is gone by now")
+
+
+async def test_a_file_that_a_restore_put_is_ignored_and_its_copy_at_another_key_is_not() -> None:
+    bench = await Bench().open()
+    mark = restored("uploads", "a.dcm", "5f")
+    await bench.storage.put("uploads", "a.dcm", b"hello", metadata=mark)
+    await bench.storage.copy(("uploads", "a.dcm"), ("uploads", "b.dcm"))
+    report = await bench.intake().take(Delivery(created=(A, FileEvent("uploads", "b.dcm"))))
+    assert [task.key for task in report.stored] == ["b.dcm"]
+    assert [each.key for each in report.ignored] == ["a.dcm"]
+    await bench.put("a.dcm")
+    assert [task.key for task in (await bench.intake().take(Delivery(created=(A,)))).stored] == ["a.dcm"]
 
 
 async def test_a_file_that_the_store_refuses_to_describe_is_ignored_with_the_reason() -> None:

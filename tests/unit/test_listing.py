@@ -8,7 +8,8 @@ from headrace.events.listing import Found
 from headrace.events.routing import task_of
 from headrace.model.errors import TransientError
 from headrace.model.event import Delivery, FileEvent
-from headrace.model.keys import failure_key, record_key
+from headrace.model.keys import failure_key, ignored_key, record_key
+from headrace.model.restoration import IgnoredTasks
 from tests.unit.intake_bench import NOW, PLATFORM, Bench, Watched, function, id_of
 
 PROCESS = {"bucket": "uploads", "existing": "process"}
@@ -86,6 +87,19 @@ async def test_files_older_than_the_function_are_left_alone_where_it_says_so(
     assert (await bench.listing().run(bench.listed(first_seen))).put == put
 
 
+@pytest.mark.parametrize(("modified", "put"), [(NOW - 1, 0), (NOW, 0), (NOW + 1, 1)])
+async def test_a_file_that_was_old_before_a_restore_is_left_alone_until_it_is_put_anew(modified, put) -> None:
+    bench = await Bench().open()
+    bench.time = modified
+    info = await bench.put("a.dcm")
+    ignored = IgnoredTasks(until=NOW, tasks=(id_of(info),))
+    await bench.storage.put(PLATFORM, ignored_key("echo", "backup-0"), ignored.to_json())
+    listing = bench.listing()
+    assert (await listing.run(bench.listed())).put == put
+    await bench.storage.delete(PLATFORM, [ignored_key("echo", "backup-0")])
+    assert (await listing.run(bench.listed())).put == 1 - put, "what it read is not remembered for ever"
+
+
 async def test_only_what_an_input_takes_is_compared() -> None:
     bench = await Bench(
         function("echo", {"bucket": "uploads", "prefix": "in/", "suffix": [".dcm", "/"]})
@@ -161,4 +175,4 @@ async def test_a_task_that_ends_between_the_reads_is_not_put_again() -> None:
 
     listing = bench.listing(storage=Ending(bench.storage, calls), queue=Ending(bench.queue, calls))
     assert await listing.run(bench.listed()) == Found(compared=1, put=0)
-    assert [call[0] for call in calls] == ["ids", "list", "list", "list"]
+    assert [call[0] for call in calls] == ["ids", "list", "list", "list", "list"]

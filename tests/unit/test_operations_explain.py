@@ -3,12 +3,13 @@
 import pytest
 
 from headrace.model.function import Input
-from headrace.model.keys import function_key
+from headrace.model.keys import function_key, ignored_key
 from headrace.model.record import Ending
+from headrace.model.restoration import IgnoredTasks
 from headrace.model.task import task_id
 from headrace.operations.explain import Story, explain
 from headrace.operations.purge import pause
-from headrace.operations.reasons import Miss, closest_miss
+from headrace.operations.reasons import RESTORED_AS_OLD, Miss, closest_miss
 from headrace.operations.replay import replay
 from headrace.operations.rerun import rerun
 from headrace.operations.task_story import OutputStory, Published, Stage, TaskStory, look
@@ -111,6 +112,14 @@ NEVER_SEEN = "the receiver has not seen this function yet: is `headrace up` runn
 OLDER = "it is 90 s older than the function, whose input says `existing: ignore`; `headrace rerun` works it"
 LOST = "its notification is under way or was lost, 7 s after the put; the listing, at least every 300 s, "
 LOST += "finds it"
+
+
+async def test_a_restored_file_that_was_too_old_tells_so() -> None:
+    world = await World().open()
+    task = await world.upload(KEY, notify=False)
+    ignored = IgnoredTasks(until=NOW, tasks=(task.id,))
+    await world.storage.put(PLATFORM, ignored_key("echo", "backup-0"), ignored.to_json())
+    assert (await story_of(world)).tasks[0].why == RESTORED_AS_OLD
 
 
 @pytest.mark.parametrize(

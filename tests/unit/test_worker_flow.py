@@ -10,6 +10,7 @@ import pytest
 from headrace.model.errors import NotFoundError, TransientError
 from headrace.model.function import Function
 from headrace.model.keys import MARK, failure_key, mark_of, record_key, staging_key
+from headrace.model.marks import wanted
 from headrace.model.record import AttemptNote, Ending, FailureRecord, Output, Record, Times, read_record
 from headrace.model.task import Task, task_id
 from headrace.queue.memory import MemoryQueue
@@ -20,7 +21,6 @@ from headrace.worker.finishing import Finisher
 from headrace.worker.held import Held
 from headrace.worker.identity import Identity
 from headrace.worker.leases import Leases
-from headrace.worker.publish import wanted
 from headrace.worker.secrets import Redactor
 from headrace.worker.staging import Stager
 from headrace.worker.standing import Posture

@@ -1,0 +1,49 @@
+"""The platform bucket's areas, in the order in which a backup copies them, and what is left out. Pure.
+
+History comes after records: a replay and a worker that reopens an ending write the history first and take the
+record away then, so that a task is seen in the one or the other, whenever it is moved.
+"""
+
+from headrace.model import keys
+
+READ = (
+    keys.FUNCTIONS,
+    keys.BUCKETS,
+    keys.RUNS,
+    keys.IGNORED,
+    keys.NOTES,
+    keys.LOGS,
+    keys.RECORDS,
+    keys.HISTORY,
+)
+LEFT_OUT = {
+    keys.FAILURES: "the records tell",
+    keys.REPLAYS: "a task whose replay had begun is put into the queue",
+    keys.STAGING: "what was recorded and not yet published is among the results",
+    keys.RESTORES: "they concern this stack",
+}
+
+
+def area_of(key: str) -> str:
+    """The area that a key of the platform bucket lies in."""
+    return key.partition("/")[0]
+
+
+def function_of(key: str) -> str:
+    """The function that a key of the platform bucket is about."""
+    return key.split("/", 2)[1].removesuffix(".json")
+
+
+def task_of(key: str) -> str:
+    """The id of the task that a key of records, notes, logs or history is about."""
+    return key.split("/", 3)[2].removesuffix(".json")
+
+
+def bucket_of(key: str) -> str:
+    """The real name of the bucket that a note is about."""
+    return key.partition("/")[2]
+
+
+def staged_task_of(key: str) -> str:
+    """The id of the task that a key of staging is about."""
+    return key.split("/", 3)[2].partition("-")[0]

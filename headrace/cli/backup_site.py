@@ -1,0 +1,89 @@
+"""A session's stack as backup and restore see it, its cluster's objects, and how far they are."""
+
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from headrace.backup.objects import read_objects, real_buckets
+from headrace.backup.site import Silent, Site, Telling
+from headrace.cli.output import err
+from headrace.cli.session import Session
+from headrace.kube.lightkube import LightKube
+from headrace.kube.port import Kube, Manifest
+from headrace.model.settings import KubernetesSettings, QueueSettings
+
+
+def site_of(session: Session, objects: Iterable[Manifest] = ()) -> Site:
+    """`objects`: those of Kubernetes, among which Bucket objects name more buckets."""
+    stack = session.stack
+    return Site(
+        storage=stack.storage,
+        queue=stack.queue,
+        functions=tuple(each.function for each in stack.functions),
+        platform_bucket=stack.platform_bucket,
+        now=session.now,
+        sleep=session.sleep,
+        buckets=stack.buckets,
+        bucket_objects=real_buckets(objects),
+        queue_settings=session.settings.queue if session.settings else QueueSettings(url=""),
+    )
+
+
+@asynccontextmanager
+async def cluster_of(session: Session) -> AsyncIterator[tuple[Kube, KubernetesSettings] | None]:
+    """The API server of a connected cluster, while the block runs; None for a stack on this machine."""
+    place = session.settings.kubernetes if session.settings else None
+    if place is None:
+        yield None
+        return
+    kube = LightKube.of(place)
+    try:
+        yield kube, place
+    finally:
+        await kube.close()
+
+
+async def objects_of(session: Session) -> list[Manifest]:
+    """The cluster's objects; none of a stack on this machine, whose functions are files."""
+    async with cluster_of(session) as cluster:
+        if cluster is None:
+            return []
+        kube, place = cluster
+        return await read_objects(kube, (place.namespace, place.platform_namespace))
+
+
+class _Bar:
+    """A line for what is under way."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._line: TaskID | None = None
+
+    def stage(self, what: str, total: int) -> None:
+        if self._line is not None:
+            self._progress.remove_task(self._line)
+        self._line = self._progress.add_task(what, total=total)
+
+    def step(self, size: int = 0) -> None:  # noqa: ARG002  (contents differ too much for a rate to tell anything)
+        if self._line is not None:
+            self._progress.advance(self._line)
+
+
+@contextmanager
+def told(verb: str) -> Iterator[Telling]:
+    """Progress on a terminal's stderr, while the block runs."""
+    console = err()
+    if not console.is_terminal:
+        yield Silent()
+        return
+    columns = (TextColumn(verb), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
+        yield _Bar(progress)
