@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from rich.text import Text
 
 from headrace.cli.output import counted, duration, moment, out, shown
+from headrace.model.amounts import amount_text
 from headrace.model.node import NodeState
-from headrace.scaler.explaining import Explanation, FunctionStory, NodeStory, PoolStory, amount_text
+from headrace.scaler.explaining import Explanation, FunctionStory, NodeStory, PoolStory
 from headrace.scaler.plan import Reason, ReasonCode
 
 FEW = 10  # nodes that are all told of

@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from headrace.model.amounts import amount_text
 from headrace.model.node import NodeState
-from headrace.model.resources import CPU, EPHEMERAL_STORAGE, MEMORY, ResourceList
+from headrace.model.resources import ResourceList
 from headrace.model.value import StoredValue
 from headrace.placement.ways import NO_GPU
 from headrace.scaler.plan import Plan, Reason, ReasonCode, Unmet, Workers
@@ -21,8 +22,6 @@ from headrace.scaler.snapshot import (
     Snapshot,
     WorkerView,
 )
-
-_UNITS = ("Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,16 +135,6 @@ def _lacking(request: ResourceList, capacity: ResourceList) -> str:
         for name, amount in request
         if amount > capacity[name]
     )
-
-
-def amount_text(name: str, amount: int) -> str:
-    """An amount for people, as one writes it in function.yaml."""
-    if name == CPU:
-        return f"{amount}m" if amount % 1000 else str(amount // 1000)
-    exponent = (amount.bit_length() - 1) // 10
-    if name not in (MEMORY, EPHEMERAL_STORAGE) or exponent < 1:
-        return str(amount)
-    return f"{amount / 2 ** (10 * exponent):.3g}{_UNITS[exponent - 1]}"
 
 
 def _function(
