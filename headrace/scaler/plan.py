@@ -29,6 +29,7 @@ class ReasonCode(StrEnum):
     DISABLED = "disabled"
     LIMIT = "limit"  # max_nodes, max_booting or max_workers
     QUOTA = "quota"
+    SHARE = "share"  # a tenant has its fair share while others' files wait
     NO_POOL_FITS = "no-pool-fits"
     NO_ROOM = "no-room"  # on the nodes that are on
     NO_GPU_ROOM = "no-gpu-room"  # on the GPU servers

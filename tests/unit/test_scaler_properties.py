@@ -23,10 +23,10 @@ from headrace.scaler.snapshot import (
     FunctionView,
     NodeView,
     PoolView,
-    Quota,
     Running,
     ServiceEstimate,
     Snapshot,
+    TenantView,
     WorkerView,
 )
 
@@ -85,19 +85,28 @@ def snapshots(draw):
     """A consistent one: nodes within their pools' numbers, busy workers within nodes' room and quotas."""
     views = tuple(draw(pools(name)) for name in POOLS)
     found = [draw(functions(name)) for name in draw(st.sampled_from(["", "a", "ab", "abc"]))]
-    quotas = tuple(
-        Quota(tenant, ResourceList.of({"slot": draw(st.integers(0, 8)), "gpu": 2}))
-        for tenant in draw(st.sets(st.sampled_from(TENANTS[1:])))
-    )
+    tenants = tuple(draw(tenant_views(name)) for name in sorted(draw(st.sets(st.sampled_from(TENANTS[1:])))))
     nodes, workers, running = [], [], {function.name: [] for function in found}
     for pool in views:
         for number in range(draw(st.integers(0, pool.max_nodes))):
             node = draw(nodes_of(pool, number))
             if node.state in (NodeState.IDLE, NodeState.DRAINING) and draw(st.booleans()):
-                node = employ(draw, node, pool, found, quotas, workers, running)
+                node = employ(draw, node, pool, found, tenants, workers, running)
             nodes.append(node)
     seen = tuple(replace(function, running=tuple(running[function.name])) for function in found)
-    return Snapshot(seen, views, tuple(nodes), tuple(workers), quotas)
+    return Snapshot(seen, views, tuple(nodes), tuple(workers), tenants)
+
+
+@st.composite
+def tenant_views(draw, name):
+    """Bounds of nothing, or of resources and workers."""
+    bounds = (("gpu", 2), ("slot", draw(st.integers(0, 8))), ("workers", draw(st.integers(0, 6))))
+    return TenantView(
+        name,
+        draw(st.sampled_from([0.5, 1.0, 2.0])),
+        draw(st.integers(0, 1)),
+        draw(st.sampled_from([(), bounds, bounds[1:2]])),
+    )
 
 
 @st.composite
@@ -111,22 +120,35 @@ def nodes_of(draw, pool, number):
     )
 
 
-def employ(draw, node, pool, found, quotas, workers, running):
-    """Put busy workers on a node, as many as chance wants and as room, maxWorkers and quotas allow."""
+def employ(draw, node, pool, found, tenants, workers, running):
+    """Put workers on a node, busy ones or idle, as many as room, maxWorkers and quotas allow."""
     free = pool.capacity
     for function in found:
-        held = [f.request for f in found if f.tenant == function.tenant for _ in running[f.name]]
-        most = next((quota.most for quota in quotas if quota.tenant == function.tenant), None)
+        there = {f.name: sum(w.function == f.name for w in workers) for f in found}
         for _ in range(draw(st.integers(0, 2))):
             fits = node.pool in function.pools and function.request.fits(free)
-            within = most is None or total([*held, function.request]).fits(most)
-            if fits and within and len(running[function.name]) < function.max_workers:
+            more = Counter({**there, function.name: there[function.name] + 1})
+            if fits and within_quotas(found, tenants, more) and more[function.name] <= function.max_workers:
+                there = dict(more)
+                busy = draw(st.sampled_from([True, True, False]))
+                workers.append(WorkerView(f"w{len(workers)}", function.name, node.name, NOW, busy=busy))
+                if not busy:
+                    continue
                 free = free.minus(function.request)
-                held.append(function.request)
                 running[function.name].append(Running(NOW - draw(ages), node.name, 1))
-                workers.append(WorkerView(f"w{len(workers)}", function.name, node.name, NOW, busy=True))
     works = free != pool.capacity
     return replace(node, state=NodeState.BUSY) if works and node.state is NodeState.IDLE else node
+
+
+def within_quotas(found, tenants, counts):
+    """Whether so many workers by function keep to every bound."""
+    for tenant in tenants:
+        own = [f for f in found if f.tenant == tenant.name]
+        held = total(f.request.times(counts[f.name]) for f in own)
+        used = {**dict(held), "workers": sum(counts[f.name] for f in own)}
+        if any(used.get(name, 0) > most for name, most in tenant.bounds):
+            return False
+    return True
 
 
 options = st.builds(
@@ -167,10 +189,9 @@ def test_no_plan_gives_more_workers_than_quotas_max_workers_and_nodes_allow(snap
     assert [each.function for each in given_out] == list(by_name)
     for each in given_out:
         assert each.count <= by_name[each.function].max_workers
-    for quota in snapshot.quotas:
-        mine = [each for each in given_out if by_name[each.function].tenant == quota.tenant]
-        held = total(by_name[each.function].request for each in mine for _ in range(each.count))
-        assert held.fits(quota.most), (quota, mine)
+    there = Counter(worker.function for worker in snapshot.workers)
+    counts = {each.function: max(each.count, there[each.function]) for each in given_out}
+    assert within_quotas(snapshot.functions, snapshot.tenants, counts), "idle ones that end count till then"
     capacity = {pool.name: pool.capacity for pool in snapshot.pools}
     for node in snapshot.nodes:
         requests = [
@@ -183,7 +204,7 @@ def test_no_plan_gives_more_workers_than_quotas_max_workers_and_nodes_allow(snap
 @settings(max_examples=100, deadline=None)
 def test_nodes_are_ordered_for_no_more_workers_than_a_quota_allows(found, failing):
     """Where boots fail each class may have one node more, for the one that may fail."""
-    few = ResourceList.of({"slot": 3})
+    few = TenantView("lab", bounds=(("slot", 3),))
     alike = tuple(
         replace(each, name=f"f{number}", tenant="lab", pools=("p",), request=ResourceList.of({"slot": 1}))
         for number, each in enumerate(found)
@@ -191,7 +212,7 @@ def test_nodes_are_ordered_for_no_more_workers_than_a_quota_allows(found, failin
     one = PoolView(
         "p", ResourceList.of({"slot": 1}), BootEstimate(150.0, 150.0, failing=failing), max_nodes=50
     )
-    plan = decide(Snapshot(alike, (one,), quotas=(Quota("lab", few),)), ScalerSettings(), NOW)
+    plan = decide(Snapshot(alike, (one,), tenants=(few,)), ScalerSettings(), NOW)
     priorities = {each.priority for each in alike}
     assert len(plan.start) <= 3 + (len(priorities) if failing else 0)
 
