@@ -103,6 +103,11 @@ class Claim:
         if self.budget is not None:
             self.budget.take(self.charge, workers)
 
+    @property
+    def nodes(self) -> Sequence[str]:
+        """Those that its workers may run on."""
+        return [self.ground.names[number] for number in self.trail.nodes]
+
     def first(self) -> str | None:
         """The first node with room for one more worker; None where there is none."""
         nodes, free, wish = self.trail.nodes, self.ground.free, self.wish or ()

@@ -60,6 +60,17 @@ class Party:
         return max(1, min((int(other[1] / self.scales[n]) - self.used[n]) // amount for n, amount in cost))
 
 
+def tenants_of(snapshot: Snapshot) -> Mapping[str, TenantView]:
+    """By function: its tenant, where that is declared; else all of them have one in common."""
+    declared = {tenant.name: tenant for tenant in snapshot.tenants}
+    return {each.name: declared.get(each.tenant, OTHERS) for each in snapshot.functions}
+
+
+def is_contested(tenants: Mapping[str, TenantView]) -> bool:
+    """Whether functions of several tenants are there."""
+    return len({tenant.name for tenant in tenants.values()}) > 1
+
+
 class Parties:
     """All of them; those without a declared tenant are one.
 
@@ -67,11 +78,10 @@ class Parties:
     """
 
     def __init__(self, snapshot: Snapshot, charges: Charges, *, always: bool = False) -> None:
-        declared = {tenant.name: tenant for tenant in snapshot.tenants}
         self._charges = charges
-        self._of = {each.name: declared.get(each.tenant, OTHERS) for each in snapshot.functions}
+        self._of = tenants_of(snapshot)
         found = {tenant.name: tenant for tenant in self._of.values()}
-        self.contested = len(found) > 1
+        self.contested = is_contested(self._of)
         capacity = _capacity(snapshot) if self.contested or always else {}
         self.names = tuple(capacity)
         self.all = tuple(
