@@ -6,6 +6,7 @@ from enum import StrEnum
 from pydantic import Field, ValidationError
 
 from headrace.model.function import Function, Resources
+from headrace.model.tenant import Tenant
 from headrace.model.value import Value
 
 
@@ -92,6 +93,7 @@ class KubernetesSettings(Value):
     sidecar: SidecarSettings | None = None  # who starts workers needs it
     hosts: HostsSettings | None = None  # none: this stack switches no hosts
     gpu_networks: tuple[str, ...] = ()  # address ranges of GPU servers; none: this stack has no remote GPUs
+    tenants: tuple[Tenant, ...] = ()  # whose functions share by weight, each within its quota
 
 
 class Settings(Value):

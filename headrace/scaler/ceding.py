@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 
 from headrace.placement.packing import RemoteRooms
-from headrace.scaler.deciding.giving import give
 from headrace.scaler.deciding.members import Member
 from headrace.scaler.deciding.parties import Standing
-from headrace.scaler.deciding.workers import members_of
+from headrace.scaler.deciding.workers import given_by_share
 from headrace.scaler.plan import ReasonCode
 from headrace.scaler.snapshot import FunctionView, Snapshot, WorkerView
 
@@ -26,8 +25,7 @@ Turn = tuple[Standing, tuple[int, int, float], str]
 
 def ceded(snapshot: Snapshot) -> set[str]:
     """The busy workers that are to end for another tenant's sake."""
-    members = members_of(snapshot)
-    give(members, wish=Member.wants_for_files)
+    members = given_by_share(snapshot)
     claims = [member for member in members if member.refused in _SHORT]
     return _Ceding(snapshot, members).workers(claims) if claims else set()
 

@@ -139,13 +139,12 @@ def _giving(
         if owner is None:
             continue
         ours, theirs = tenants[function.name], tenants[owner.name]
-        if (
-            _gives(worker, owner, function, left[owner.name], now)
-            if ours == theirs
-            else (held[ours], held[theirs], theirs.priority) == (0, 1, ours.priority)
-            and finishes(owner)
-            and _is_due(worker, owner, function, now)
-        ):
+        if ours == theirs:
+            gives = _gives(worker, owner, function, left[owner.name], now)
+        else:  # shares can't part a single worker
+            single = (held[ours], held[theirs], theirs.priority) == (0, 1, ours.priority)
+            gives = single and finishes(owner) and _is_due(worker, owner, function, now)
+        if gives:
             found.append(worker)
             left[owner.name] -= 1
     return found

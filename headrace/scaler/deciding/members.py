@@ -72,6 +72,10 @@ class Member:
         """How many more minWorkers asks for."""
         return self.function.min_workers - self.count
 
+    def wants_within_share(self) -> int:
+        """How many more files that wait and minWorkers ask for together."""
+        return max(self.wants_for_files(), self.wants_at_least())
+
     def stays_warm(self, now: float) -> int:
         """How many idle workers of its own are kept a while longer."""
         if now - self.idle_since >= self.function.idle_seconds or self.claim.is_waited_for:

@@ -82,8 +82,7 @@ class Parties:
         self._of = tenants_of(snapshot)
         found = {tenant.name: tenant for tenant in self._of.values()}
         self.contested = is_contested(self._of)
-        capacity = _capacity(snapshot) if self.contested or always else {}
-        self.names = tuple(capacity)
+        capacity = self._capacity = _capacity(snapshot) if self.contested or always else {}
         self.all = tuple(
             Party(tenant, [1 / (amount * tenant.weight) for amount in capacity.values()], [0] * len(capacity))
             for _, tenant in sorted(found.items())
@@ -94,12 +93,19 @@ class Parties:
         """The one that a function belongs to."""
         return self._parties[self._of[function.name].name]
 
+    def greatest(self, function: FunctionView) -> tuple[float, str]:
+        """The greatest part that the function's party has of anything, its weight left aside, and of what."""
+        used = zip(self._capacity, self.of(function).used, strict=True)
+        parts = {name: amount / self._capacity[name] for name, amount in used if amount}
+        name = max(parts, key=lambda each: parts[each], default="")
+        return parts.get(name, 0.0), name
+
     def cost(self, function: FunctionView) -> Wish:
         """What one worker of a function adds to its party's use."""
-        if not self.names:
+        if not self._capacity:
             return ()
         charge = self._charges.of(function)
-        return tuple((place, amount) for place, name in enumerate(self.names) if (amount := charge[name]))
+        return tuple((place, amount) for place, name in enumerate(self._capacity) if (amount := charge[name]))
 
 
 def _capacity(snapshot: Snapshot) -> Mapping[str, int]:

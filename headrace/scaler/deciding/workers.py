@@ -3,7 +3,8 @@
 A worker with a file is never taken away. What is free goes to functions whose files wait: to the tenant
 whose share is least, and of its functions by priority, then to the one that has fewest, then to the one whose
 oldest file is due first. A further worker is worth its start only while those that are there would not have
-emptied the queue by then. Idle ones stay warm where nobody else needs the room.
+emptied the queue by then. Idle ones stay warm where nobody else needs the room. minWorkers come after files
+that wait; but where there are several tenants they are a part of each one's share.
 """
 
 from collections import Counter
@@ -25,10 +26,17 @@ def share_out(snapshot: Snapshot, now: float) -> tuple[Workers, ...]:
 
 def shared_out(snapshot: Snapshot, now: float) -> Sequence[Member]:
     """The same, with all that was reckoned."""
-    members = members_of(snapshot)
-    give(members, wish=Member.wants_for_files)
+    members = given_by_share(snapshot)
     give(members, wish=Member.wants_at_least)
     give(members, wish=lambda member: member.stays_warm(now))
+    return members
+
+
+def given_by_share(snapshot: Snapshot) -> Sequence[Member]:
+    """Every function with the workers that it has or gets for files, or within its tenant's share."""
+    members = members_of(snapshot)
+    contested = len({member.party.tenant.name for member in members}) > 1
+    give(members, wish=Member.wants_within_share if contested else Member.wants_for_files)
     return members
 
 
