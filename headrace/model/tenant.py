@@ -44,8 +44,13 @@ def _quantity(text: str) -> str:
 _BOUND = WithJsonSchema(
     {
         "anyOf": [
+            {
+                "type": "string",
+                "pattern": QUANTITY_PATTERN,
+                "format": "quantity-or-zero",
+                "maxLength": MAX_QUANTITY_LENGTH,
+            },
             {"type": "integer", "minimum": 0},
-            {"type": "string", "pattern": QUANTITY_PATTERN, "maxLength": MAX_QUANTITY_LENGTH},
         ]
     }
 )

@@ -74,6 +74,7 @@ class _Ceding:
         self._busy: dict[str, list[WorkerView]] = defaultdict(list)  # by tenant
         for worker in busy:
             self._busy[self._by_name[worker.function].party.tenant.name].append(worker)
+        self._parties = {member.party.tenant.name: member.party for member in members}
         self._gone: set[str] = set()
 
     def workers(self, claims: Sequence[Member]) -> set[str]:
@@ -92,11 +93,11 @@ class _Ceding:
 
     def _singles(self, member: Member) -> Iterator[_Trial]:
         """One worker after the other that alone makes room; each is looked at once."""
-        for tenant in self._richest():
+        for tenant in self._richest(member):
             for worker in self._busy[tenant]:
-                trial = _Trial(self._rooms)
-                if self._cedes(worker, member):
-                    trial.take(self._by_name[worker.function], worker)
+                trial, owner = _Trial(self._rooms), self._by_name[worker.function]
+                if self._may_suffice(owner, worker.node, member) and self._cedes(worker, member):
+                    trial.take(owner, worker)
                     if self._settled(member, [worker.node]):
                         yield trial
                     else:
@@ -128,19 +129,23 @@ class _Ceding:
         return None
 
     def _groups(self, member: Member) -> Iterator[Sequence[WorkerView]]:
-        there = [worker for tenant in self._richest() for worker in self._busy[tenant]]
+        there = [worker for tenant in self._richest(member) for worker in self._busy[tenant]]
         if member.refused is ReasonCode.NO_GPU_ROOM:
             yield there
             return
         by_node: dict[str, list[WorkerView]] = defaultdict(list)
         for worker in there:
             by_node[worker.node].append(worker)
-        yield from by_node.values()
+        yield from (group for group in by_node.values() if len(group) > 1)  # each alone was tried
 
-    def _richest(self) -> Sequence[str]:
-        """Tenants, the one with the greatest share first."""
-        parties = {member.party.tenant.name: member.party for member in self._by_name.values()}
-        return sorted(parties, key=lambda name: parties[name].standing, reverse=True)
+    def _richest(self, member: Member) -> Sequence[str]:
+        """Tenants that stand behind the member's, the one with the greatest share first."""
+        behind = [name for name, party in self._parties.items() if party.standing > member.party.standing]
+        return sorted(behind, key=lambda name: self._parties[name].standing, reverse=True)
+
+    def _may_suffice(self, owner: Member, node: str, to: Member) -> bool:
+        """Whether one of the owner's workers less on the node could be enough, as far as its room goes."""
+        return to.refused is ReasonCode.NO_GPU_ROOM or to.claim.fits_beside(node, owner.claim)
 
     def _cedes(self, worker: WorkerView, to: Member) -> bool:
         owner = self._by_name[worker.function]

@@ -142,6 +142,14 @@ class Claim:
         """What the quota allows no further worker for, for people."""
         return "" if self.budget is None else self.budget.told(self.charge)
 
+    def fits_beside(self, node: str, other: "Claim") -> bool:
+        """Whether one more worker would fit there if one of the other's were gone."""
+        number = self.ground.numbers.get(node)
+        if number is None or self.wish is None or self.ground.pools[number] not in self.pools:
+            return False
+        free, back = self.ground.free[number], dict(other.wish or ())
+        return all(free[place] + back.get(place, 0) >= amount for place, amount in self.wish)
+
     def allowed(self, workers: int, *, kept: int = 0) -> int:
         """How many of so many more the quota and the servers' GPUs leave; `kept` are spent already."""
         if self.budget is not None:
