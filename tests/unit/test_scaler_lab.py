@@ -46,19 +46,19 @@ async def flooded(tenants: tuple[Tenant, ...], *, cpu: str = "1", seed: int = 0,
 async def test_who_trickles_starts_in_time_beside_workers_that_never_lack_a_file(cpu: str, seed: int) -> None:
     lab = await flooded(BOTH, cpu=cpu, seed=seed)
     assert lab.waiting("thin") == 0
-    assert max(lab.waits["thin"]) <= WAIT + BOOT + STEP
-    assert len(lab.waits["flood"]) > 80, "the flood goes on beside it"
+    assert max(lab.waits("thin")) <= WAIT + BOOT + STEP
+    assert len(lab.waits("flood")) > 80, "the flood goes on beside it"
 
 
 async def test_undeclared_it_waits_for_the_flood() -> None:
     lab = await flooded(())
-    assert max(lab.waits["thin"]) > WAIT + BOOT + STEP or lab.waiting("thin") > 0
+    assert max(lab.waits("thin")) > WAIT + BOOT + STEP or lab.waiting("thin") > 0
 
 
 async def test_with_one_worker_kept_it_starts_at_once() -> None:
     """minWorkers is a part of its share: nobody's files take the idle worker's room."""
     lab = await flooded(BOTH, minWorkers=1)
-    later = lab.waits["thin"][1:]
+    later = lab.waits("thin")[1:]
     assert len(later) > 5
     assert sum(wait <= STEP for wait in later) > 0.8 * len(later)
 
@@ -82,4 +82,4 @@ async def test_a_quota_is_never_exceeded_by_any_worker_that_is_there() -> None:
         most = max(most, len(lab.pods.there))
         assert len(lab.pods.there) <= 5
     assert most == 5
-    assert all(lab.waits[name] for name in names)
+    assert all(lab.waits(name) for name in names)
