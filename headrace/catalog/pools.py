@@ -1,4 +1,4 @@
-"""Pools of nodes, and GPU servers, from a file: one YAML document each, read as strictly as a function's."""
+"""Pools of nodes, GPU servers and tenants, from a file: one YAML document each, read as a function is."""
 
 import json
 import re
@@ -14,9 +14,11 @@ from headrace.catalog.fault import Fault, refuse
 from headrace.model.errors import ConfigurationError
 from headrace.model.gpu_server import GpuServer
 from headrace.model.pool import NodePool
+from headrace.model.tenant import Tenant
 from headrace.model.value import Value
 
 Kind = TypeVar("Kind", bound=Value)
+Named = TypeVar("Named", NodePool, Tenant)
 
 _SERVER = re.compile(rb"^kind:\s*GpuServer\s*$", re.MULTILINE)
 _BEGIN = re.compile(rb"^---(?=\s|$)", re.MULTILINE)
@@ -27,29 +29,47 @@ def load_pools(path: Path) -> tuple[NodePool, ...]:
     return read_pools(_content(path), str(path))
 
 
-def _content(path: Path) -> bytes:
+def _content(path: Path, what: str = "NodePools") -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
         raise ConfigurationError(
-            f"{path}: can't be read as a file of pools ({error.strerror}); name a YAML file of NodePools"
+            f"{path}: can't be read ({error.strerror}); name a YAML file of {what}"
         ) from error
 
 
 def read_pools(data: bytes, file: str) -> tuple[NodePool, ...]:
     """Every pool of a file's content, as `load_pools`; `file` is how messages call it."""
-    pools: dict[str, NodePool] = {}
-    faults: list[Fault] = []
-    for text in _documents(data):
-        pool, own_faults = _examine(text, file, NodePool)
-        faults += own_faults
-        if pool is not None and pools.setdefault(pool.name, pool) is not pool:
-            message = f"found {pool.name!r} as the name of another pool before, allowed once; rename one"
-            faults.append(Fault(file, _first_line(text), "metadata.name", message))
+    pools, faults = _named(data, file, NodePool, ("pool", "metadata.name"))
     if not pools and not faults:
         faults.append(Fault(file, None, "", "holds no pool; write a document of kind NodePool"))
     refuse(faults)
-    return tuple(pools.values())
+    return pools
+
+
+def load_tenants(path: Path) -> tuple[Tenant, ...]:
+    """Every tenant of a file, in its order. Raises ConfigurationError that names every fault of all."""
+    tenants, faults = _named(_content(path, "tenants"), str(path), Tenant, ("tenant", "name"))
+    if not tenants and not faults:
+        faults.append(Fault(str(path), None, "", "holds no tenant; write a document with a name"))
+    refuse(faults)
+    return tenants
+
+
+def _named(
+    data: bytes, file: str, kind: type[Named], called: tuple[str, str]
+) -> tuple[tuple[Named, ...], list[Fault]]:
+    """All of a file, each of another name; `called`: what one is, and where its name is."""
+    found: dict[str, Named] = {}
+    faults: list[Fault] = []
+    what, place = called
+    for text in _documents(data):
+        each, own_faults = _examine(text, file, kind)
+        faults += own_faults
+        if each is not None and found.setdefault(each.name, each) is not each:
+            message = f"found {each.name!r} as the name of another {what} before, allowed once; rename one"
+            faults.append(Fault(file, _first_line(text), place, message))
+    return tuple(found.values()), faults
 
 
 def load_gpu_ground(path: Path) -> tuple[tuple[NodePool, ...], tuple[GpuServer, ...]]:

@@ -94,10 +94,16 @@ def _type(field: Schema, definitions: Schema) -> str:
     if "properties" in item:
         word = "mapping"
     elif item.get("type") == "object":
-        word = "mapping" if _holds_anything(item) else "mapping of strings"
+        word = "mapping" if _holds_anything(item) else f"mapping of {_word_of_values(item)}s"
     else:
         word = _WORDS[item["type"]]
     return f"list of {word}s" if part.get("type") == "array" else word
+
+
+def _word_of_values(item: Schema) -> str:
+    values = item.get("additionalProperties")
+    whole = isinstance(values, Mapping) and values.get("type") == "integer"
+    return _WORDS["integer" if whole else "string"]
 
 
 def _holds_anything(item: Schema) -> bool:
@@ -129,4 +135,6 @@ def _allowed(item: Schema, part: Schema) -> str:
 def _pattern(text: str, item: Schema) -> str:
     if item.get("format") == "quantity":
         return "a quantity above zero"
+    if item.get("format") == "quantity-or-zero":
+        return "a quantity"
     return f"names match `{text}`" if "patternProperties" in item else f"matches `{text}`"

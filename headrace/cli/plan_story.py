@@ -5,8 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from rich.text import Text
 
 from headrace.cli.output import counted, duration, moment, out, shown
+from headrace.model.amounts import amount_text
 from headrace.model.node import NodeState
-from headrace.scaler.explaining import Explanation, FunctionStory, NodeStory, PoolStory, amount_text
+from headrace.model.tenant import amount_text as quota_text
+from headrace.scaler.explaining import Explanation, FunctionStory, NodeStory, PoolStory, TenantStory
 from headrace.scaler.plan import Reason, ReasonCode
 
 FEW = 10  # nodes that are all told of
@@ -22,6 +24,8 @@ def print_explanation(explained: Explanation) -> None:
         _block(function.name, _function(function, explained.at))
     for node in told_nodes(explained.nodes):
         _block(f"node {node.name}", _node(node))
+    for tenant in explained.tenants:
+        _block(f"tenant {tenant.name}", _tenant(tenant))
     for pool in explained.pools:
         _block(f"pool {pool.name}", _pool(pool))
     if not explained.functions and not explained.nodes:
@@ -44,6 +48,8 @@ def _block(title: str, lines: Iterator[tuple[str, str]]) -> None:
 
 def _function(story: FunctionStory, now: float) -> Iterator[tuple[str, str]]:
     wanted = sum(story.wanted.values())
+    if story.tenant:
+        yield "tenant", story.tenant
     yield "workers", f"{wanted} wanted, {story.workers} there, {story.working} with files"
     yield "because", _reason(story.reason)
     if story.waiting and story.oldest is not None:
@@ -74,6 +80,20 @@ def _node(story: NodeStory) -> Iterator[tuple[str, str]]:
         yield "workers", ", ".join(f"{number} of {name}" for name, number in sorted(story.workers.items()))
     if story.expected is not None:
         yield "coming", f"thought to be there by {moment(story.expected)}"
+
+
+def _tenant(story: TenantStory) -> Iterator[tuple[str, str]]:
+    part = f"{story.share:.0%} of {story.resource}" if story.resource else "nothing"
+    rank = f", priority {story.priority}" if story.priority else ""
+    yield "share", f"{part} by {counted(story.workers, 'worker')}; weight {story.weight:g}{rank}"
+    if story.waiting:
+        yield "waiting", counted(story.waiting, "file")
+    if story.quota:
+        bounds = (
+            f"{name} {quota_text(name, story.used[name])} of {quota_text(name, most)}"
+            for name, most in story.quota.items()
+        )
+        yield "quota", ", ".join(bounds)
 
 
 def _pool(story: PoolStory) -> Iterator[tuple[str, str]]:

@@ -9,11 +9,11 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
 from headrace.catalog.folder import load_folder
-from headrace.catalog.pools import load_pools
+from headrace.catalog.pools import load_pools, load_tenants
 from headrace.cli.drawing import drawing, needed_extra
 from headrace.cli.options import Json
 from headrace.cli.output import err, out, print_json
-from headrace.cli.simulate_words import answer, optimum_of, table_of
+from headrace.cli.simulate_words import answer, optimum_of, table_of, tenants_of
 from headrace.model.errors import ConfigurationError
 from headrace.model.function import Function
 from headrace.scaler.settings import ScalerSettings
@@ -36,6 +36,9 @@ TraceFile = Annotated[
 Workload = Annotated[
     str | None,
     typer.Option(help=f"Instead of a trace, a made day for your functions: {', '.join(WORKLOADS)}."),
+]
+Tenants = Annotated[
+    Path | None, typer.Option(help="A YAML file of tenants, by which functions of their namespaces share.")
 ]
 Policies = Annotated[
     str, typer.Option(help=f"What to compare, the first in full: {','.join(POLICIES)}; or all.")
@@ -68,6 +71,7 @@ def simulate(
     functions: Functions = Path("functions"),
     trace: TraceFile = None,
     workload: Workload = None,
+    tenants: Tenants = None,
     policy: Policies = ALL,
     plot: Plot = None,
     seed: Seed = 0,
@@ -98,6 +102,7 @@ def simulate(
         Faults(boot_failures, boot_spread, device_delay, node_deaths, believed_service),
         ScalerSettings(wait_worth=wait_worth),
         policies_of(policy),
+        load_tenants(tenants) if tenants is not None else (),
     )
     with _progress(silent=as_json) as watch:
         report = compare(case, range(seed, seed + seeds), watch)
@@ -153,6 +158,9 @@ def _print(report: Report, plot: Path | None) -> None:
     console = out()
     console.print(table_of(report), width=max(console.width, LEAST_COLUMNS))
     console.print()
+    if shares := tenants_of(report):
+        console.print(shares, width=max(console.width, LEAST_COLUMNS))
+        console.print()
     console.print(optimum_of(report.runs[0]))
     for sentence in answer(report):
         console.print(sentence)

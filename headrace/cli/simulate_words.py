@@ -33,6 +33,21 @@ def table_of(report: Report) -> Table:
     return table
 
 
+def tenants_of(report: Report) -> Table | None:
+    """A row a policy and tenant, medians over the seeds; None where no function has one."""
+    table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
+    for name in ("policy", "tenant"):
+        table.add_column(name, style="cyan", no_wrap=True)
+    for name in ("p50", "p95", "p99", "greatest", "late"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for policy in report.policies:
+        for tenant, found in report.usual(policy).tenants.items():
+            wait = found.wait
+            waits = (f"{seconds:,.0f} s" for seconds in (wait.p50, wait.p95, wait.p99, wait.max))
+            table.add_row(policy, tenant, *waits, f"{found.late:,.0f}")
+    return table if table.row_count else None
+
+
 def _cells(figures: Figures) -> list[str]:
     wait = figures.wait
     return [

@@ -13,6 +13,7 @@ from headrace.placement.suiting import request_of
 from headrace.placement.ways import Choice, Way, choose_way
 from headrace.scaler.backoff import Backoff
 from headrace.scaler.ports import Present, RemoteGpus, Wanted
+from headrace.scaler.turns import FINISH_SECONDS
 
 _log = logging.getLogger(__name__)
 _NONE = Wanted({}, ResourceList())
@@ -82,6 +83,11 @@ class WorkerPool:
     def request(self, function: Function, way: Way) -> ResourceList:
         """See the port. Here no supervisor stands beside a worker."""
         return request_of(function, way)
+
+    def leaving_seconds(self, function: Function) -> float:
+        """See the port: the same for all."""
+        del function
+        return FINISH_SECONDS
 
     def remote(self) -> RemoteGpus:
         """See the port: none."""

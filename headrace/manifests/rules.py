@@ -8,9 +8,10 @@ https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resou
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from headrace.model.amounts import HUGE_PAGES
 from headrace.model.function import Access, Scale
 from headrace.model.gpu_sharing import GIGABYTE, MOST_SLICES, VENDOR
-from headrace.model.pool import HUGE_PAGES, UNSAID, Driver, NodePoolSpec, Provides
+from headrace.model.pool import UNSAID, Driver, NodePoolSpec, Provides
 from headrace.model.quantity import MAX_QUANTITY
 from headrace.model.resources import CPU, EPHEMERAL_STORAGE, MEMORY, PODS
 

@@ -1,66 +1,28 @@
 """A pool of nodes of one kind: what a person writes, and what each of its nodes offers."""
 
-import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
+from headrace.model.amounts import countable, listed, resource_name, spelt
 from headrace.model.function import MAX_QUANTITY_LENGTH, MOST, MOST_ENTRIES, Name, Quantity, Seconds
 from headrace.model.gpu_sharing import VENDOR, PoolGpus
 from headrace.model.labels import DEVICE_PLUGIN_CONFIG
 from headrace.model.metadata import ObjectMetadata
-from headrace.model.quantity import QUANTITY_PATTERN, parse_bytes, parse_millicores, parse_nanos
+from headrace.model.quantity import QUANTITY_PATTERN, parse_nanos
 from headrace.model.resources import CPU, EPHEMERAL_STORAGE, MEMORY, PODS, ResourceList
 from headrace.model.value import Value
 
-HUGE_PAGES = "hugepages-"
-_WHOLE = re.compile(r"\+?[0-9]+")
 _MOST_RESOURCES = 16  # that a pool names: the API server bounds what its rules may cost
 # What a node has where its pool does not say: the kubelet's own bound, and the disk of a plain cloud node.
 UNSAID = {PODS: "110", EPHEMERAL_STORAGE: "20Gi"}
 
 
-def _resource_name(name: str) -> str:
-    native = name in (CPU, MEMORY, EPHEMERAL_STORAGE, PODS) or name.startswith(HUGE_PAGES)
-    if not native and "/" not in name:
-        raise ValueError(
-            f"found {name!r}, allowed cpu, memory, ephemeral-storage, pods, hugepages-<size> or a device's "
-            "name with its domain, like nvidia.com/gpu; rename it"
-        )
-    return name
-
-
-def _spelt(amount: object) -> object:
-    """A whole number as its text; `nvidia.com/gpu: 1` needs no quotes, as in Kubernetes."""
-    return str(amount) if isinstance(amount, int) and not isinstance(amount, bool) else amount
-
-
-def _in_units(name: str, amount: str) -> int:
-    """An amount in the units of ResourceList. Raises ValueError for a part of what comes whole."""
-    if name == CPU:
-        return parse_millicores(amount)
-    if name in (MEMORY, EPHEMERAL_STORAGE) or name.startswith(HUGE_PAGES):
-        return parse_bytes(amount)
-    if not _WHOLE.fullmatch(amount):
-        raise ValueError(f"{name}: found {amount!r}, allowed whole ones, in digits; round it")
-    return int(amount)
-
-
-def _countable(amounts: Mapping[str, str]) -> Mapping[str, str]:
-    for name, amount in amounts.items():
-        _in_units(name, amount)
-    return amounts
-
-
-def _listed(amounts: Mapping[str, str]) -> ResourceList:
-    return ResourceList.of({name: _in_units(name, amount) for name, amount in amounts.items()})
-
-
 Amount = Annotated[
     Quantity,
-    BeforeValidator(_spelt),
+    BeforeValidator(spelt),
     WithJsonSchema(
         {
             "anyOf": [
@@ -71,9 +33,9 @@ Amount = Annotated[
     ),
 ]
 Amounts = Annotated[
-    Mapping[Annotated[str, AfterValidator(_resource_name)], Amount],
+    Mapping[Annotated[str, AfterValidator(resource_name)], Amount],
     Field(max_length=_MOST_RESOURCES),
-    AfterValidator(_countable),
+    AfterValidator(countable),
 ]
 Command = Annotated[tuple[str, ...], Field(min_length=1)]  # a program and its arguments
 
@@ -292,7 +254,7 @@ class NodePool(Value):
         """What workers may use of one node: its capacity and GPUs without what is reserved."""
         gpus = self.spec.gpu.offers if self.spec.gpu else ()
         offered = ResourceList.of({offer.resource: offer.count for offer in gpus})
-        return _listed({**UNSAID, **self.spec.capacity}).minus(_listed(self.spec.reserved)).plus(offered)
+        return listed({**UNSAID, **self.spec.capacity}).minus(listed(self.spec.reserved)).plus(offered)
 
     @property
     def node_labels(self) -> Mapping[str, str]:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from headrace.model.function import Function, Resources
+from headrace.model.tenant import Tenant
 from headrace.model.value import Value
 
 # What an AWS region's names end with, by how the region's own begins; all others take the first.
@@ -165,6 +166,7 @@ class KubernetesSettings(Value):
     hosts: HostsSettings | None = None  # none: this stack switches no hosts
     eks: EksSettings | None = None  # none: this stack has no node groups on AWS
     gpu_networks: tuple[str, ...] = ()  # address ranges of GPU servers; none: this stack has no remote GPUs
+    tenants: tuple[Tenant, ...] = ()  # whose functions share by weight, each within its quota
 
 
 class Settings(Value):

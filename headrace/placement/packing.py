@@ -32,11 +32,11 @@ class RemoteRooms:
         self._sessions = {place: room.free_sessions for place, room in self._rooms.items()}
         self._hosts: set[str] = set()
 
-    def hold(self, places: Iterable[Place], claim: GpuClaim) -> None:
-        """A claim that is allocated has these; some may have gone since."""
+    def hold(self, places: Iterable[Place], claim: GpuClaim, *, times: int = 1) -> None:
+        """A claim that is allocated has these, or -1 times: gives them back; some may have gone since."""
         for place in places:
             if place in self._rooms:
-                self._put(place, claim, 1)
+                self._put(place, claim, times)
 
     def fitting(self, claim: GpuClaim, servers: Collection[str], most: int) -> int:
         """How many such claims find room on these servers, `most` at most; nothing is taken."""

@@ -11,12 +11,15 @@ from datetime import UTC, datetime
 from math import inf
 
 from headrace.model.node import NodeState
-from headrace.model.resources import ResourceList, total
+from headrace.scaler.deciding.charges import Charges
 from headrace.scaler.deciding.classes import WorkClass, classes
 from headrace.scaler.deciding.consolidating import replacement
+from headrace.scaler.deciding.entitling import entitled
 from headrace.scaler.deciding.holding import Moment, held
 from headrace.scaler.deciding.need import fewest, need
 from headrace.scaler.deciding.ordering import Order, order_now, orderable, room_to_order
+from headrace.scaler.deciding.parties import Parties
+from headrace.scaler.deciding.quotas import Quotas
 from headrace.scaler.deciding.remote import Remote
 from headrace.scaler.deciding.rooms import Rooms, Slots
 from headrace.scaler.deciding.serving import Serving
@@ -30,27 +33,16 @@ from headrace.scaler.snapshot import FunctionView, Snapshot
 
 def decide(snapshot: Snapshot, settings: ScalerSettings, now: float) -> Plan:
     """What to start and to stop now, and why; workers; what can't be met. The same input, the same plan."""
-    found, homeless = classes(snapshot)
-    deciding = _Decision(
-        snapshot,
-        settings,
-        now,
-        found,
-        Rooms(snapshot, now),
-        Supplies.of(snapshot, max_booting=settings.max_booting_nodes),
-        Loads(found, now),
-        on_or_coming(snapshot),
-        Remote(snapshot),
-        Serving(snapshot, now),
-    )
-    for each in found:
-        if each.files:
-            deciding.serve(each)
-        if len(each.homes) > 1:
-            deciding.consolidate(each)
-    deciding.switch_on_servers()
-    deciding.keep_slots()
-    deciding.fill_up()
+    charges = Charges(snapshot)
+    parties = Parties(snapshot, charges)
+    for function in snapshot.functions:
+        parties.of(function).take(parties.cost(function), len(function.running))
+    found, homeless = classes(snapshot, charges, parties)
+    deciding = _decided(snapshot, settings, now, found, {})
+    if parties.contested and deciding.short:
+        supplies = Supplies.of(snapshot, max_booting=settings.max_booting_nodes)
+        shares = entitled(snapshot, found, {**deciding.taken, **deciding.short}, supplies)
+        deciding = _decided(snapshot, settings, now, found, shares)
     used = deciding.rooms.used() | frozenset(deciding.remote.hosts)
     stops, kept = Stopping(snapshot, found, settings, used, deciding.loads, deciding.there, now).judge()
     return Plan(
@@ -62,23 +54,62 @@ def decide(snapshot: Snapshot, settings: ScalerSettings, now: float) -> Plan:
     )
 
 
+def _decided(
+    snapshot: Snapshot,
+    settings: ScalerSettings,
+    now: float,
+    found: Sequence[WorkClass],
+    shares: Mapping[str, int],
+) -> "_Decision":
+    deciding = _Decision(
+        snapshot,
+        settings,
+        now,
+        found,
+        shares,
+        Rooms(snapshot, now),
+        Supplies.of(snapshot, max_booting=settings.max_booting_nodes),
+        Loads(found, now),
+        on_or_coming(snapshot),
+        Quotas(snapshot, found),
+        Remote(snapshot),
+        Serving(snapshot, now),
+    )
+    for each in found:
+        if each.files:
+            deciding.serve(each)
+        if len(each.homes) > 1:
+            deciding.consolidate(each)
+    deciding.switch_on_servers()
+    deciding.keep_slots()
+    deciding.fill_up()
+    return deciding
+
+
 @dataclass(slots=True)
 class _Decision:
-    """One decision on its way; rooms and supplies change as classes are served."""
+    """One decision on its way; rooms and supplies change as classes are served.
+
+    `shares` are workers that classes may have at most, by name; none: as many as they want. `short` are those
+    for whose workers there are too few nodes or GPUs of servers, with what they want.
+    """
 
     snapshot: Snapshot
     settings: ScalerSettings
     now: float
     found: Sequence[WorkClass]
+    shares: Mapping[str, int]
     rooms: Rooms
     supplies: Supplies
     loads: Loads
     there: Mapping[str, int]  # nodes by pool that are on or on their way
+    quotas: Quotas
     remote: Remote
     serving: Serving
     starts: list[StartNode] = field(default_factory=list)
     unmet: list[Unmet] = field(default_factory=list)
     taken: dict[str, int] = field(default_factory=dict)  # workers by class, of those that are served already
+    short: dict[str, int] = field(default_factory=dict)
 
     def serve(self, each: WorkClass) -> None:
         """Promise the class what it needs of what is there, and order or hold the rest."""
@@ -91,6 +122,10 @@ class _Decision:
             allowed=allowed - len(slots.times),
             now=self.now,
         )
+        if order.limited and limit.code is ReasonCode.NO_GPU_ROOM:
+            times = slots.times + each.start_seconds
+            whole = order_now(each, times, self.supplies, allowed=each.most_workers, now=self.now)
+            self.short[each.name] = len(times) + whole.workers
         if not order.workers:
             if order.limited:
                 self._cannot(each, limit)
@@ -103,6 +138,7 @@ class _Decision:
         if order.code is not ReasonCode.OVERDUE and self._held(each, order):
             return
         if order.choice.missing:
+            self.short[each.name] = self.taken[each.name]
             self._cannot(each, self._shortage(each))
         self._start(order.choice, self._reason(each, order))
         self._share(each, order.workers)
@@ -126,6 +162,7 @@ class _Decision:
     def _take(self, each: WorkClass, workers: int) -> None:
         """The class has so many; GPUs of servers that they need are no others'."""
         self.taken[each.name] = workers
+        self.quotas.promise(each, workers)
         self.remote.by(each.way).take(workers - each.running)
 
     def _held(self, each: WorkClass, order: Order) -> bool:
@@ -154,12 +191,13 @@ class _Decision:
         """The most workers that the class may have, and what limits them."""
         most = each.most_workers
         reason = Reason(ReasonCode.LIMIT, "maxWorkers allows no further worker")
-        for quota in self.snapshot.quotas:
-            if quota.tenant == each.tenant and each.tenant:
-                within = each.request.count_in(quota.most.minus(self._others(each)))
-                if within < most:
-                    text = f"the quota of tenant {each.tenant} allows no further worker"
-                    most, reason = within, Reason(ReasonCode.QUOTA, text)
+        most, exhausted = self.quotas.allowed(each, most)
+        if exhausted:
+            reason = Reason(ReasonCode.QUOTA, exhausted)
+        share = self.shares.get(each.name, most)
+        if share < most:
+            text = f"{_owner(each)} has its share while others' files wait too: {_counted(share, 'worker')}"
+            most, reason = share, Reason(ReasonCode.SHARE, text, {"workers": share})
         more = max(0, most - each.running)
         on_servers = self._on_servers(each, more)
         if on_servers < more:
@@ -239,14 +277,6 @@ class _Decision:
         self._start(Choice({pool: nodes} if nodes else {}), reason)
         return nodes
 
-    def _others(self, each: WorkClass) -> ResourceList:
-        """What the tenant's workers of other classes hold, or are promised by this decision."""
-        return total(
-            other.request.times(max(other.running, self.taken.get(other.name, 0)))
-            for other in self.found
-            if other is not each and other.tenant == each.tenant
-        )
-
     def _cannot(self, each: WorkClass, reason: Reason, until: float | None = None) -> None:
         for function in each.functions:
             if function.waiting:
@@ -285,6 +315,10 @@ def _unfit(homeless: Sequence[FunctionView]) -> tuple[Unmet, ...]:
         for function in homeless
         if (files := function.files_waiting)
     )
+
+
+def _owner(each: WorkClass) -> str:
+    return f"tenant {each.tenant}" if each.tenant else "functions without a tenant"
 
 
 def _counted(number: int, what: str) -> str:

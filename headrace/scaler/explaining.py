@@ -7,10 +7,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from headrace.model.amounts import amount_text
 from headrace.model.node import NodeState
-from headrace.model.resources import CPU, EPHEMERAL_STORAGE, MEMORY, ResourceList
+from headrace.model.resources import ResourceList
 from headrace.model.value import StoredValue
 from headrace.placement.ways import NO_GPU
+from headrace.scaler.deciding.budgets import Budget
+from headrace.scaler.deciding.charges import Charges
+from headrace.scaler.deciding.parties import Parties
 from headrace.scaler.plan import Plan, Reason, ReasonCode, Unmet, Workers
 from headrace.scaler.snapshot import (
     BootEstimate,
@@ -19,10 +23,9 @@ from headrace.scaler.snapshot import (
     PoolView,
     ServiceEstimate,
     Snapshot,
+    TenantView,
     WorkerView,
 )
-
-_UNITS = ("Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,8 @@ class FunctionStory:
     """One function: `workers` that are there, `working` of them have a file; `wanted` by node.
 
     `oldest` is when its oldest waiting file arrived, in seconds since the epoch; `request` is what one
-    worker needs, in the units of ResourceList; `gpu` tells its way to a GPU and why, empty: it needs none.
+    worker needs, in the units of ResourceList; `gpu` tells its way to a GPU and why, empty: it needs none;
+    `tenant` is the one that is declared.
     """
 
     name: str
@@ -53,6 +57,7 @@ class FunctionStory:
     oldest: float | None = None
     unmet: tuple[Shortfall, ...] = ()
     gpu: str = ""
+    tenant: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,25 @@ class PoolStory:
     left_out: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class TenantStory:
+    """One tenant that is declared: `workers` that its functions shall have, and files that wait.
+
+    `share` is the part of `resource` that these workers have, of all that there may be; of no other resource
+    they have a greater one. `used` and `quota` are by what is counted.
+    """
+
+    name: str
+    weight: float
+    priority: int
+    waiting: int
+    workers: int
+    share: float
+    resource: str
+    used: Mapping[str, int]
+    quota: Mapping[str, int]
+
+
 class Explanation(StoredValue):
     """A decision at a moment (seconds since the epoch)."""
 
@@ -92,16 +116,19 @@ class Explanation(StoredValue):
     functions: tuple[FunctionStory, ...] = ()
     nodes: tuple[NodeStory, ...] = ()
     pools: tuple[PoolStory, ...] = ()
+    tenants: tuple[TenantStory, ...] = ()
 
     def about(self, name: str) -> "Explanation | None":
-        """Only the function and the node of that name, with the pools that matter; None without any."""
+        """Only the function and the node of that name, with what matters to them; None without any."""
         functions = tuple(each for each in self.functions if each.name == name)
         nodes = tuple(each for each in self.nodes if each.name == name)
         if not functions and not nodes:
             return None
         named = {each.pool for each in nodes}
         pools = tuple(each for each in self.pools if not nodes or each.name in named)
-        return Explanation(at=self.at, functions=functions, nodes=nodes, pools=pools)
+        owners = {each.tenant for each in functions}
+        tenants = tuple(each for each in self.tenants if each.name in owners)
+        return Explanation(at=self.at, functions=functions, nodes=nodes, pools=pools, tenants=tenants)
 
 
 def explanation(snapshot: Snapshot, plan: Plan, moment: float) -> Explanation:
@@ -114,6 +141,7 @@ def explanation(snapshot: Snapshot, plan: Plan, moment: float) -> Explanation:
         ),
         nodes=_nodes(snapshot, plan, moment),
         pools=tuple(_pool(pool, snapshot.nodes) for pool in snapshot.pools),
+        tenants=_tenants(snapshot, plan.workers) if snapshot.tenants else (),
     )
 
 
@@ -138,16 +166,6 @@ def _lacking(request: ResourceList, capacity: ResourceList) -> str:
     )
 
 
-def amount_text(name: str, amount: int) -> str:
-    """An amount for people, as one writes it in function.yaml."""
-    if name == CPU:
-        return f"{amount}m" if amount % 1000 else str(amount // 1000)
-    exponent = (amount.bit_length() - 1) // 10
-    if name not in (MEMORY, EPHEMERAL_STORAGE) or exponent < 1:
-        return str(amount)
-    return f"{amount / 2 ** (10 * exponent):.3g}{_UNITS[exponent - 1]}"
-
-
 def _function(
     function: FunctionView, snapshot: Snapshot, wanted: Workers, unmet: Sequence[Unmet]
 ) -> FunctionStory:
@@ -166,6 +184,38 @@ def _function(
             Shortfall(each.reason, each.files, each.until) for each in unmet if each.function == function.name
         ),
         gpu="" if function.way == NO_GPU else function.gpu.told,
+        tenant=function.tenant if any(each.name == function.tenant for each in snapshot.tenants) else "",
+    )
+
+
+def _tenants(snapshot: Snapshot, wanted: Sequence[Workers]) -> tuple[TenantStory, ...]:
+    """In the order of the snapshot; one without functions has nothing."""
+    charges = Charges(snapshot)
+    parties = Parties(snapshot, charges, always=True)
+    counts = {each.function: each.count for each in wanted}
+    for function in snapshot.functions:
+        parties.of(function).take(parties.cost(function), counts[function.name])
+    return tuple(_tenant(each, snapshot, counts, charges, parties) for each in snapshot.tenants)
+
+
+def _tenant(
+    tenant: TenantView, snapshot: Snapshot, counts: Mapping[str, int], charges: Charges, parties: Parties
+) -> TenantStory:
+    own = [each for each in snapshot.functions if each.tenant == tenant.name]
+    share, resource = parties.greatest(own[0]) if own else (0.0, "")
+    budget = Budget.of(tenant)
+    for each in own:
+        budget.take(budget.wish(charges.of(each)), counts[each.name])
+    return TenantStory(
+        name=tenant.name,
+        weight=tenant.weight,
+        priority=tenant.priority,
+        waiting=sum(each.files_waiting for each in own),
+        workers=sum(counts[each.name] for each in own),
+        share=share,
+        resource=resource,
+        used=budget.figures,
+        quota=dict(tenant.bounds),
     )
 
 

@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 from headrace.model.function import Function
 from headrace.model.pool import NodePool
 from headrace.model.resources import ResourceList
+from headrace.model.tenant import Tenant
 from headrace.placement.suiting import suits
 from headrace.placement.ways import Choice
 from headrace.queue.port import Backlog
 from headrace.scaler.learning import RECENT_WINDOWS, ArrivalHistory
 from headrace.scaler.memory import FunctionMemory
 from headrace.scaler.ports import Present
-from headrace.scaler.snapshot import Files, FunctionView, Running, WorkerView
+from headrace.scaler.snapshot import Files, FunctionView, Running, TenantView, WorkerView
 
 EMPTY = Backlog(tasks=0, leased=0, oldest_received=None, bytes_estimate=0, paused=False)
 
@@ -46,6 +47,12 @@ class Course:
         empty = (self.empty_since or now) if not backlog.tasks else None
         # What was neither told before nor now has not been worked, but purged, failed or overtaken.
         return Course(backlog.tasks, told, min(surplus, told), working, empty)
+
+
+def tenant_view(tenant: Tenant) -> TenantView:
+    """What the decision needs of a tenant."""
+    bounds = tuple(tenant.quota.bounds.items())
+    return TenantView(tenant.name, tenant.weight, tenant.priority, bounds)
 
 
 def followed(
@@ -118,6 +125,7 @@ class Sight:
     takes: bool  # whether its workers can run here
     gpu: Choice  # how they come to GPUs
     request: ResourceList  # what one of them needs of its node
+    leaving_seconds: float  # how long one that is told to end may go on with what it has in hand
 
     def view(self, pools: Sequence[NodePool], *, boot_seconds: float, now: float) -> FunctionView:
         """Its part of the snapshot; `boot_seconds`: of the slowest pool."""
@@ -142,6 +150,7 @@ class Sight:
             tenant=self.function.metadata.namespace or "",
             paused=self.backlog.paused or spec.suspend or not self.takes,
             gpu=self.gpu,
+            leaving_seconds=self.leaving_seconds,
         )
 
     def forgetting(self, boot_seconds: float, now: float) -> FunctionMemory:

@@ -30,6 +30,7 @@ class ReasonCode(StrEnum):
     LIMIT = "limit"  # max_nodes, max_booting or max_workers
     QUOTA = "quota"
     NO_CAPACITY = "no-capacity"  # whoever makes or switches nodes can't start one now
+    SHARE = "share"  # a tenant has its fair share while others' files wait
     NO_POOL_FITS = "no-pool-fits"
     NO_ROOM = "no-room"  # on the nodes that are on
     NO_GPU_ROOM = "no-gpu-room"  # on the GPU servers

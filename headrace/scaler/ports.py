@@ -66,6 +66,10 @@ class WorkerHost(Protocol):
         """What one worker of the function needs of its node by this way, the platform's part included."""
         ...
 
+    def leaving_seconds(self, function: Function) -> float:
+        """How long a worker that is told to end may go on with what it has in hand."""
+        ...
+
     async def present(self) -> Sequence[Present]:
         """Every worker, the oldest first."""
         ...

@@ -9,17 +9,18 @@ from headrace.model.errors import HeadraceError, NotFoundError
 from headrace.model.function import Function
 from headrace.model.observation import Finished
 from headrace.model.pool import NodePool
+from headrace.model.tenant import Tenant
 from headrace.nodes.port import NodeDriver
 from headrace.queue.port import Backlog, Queue
 from headrace.scaler.decide import decide
 from headrace.scaler.fleet import Fleet
 from headrace.scaler.learning import ServiceHistory
 from headrace.scaler.memory import FunctionMemory, Remembered
-from headrace.scaler.observing import EMPTY, Course, Sight, followed, worker_views
+from headrace.scaler.observing import EMPTY, Course, Sight, followed, tenant_view, worker_views
 from headrace.scaler.plan import Plan
 from headrace.scaler.ports import Keeper, Present, Wanted, Wishes, WorkerHost
 from headrace.scaler.settings import ScalerSettings
-from headrace.scaler.snapshot import Quota, Snapshot, WorkerView
+from headrace.scaler.snapshot import Snapshot, WorkerView
 from headrace.scaler.turns import with_room
 
 KEEP_SECONDS = 5.0  # between two writings of what is remembered
@@ -58,12 +59,12 @@ class Scaler:
         *,
         settings: ScalerSettings,
         tell: Callable[[Decision], None],
-        quotas: Sequence[Quota] = (),
+        tenants: Sequence[Tenant] = (),
     ) -> None:
         self._world = world
         self._settings = settings
         self._tell = tell
-        self._quotas = tuple(quotas)
+        self._tenants = tuple(tenant_view(each) for each in tenants)
         self._kept = _read(world.keeper)
         self._kept_at = world.now()
         self._functions: dict[str, FunctionMemory] = dict(self._kept.functions)
@@ -109,7 +110,7 @@ class Scaler:
         views = (worker for sight in sights for worker in sight.workers)
         serving = self._world.workers.remote().serving
         await self._fleet.look(_working(present, views) | serving, now)
-        snapshot = with_room(self._snapshot(sights, now), now)
+        snapshot = with_room(self._snapshot(sights, _leaving(present), now), now)
         return Decision(now, snapshot, decide(snapshot, self._settings, now))
 
     async def _backlogs(self, functions: Sequence[Function]) -> list[Backlog]:
@@ -141,19 +142,23 @@ class Scaler:
         host = self._world.workers
         gpu = host.gpu(function)
         request = host.request(function, gpu.way)
-        sight = Sight(function, memory, backlog, workers, host.takes(function), gpu, request)
+        sight = Sight(
+            function, memory, backlog, workers, host.takes(function), gpu, request,
+            host.leaving_seconds(function),
+        )  # fmt: skip
         self._courses[name] = course
         self._functions[name] = sight.forgetting(self._fleet.boot_seconds, now)
         return sight
 
-    def _snapshot(self, sights: Sequence[Sight], now: float) -> Snapshot:
+    def _snapshot(self, sights: Sequence[Sight], leaving: Sequence[WorkerView], now: float) -> Snapshot:
         boot, remote = self._fleet.boot_seconds, self._world.workers.remote()
         return Snapshot(
             functions=tuple(each.view(self._fleet.pools, boot_seconds=boot, now=now) for each in sights),
             pools=self._fleet.pool_views,
             nodes=self._fleet.views,
             workers=tuple(worker for each in sights for worker in each.workers),
-            quotas=self._quotas,
+            tenants=self._tenants,
+            leaving=tuple(leaving),
             remote=remote.rooms,
             standby=remote.standby,
         )
@@ -222,6 +227,14 @@ def _read(keeper: Keeper) -> Remembered:
 
 def _of(function: Function, present: Sequence[Present]) -> list[Present]:
     return [worker for worker in present if worker.function == function.name and not worker.leaving]
+
+
+def _leaving(present: Sequence[Present]) -> list[WorkerView]:
+    return [
+        WorkerView(each.name, each.function, each.node, each.started, busy=True, places=each.places)
+        for each in present
+        if each.leaving
+    ]
 
 
 def _working(present: Sequence[Present], views: Iterable[WorkerView]) -> frozenset[str]:

@@ -3,7 +3,7 @@
 Times are seconds since the epoch, durations seconds. Whoever observes builds one; nothing here does I/O.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from headrace.model.node import NodeState
 from headrace.model.resources import ResourceList
@@ -59,7 +59,8 @@ class FunctionView:
     files in work. `recent` has what arrived lately, worked or not, oldest first, at least as far back as
     the longest wait and boot. `silences` are the last 32 gaps between arrivals that were longer than a
     period. `pools` are those whose labels and taints suit it, whether a worker fits into their nodes or not.
-    `gpu` is how its workers come to GPUs, and why so.
+    `gpu` is how its workers come to GPUs, and why so. `leaving_seconds` is how long a worker that is told to
+    end may go on with what it has in hand.
     """
 
     name: str
@@ -79,6 +80,7 @@ class FunctionView:
     tenant: str = ""
     paused: bool = False
     gpu: Choice = NEEDS_NONE
+    leaving_seconds: float = 20.0  # as on one machine; a pod has more
 
     @property
     def way(self) -> Way:
@@ -142,16 +144,25 @@ class PoolView:
 
 
 @dataclass(frozen=True, slots=True)
-class Quota:
-    """The most that a tenant's workers may take together."""
+class TenantView:
+    """One tenant that is declared: its functions share by `weight` with those of others.
 
-    tenant: str
-    most: ResourceList
+    Those of a higher `priority` come first. `bounds` are the most that its workers may take together, by what
+    is counted (see `headrace.scaler.deciding.charges`); what is not named has no bound.
+    """
+
+    name: str
+    weight: float = 1.0
+    priority: int = 0
+    bounds: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """All of it, at one moment. Names are unique; nodes that are off are listed where they have a name.
+
+    Functions of tenants that are not declared share as one, of weight 1. `leaving` are workers that were told
+    to end and are there still: their room is the host's matter, but they count for quotas.
 
     `remote` are GPUs of servers, without what others than these workers hold of them; `standby` those of
     servers that are off, whose hosts are among the nodes.
@@ -161,6 +172,7 @@ class Snapshot:
     pools: tuple[PoolView, ...]
     nodes: tuple[NodeView, ...] = ()
     workers: tuple[WorkerView, ...] = ()
-    quotas: tuple[Quota, ...] = field(default=())
+    tenants: tuple[TenantView, ...] = ()
+    leaving: tuple[WorkerView, ...] = ()
     remote: tuple[RemoteRoom, ...] = ()
     standby: tuple[RemoteRoom, ...] = ()

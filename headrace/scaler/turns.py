@@ -4,7 +4,10 @@ A worker with a file is never taken away, and one whose queue is long never lack
 leave the others waiting for its last one. So a worker that shall make room is told to the decision as free;
 whoever acts lets it finish what it computes. Functions with several workers give one at once; one that has
 a single worker gives it to another whose oldest file is due, by deadline. On a node that is disabled or
-drained nobody goes on to another file.
+drained nobody goes on to another file, nor does a worker that is beyond its tenant's quota.
+
+Between tenants shares decide instead (`ceding`). Only where one has nothing and another a single worker, that
+goes by deadline too.
 """
 
 from collections import Counter
@@ -14,6 +17,10 @@ from math import inf
 
 from headrace.model.node import NodeState
 from headrace.model.resources import ResourceList, total
+from headrace.scaler.ceding import ceded, file_seconds, finishes
+from headrace.scaler.deciding.budgets import Budget
+from headrace.scaler.deciding.charges import Charges
+from headrace.scaler.deciding.parties import is_contested, tenants_of
 from headrace.scaler.deciding.remote import Remote
 from headrace.scaler.deciding.rooms import ON
 from headrace.scaler.deciding.workers import share_out
@@ -27,7 +34,9 @@ FINISH_SECONDS = 20.0  # a worker that is told to end gives its files so long, a
 
 def with_room(snapshot: Snapshot, now: float) -> Snapshot:
     """The same snapshot with workers told as free that shall make room."""
-    leaving = _on_closed_nodes(snapshot)
+    leaving = _on_closed_nodes(snapshot) | _beyond_quotas(snapshot)
+    if is_contested(tenants_of(snapshot)):
+        leaving |= ceded(_freed(snapshot, leaving))
     told = zip(snapshot.functions, share_out(_freed(snapshot, leaving), now), strict=True)
     starved = [f for f, each in told if not each.count and each.reason.code in _STARVED]
     for function in sorted(starved, key=lambda f: (-f.priority, due(f))):
@@ -39,6 +48,23 @@ def _on_closed_nodes(snapshot: Snapshot) -> set[str]:
     """Workers on nodes that take no new work: none of them shall go on to its next file."""
     closed = {n.name for n in snapshot.nodes if not n.enabled or n.state is NodeState.DRAINING}
     return {worker.name for worker in snapshot.workers if worker.busy and worker.node in closed}
+
+
+def _beyond_quotas(snapshot: Snapshot) -> set[str]:
+    """Busy workers that tenants have too many, as a quota was lowered: the youngest go first."""
+    functions, charges = {each.name: each for each in snapshot.functions}, Charges(snapshot)
+    leaving: set[str] = set()
+    for tenant in (each for each in snapshot.tenants if each.bounds):
+        budget = Budget.of(tenant)
+        wishes = {n: budget.wish(charges.of(f)) for n, f in functions.items() if f.tenant == tenant.name}
+        own = [worker for worker in snapshot.workers if worker.busy and worker.function in wishes]
+        for worker in own:
+            budget.take(wishes[worker.function], 1)
+        for worker in sorted(own, key=lambda each: (-each.since, each.name)):
+            if budget.allows(wishes[worker.function], 0) < 0 and finishes(functions[worker.function]):
+                budget.take(wishes[worker.function], -1)
+                leaving.add(worker.name)
+    return leaving
 
 
 def due(function: FunctionView) -> float:
@@ -104,12 +130,21 @@ def _giving(
     snapshot: Snapshot, function: FunctionView, working: Sequence[WorkerView], now: float
 ) -> Sequence[WorkerView]:
     """Workers that would give way to the function: those of who has most first, of these the youngest."""
-    functions = {each.name: each for each in snapshot.functions}
+    functions, tenants = {each.name: each for each in snapshot.functions}, tenants_of(snapshot)
     left = Counter(worker.function for worker in working)
+    held = Counter(tenants[worker.function] for worker in working if worker.function in tenants)
     found: list[WorkerView] = []
     for worker in sorted(working, key=lambda each: (left[each.function], each.since), reverse=True):
         owner = functions.get(worker.function)
-        if owner is not None and _gives(worker, owner, function, left[owner.name], now):
+        if owner is None:
+            continue
+        ours, theirs = tenants[function.name], tenants[owner.name]
+        if ours == theirs:
+            gives = _gives(worker, owner, function, left[owner.name], now)
+        else:  # shares can't part a single worker
+            single = (held[ours], held[theirs], theirs.priority) == (0, 1, ours.priority)
+            gives = single and finishes(owner) and _is_due(worker, owner, function, now)
+        if gives:
             found.append(worker)
             left[owner.name] -= 1
     return found
@@ -119,11 +154,15 @@ def _gives(worker: WorkerView, owner: FunctionView, function: FunctionView, left
     """Whether one of its owner's `left` workers gives way."""
     if owner.name == function.name or owner.priority > function.priority:
         return False
-    size = owner.running[0].bytes if owner.running else 0
-    if owner.service.seconds(1, size) > FINISH_SECONDS:
+    if file_seconds(owner) > FINISH_SECONDS:
         return False  # its file would be cut off, and begin anew
     if left > 1 or owner.priority < function.priority:
         return True
+    return _is_due(worker, owner, function, now)
+
+
+def _is_due(worker: WorkerView, owner: FunctionView, function: FunctionView, now: float) -> bool:
+    """Whether a single worker has had its turn, and the function's file is due before its owner's."""
     return due(function) <= now and due(function) < due(owner) and now - worker.since >= TURN_SECONDS
 
 

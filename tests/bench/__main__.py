@@ -19,6 +19,7 @@ from tests.bench import (
     rate,
     remoting_page,
     started_workers,
+    tenants,
 )
 from tests.bench.figures import Spread, percentile, table
 
@@ -124,6 +125,7 @@ SECTIONS = {
     "echo": _echo,
     "elasticity": elasticity_page.page,  # takes half an hour
     "decisions": elasticity_page.decision_page,
+    "tenants": tenants.page,  # takes five minutes
     "remoting": remoting_page.page,  # takes five minutes
     "started-workers": started_workers.page,  # needs the engines of `make toolchain`
     "one-job-a-file": one_job_a_file.page,  # needs them and root; takes a quarter of an hour

@@ -21,7 +21,17 @@ def _documents() -> dict[str, str]:
     return module.documents()
 
 
-@pytest.mark.parametrize("name", ["function.md", "function.schema.json", "nodepool.md", "scaler.md"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "function.md",
+        "function.schema.json",
+        "nodepool.md",
+        "scaler.md",
+        "tenant.md",
+        "tenant.schema.json",
+    ],
+)
 def test_a_generated_page_is_current(name):
     content = (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8")
     assert content == _documents()[name], "run `make docs`"

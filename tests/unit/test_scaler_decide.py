@@ -15,10 +15,10 @@ from headrace.scaler.snapshot import (
     FunctionView,
     NodeView,
     PoolView,
-    Quota,
     Running,
     ServiceEstimate,
     Snapshot,
+    TenantView,
 )
 
 NOW = 100_000.0
@@ -126,8 +126,8 @@ def test_max_workers_is_kept_and_told() -> None:
 
 def test_a_quota_is_kept_and_told() -> None:
     function = replace(waiting(200), tenant="lab")
-    quotas = (Quota("lab", ResourceList.of({"cpu": 3000})),)
-    plan = decide(Snapshot((function,), (POOL,), quotas=quotas), SETTINGS, NOW)
+    tenants = (TenantView("lab", bounds=(("cpu", 3000),)),)
+    plan = decide(Snapshot((function,), (POOL,), tenants=tenants), SETTINGS, NOW)
     assert len(plan.start) == 3
     assert refused(plan) == [("echo", 200, ReasonCode.QUOTA)]
 

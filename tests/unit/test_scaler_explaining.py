@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from headrace.model.amounts import amount_text
 from headrace.model.node import NodeState
 from headrace.model.resources import ResourceList
 from headrace.scaler.decide import decide
@@ -13,7 +14,6 @@ from headrace.scaler.explaining import (
     NodeStory,
     PoolStory,
     Shortfall,
-    amount_text,
     explanation,
     misfit,
 )

@@ -165,7 +165,16 @@ def test_a_function_is_seen_with_what_its_file_says_and_what_was_learned() -> No
     memory = FunctionMemory(arrivals=arrivals)
     seen = backlog(5, 2, size=10)
     workers = worker_views(PRESENT[:1], seen, Course(5, working_since=980.0), NOW)
-    sight = Sight(a_function(), replace(memory), seen, workers, takes=True, gpu=NEEDS_NONE, request=REQUEST)
+    sight = Sight(
+        a_function(),
+        replace(memory),
+        seen,
+        workers,
+        takes=True,
+        gpu=NEEDS_NONE,
+        request=REQUEST,
+        leaving_seconds=600.0,
+    )
     view = sight.view((this_machine(1),), boot_seconds=0.0, now=NOW)
     assert (view.pools, view.tenant, view.priority, view.paused) == (("local",), "lab", 3, False)
     assert view.waiting == (Files(950.0, 3, 30),)
@@ -187,5 +196,5 @@ def test_a_function_is_seen_with_what_its_file_says_and_what_was_learned() -> No
 def test_a_function_is_paused_by_a_person_its_file_or_who_can_not_run_it(
     spec: dict[str, object], takes: bool, seen: Backlog, paused: bool
 ) -> None:
-    sight = Sight(a_function(**spec), FunctionMemory(), seen, [], takes, NEEDS_NONE, REQUEST)
+    sight = Sight(a_function(**spec), FunctionMemory(), seen, [], takes, NEEDS_NONE, REQUEST, 600.0)
     assert sight.view((), boot_seconds=0.0, now=NOW).paused is paused

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from headrace.model.node import NodeState
 from headrace.model.resources import ResourceList, total
+from headrace.placement.ways import NEEDS_NONE
 from headrace.scaler.decide import decide
 from headrace.scaler.plan import Plan
 from headrace.scaler.settings import ScalerSettings
@@ -23,120 +24,11 @@ from headrace.scaler.snapshot import (
     FunctionView,
     NodeView,
     PoolView,
-    Quota,
-    Running,
     ServiceEstimate,
     Snapshot,
-    WorkerView,
+    TenantView,
 )
-
-NOW = 100_000.0
-POOLS = ("p", "q")
-TENANTS = ("", "lab", "ward")
-
-amounts = st.builds(
-    lambda slots, gpus: ResourceList.of({"slot": slots, "gpu": gpus}), st.integers(1, 3), st.integers(0, 1)
-)
-ages = st.integers(0, 2000)
-
-
-@st.composite
-def pools(draw, name):
-    boot = float(draw(st.sampled_from([0, 30, 150, 600])))
-    most = draw(st.integers(1, 8))
-    return PoolView(
-        name,
-        ResourceList.of({"slot": draw(st.integers(1, 6)), "gpu": draw(st.integers(0, 2))}),
-        BootEstimate(boot, boot * draw(st.sampled_from([1.0, 1.3])), failing=draw(st.booleans())),
-        price_per_hour=draw(st.sampled_from([0.0, 0.5, 1.0])),
-        min_nodes=draw(st.integers(0, min(2, most))),
-        max_nodes=most,
-        spare_nodes=draw(st.integers(0, min(2, most))),
-        max_booting=draw(st.integers(0, 3)),
-    )
-
-
-@st.composite
-def functions(draw, name):
-    groups = sorted(draw(st.lists(st.tuples(ages, st.integers(1, 40)), max_size=4)), reverse=True)
-    waiting = tuple(Files(NOW - age, count, count) for age, count in groups)
-    return FunctionView(
-        name,
-        draw(amounts),
-        tuple(draw(st.lists(st.sampled_from(POOLS), min_size=1, unique=True))),
-        waiting=waiting,
-        recent=waiting,
-        silences=tuple(draw(st.lists(st.floats(10, 5000), max_size=4))),
-        last_arrival=waiting[-1].arrived if waiting else None,
-        service=ServiceEstimate(
-            draw(st.sampled_from([0.0, 20.0])), draw(st.sampled_from([0.5, 2.0, 60.0, 900.0]))
-        ),
-        max_wait_seconds=float(draw(st.sampled_from([0, 60, 300]))),
-        min_workers=draw(st.integers(0, 2)),
-        max_workers=draw(st.integers(2, 30)),
-        priority=draw(st.integers(0, 1)),
-        tenant=draw(st.sampled_from(TENANTS)),
-        paused=draw(st.sampled_from([False, False, False, True])),
-    )
-
-
-@st.composite
-def snapshots(draw):
-    """A consistent one: nodes within their pools' numbers, busy workers within nodes' room and quotas."""
-    views = tuple(draw(pools(name)) for name in POOLS)
-    found = [draw(functions(name)) for name in draw(st.sampled_from(["", "a", "ab", "abc"]))]
-    quotas = tuple(
-        Quota(tenant, ResourceList.of({"slot": draw(st.integers(0, 8)), "gpu": 2}))
-        for tenant in draw(st.sets(st.sampled_from(TENANTS[1:])))
-    )
-    nodes, workers, running = [], [], {function.name: [] for function in found}
-    for pool in views:
-        for number in range(draw(st.integers(0, pool.max_nodes))):
-            node = draw(nodes_of(pool, number))
-            if node.state in (NodeState.IDLE, NodeState.DRAINING) and draw(st.booleans()):
-                node = employ(draw, node, pool, found, quotas, workers, running)
-            nodes.append(node)
-    seen = tuple(replace(function, running=tuple(running[function.name])) for function in found)
-    return Snapshot(seen, views, tuple(nodes), tuple(workers), quotas)
-
-
-@st.composite
-def nodes_of(draw, pool, number):
-    states = [state for state in NodeState if state is not NodeState.BUSY]
-    state = draw(st.sampled_from(states))
-    ordered = NOW - draw(ages)
-    enabled = draw(st.sampled_from([True, True, True, False]))
-    return NodeView(
-        f"{pool.name}-{number}", pool.name, state, max(ordered, NOW - draw(ages)), ordered, enabled
-    )
-
-
-def employ(draw, node, pool, found, quotas, workers, running):
-    """Put busy workers on a node, as many as chance wants and as room, maxWorkers and quotas allow."""
-    free = pool.capacity
-    for function in found:
-        held = [f.request for f in found if f.tenant == function.tenant for _ in running[f.name]]
-        most = next((quota.most for quota in quotas if quota.tenant == function.tenant), None)
-        for _ in range(draw(st.integers(0, 2))):
-            fits = node.pool in function.pools and function.request.fits(free)
-            within = most is None or total([*held, function.request]).fits(most)
-            if fits and within and len(running[function.name]) < function.max_workers:
-                free = free.minus(function.request)
-                held.append(function.request)
-                running[function.name].append(Running(NOW - draw(ages), node.name, 1))
-                workers.append(WorkerView(f"w{len(workers)}", function.name, node.name, NOW, busy=True))
-    works = free != pool.capacity
-    return replace(node, state=NodeState.BUSY) if works and node.state is NodeState.IDLE else node
-
-
-options = st.builds(
-    ScalerSettings,
-    max_booting_nodes=st.integers(0, 3),
-    spare_nodes=st.integers(0, 2),
-    spare_slots=st.integers(0, 2),
-    wait_worth=st.sampled_from([0.0, 0.1, 1.0]),
-)
-
+from tests.unit.scaler_snapshots import NOW, POOLS, functions, options, snapshots, within_quotas
 
 # On any snapshot
 
@@ -167,10 +59,9 @@ def test_no_plan_gives_more_workers_than_quotas_max_workers_and_nodes_allow(snap
     assert [each.function for each in given_out] == list(by_name)
     for each in given_out:
         assert each.count <= by_name[each.function].max_workers
-    for quota in snapshot.quotas:
-        mine = [each for each in given_out if by_name[each.function].tenant == quota.tenant]
-        held = total(by_name[each.function].request for each in mine for _ in range(each.count))
-        assert held.fits(quota.most), (quota, mine)
+    there = Counter(worker.function for worker in snapshot.workers)
+    counts = {each.function: max(each.count, there[each.function]) for each in given_out}
+    assert within_quotas(snapshot.functions, snapshot.tenants, snapshot.remote, counts), "idle ones too"
     capacity = {pool.name: pool.capacity for pool in snapshot.pools}
     for node in snapshot.nodes:
         requests = [
@@ -183,15 +74,22 @@ def test_no_plan_gives_more_workers_than_quotas_max_workers_and_nodes_allow(snap
 @settings(max_examples=100, deadline=None)
 def test_nodes_are_ordered_for_no_more_workers_than_a_quota_allows(found, failing):
     """Where boots fail each class may have one node more, for the one that may fail."""
-    few = ResourceList.of({"slot": 3})
+    few = TenantView("lab", bounds=(("slot", 3),))
     alike = tuple(
-        replace(each, name=f"f{number}", tenant="lab", pools=("p",), request=ResourceList.of({"slot": 1}))
+        replace(
+            each,
+            name=f"f{number}",
+            tenant="lab",
+            pools=("p",),
+            request=ResourceList.of({"slot": 1}),
+            gpu=NEEDS_NONE,
+        )
         for number, each in enumerate(found)
     )
     one = PoolView(
         "p", ResourceList.of({"slot": 1}), BootEstimate(150.0, 150.0, failing=failing), max_nodes=50
     )
-    plan = decide(Snapshot(alike, (one,), quotas=(Quota("lab", few),)), ScalerSettings(), NOW)
+    plan = decide(Snapshot(alike, (one,), tenants=(few,)), ScalerSettings(), NOW)
     priorities = {each.priority for each in alike}
     assert len(plan.start) <= 3 + (len(priorities) if failing else 0)
 

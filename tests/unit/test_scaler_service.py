@@ -77,6 +77,9 @@ class Pods:
     def request(self, function: Function, way: Way) -> ResourceList:
         return request_of(function, way)
 
+    def leaving_seconds(self, function: Function) -> float:
+        return 600.0
+
     def remote(self) -> RemoteGpus:
         return RemoteGpus()
 

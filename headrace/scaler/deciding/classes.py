@@ -9,7 +9,9 @@ import numpy as np
 from headrace.model.resources import ResourceList
 from headrace.placement.packing import RemoteRoom, RemoteRooms
 from headrace.placement.ways import NO_GPU, Way
+from headrace.scaler.deciding.charges import Charges
 from headrace.scaler.deciding.need import Job, Jobs, Times
+from headrace.scaler.deciding.parties import Parties
 from headrace.scaler.snapshot import FunctionView, PoolView, Snapshot
 
 MOST_SEATS = 1000  # of one host that are counted
@@ -19,6 +21,7 @@ MOST_SEATS = 1000  # of one host that are counted
 class WorkClass:
     """Functions whose workers are interchangeable for a node: what they need, and where they may run.
 
+    `tenant` is the one that is declared, or empty; `charge` is what a worker counts for with it.
     `homes` are the pools into whose nodes a worker fits, the cheapest a worker first; `way` is the same to
     GPUs. `server_boot_seconds`: what the slowest of the GPU servers takes that are off and may serve them;
     `seats` are workers that one host of a pool of GPU servers serves, by pool.
@@ -29,6 +32,7 @@ class WorkClass:
     tenant: str
     priority: int
     functions: tuple[FunctionView, ...]
+    charge: ResourceList
     way: Way = NO_GPU
     server_boot_seconds: float = 0.0
     seats: Mapping[str, int] = field(default_factory=dict)
@@ -118,21 +122,24 @@ class Arrivals:
         return float(self.files[late].sum()), float(self.seconds[late].sum())
 
 
-def classes(snapshot: Snapshot) -> tuple[tuple[WorkClass, ...], tuple[FunctionView, ...]]:
+def classes(
+    snapshot: Snapshot, charges: Charges, parties: Parties
+) -> tuple[tuple[WorkClass, ...], tuple[FunctionView, ...]]:
     """All classes, the first to be served first, and the functions that fit no pool.
 
-    The higher priority goes first, then the request that fewest of its home's nodes hold: the large ones are
-    packed before the small. Paused functions have no class.
+    The tenant whose share is least goes first; of one tenant the higher priority, then the request that
+    fewest of its home's nodes hold: the large ones are packed before the small. Paused functions have no
+    class.
     """
     pools = {pool.name: pool for pool in snapshot.pools}
-    bound = {quota.tenant for quota in snapshot.quotas}
+    declared = {tenant.name for tenant in snapshot.tenants}
     groups: dict[tuple[object, ...], list[FunctionView]] = {}
     homeless: list[FunctionView] = []
     homes: dict[tuple[object, ...], tuple[PoolView, ...]] = {}
     for function in snapshot.functions:
         if function.paused:
             continue
-        tenant = function.tenant if function.tenant in bound else ""
+        tenant = function.tenant if function.tenant in declared else ""
         key = (function.request, function.pools, tenant, function.priority, function.way)
         if key not in homes:
             homes[key] = _homes(function, pools)
@@ -140,13 +147,15 @@ def classes(snapshot: Snapshot) -> tuple[tuple[WorkClass, ...], tuple[FunctionVi
     boots = _server_boots(snapshot, pools)
     found = [
         WorkClass(
-            first.request, homes[key], str(key[2]), first.priority, (first, *others), first.way,
+            first.request, homes[key], str(key[2]), first.priority, (first, *others), charges.of(first),
+            first.way,
             max((boots.get(server, 0.0) for server in first.way.servers), default=0.0),
             _seats(snapshot, first.way),
         )
         for key, (first, *others) in groups.items()
     ]  # fmt: skip
-    return tuple(sorted(found, key=_turn)), tuple(homeless)
+    found.sort(key=lambda each: (parties.of(each.functions[0]).standing, _turn(each)))
+    return tuple(found), tuple(homeless)
 
 
 def _server_boots(snapshot: Snapshot, pools: Mapping[str, PoolView]) -> Mapping[str, float]:

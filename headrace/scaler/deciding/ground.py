@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from headrace.model.resources import ResourceList
+from headrace.scaler.deciding.budgets import Budget, Wish
+from headrace.scaler.deciding.charges import Charges
 from headrace.scaler.deciding.classes import price_a_worker
 from headrace.scaler.deciding.remote import Remote, Share
 from headrace.scaler.deciding.rooms import ON
 from headrace.scaler.snapshot import FunctionView, Snapshot
 
 NO_LIMIT = 10**9
-Wish = tuple[tuple[int, int], ...]  # places on the axis of resources, and how much of each
 
 
 @dataclass(slots=True)
@@ -29,9 +30,9 @@ class Trail:
 
 
 class Ground:
-    """Nodes by number, the oldest first."""
+    """Nodes by number, the oldest first; and the tenants' budgets."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, charges: Charges) -> None:
         pools = self._views = {pool.name: pool for pool in snapshot.pools}
         on = [n for n in snapshot.nodes if n.state in ON and n.enabled and n.pool in pools]
         on.sort(key=attrgetter("ordered", "name"))
@@ -41,7 +42,8 @@ class Ground:
         self.pools = [node.pool for node in on]
         capacity = {name: self._vector(pool.capacity) for name, pool in pools.items()}
         self.free = [list(capacity[node.pool]) for node in on]
-        self._quotas = {quota.tenant: self._vector(quota.most) for quota in snapshot.quotas}
+        self._charges = charges
+        self._budgets = {each.name: Budget.of(each) for each in snapshot.tenants if each.bounds}
         self._remote = Remote(snapshot)
         self._trails: dict[tuple[ResourceList, tuple[str, ...]], Trail] = {}
 
@@ -54,8 +56,9 @@ class Ground:
         places = {name: place for place, name in enumerate(self._axis)}
         known = all(name in places for name, _ in function.request)
         wish = tuple((places[name], amount) for name, amount in function.request) if known else None
-        quota, remote = self._quotas.get(function.tenant), self._remote.of(function)
-        return Claim(self, wish, frozenset(function.pools), quota, trail, remote)
+        budget, remote = self._budgets.get(function.tenant), self._remote.of(function)
+        charge = budget.wish(self._charges.of(function)) if budget is not None else ()
+        return Claim(self, wish, frozenset(function.pools), budget, charge, trail, remote)
 
     def _order(self, function: FunctionView) -> Sequence[int]:
         """Where a worker is cheapest first, so that dear nodes run dry; of these the oldest."""
@@ -73,26 +76,37 @@ class Ground:
 
 @dataclass(slots=True)
 class Claim:
-    """One function's: `wish` is None where it asks for what no pool has, `quota` what its tenant has left.
+    """One function's: `wish` is None where it asks for what no pool has.
 
-    `remote` is its share of the servers' GPUs, of which whoever gives a new worker takes by itself.
+    `charge` is what a worker uses of its tenant's `budget`. `remote` is its share of the servers' GPUs, of
+    which whoever gives a new worker takes by itself.
     """
 
     ground: Ground
     wish: Wish | None
     pools: frozenset[str]
-    quota: list[int] | None
+    budget: Budget | None
+    charge: Wish
     trail: Trail
     remote: Share
 
     def take(self, node: str, workers: int = 1) -> None:
-        """Less is free from now on; of the quota only, where the node is not on."""
+        """Less is free from now on, where the node is on."""
         number = self.ground.numbers.get(node)
+        if number is None:
+            return
         for place, amount in self.wish or ():
-            if self.quota is not None:
-                self.quota[place] -= workers * amount
-            if number is not None:
-                self.ground.free[number][place] -= workers * amount
+            self.ground.free[number][place] -= workers * amount
+
+    def spend(self, workers: int) -> None:
+        """So many more are there, or will be: the quota has less left."""
+        if self.budget is not None:
+            self.budget.take(self.charge, workers)
+
+    @property
+    def nodes(self) -> Sequence[str]:
+        """Those that its workers may run on."""
+        return [self.ground.names[number] for number in self.trail.nodes]
 
     def first(self) -> str | None:
         """The first node with room for one more worker; None where there is none."""
@@ -113,12 +127,38 @@ class Claim:
         number = self.ground.numbers.get(node)
         return 0 if number is None else self._room(number)
 
-    def allowed(self, workers: int) -> int:
-        """How many of so many more the quota and the servers' GPUs leave."""
-        if self.quota is not None:
-            within = min((self.quota[place] // amount for place, amount in self.wish or ()), default=workers)
-            workers = max(0, min(workers, within))
+    def wait_for_quota(self) -> None:
+        """Files wait that the quota leaves no worker for: its tenant's idle ones are to end."""
+        if self.budget is not None:
+            self.budget.is_waited_for = True
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether files wait that the quota leaves no worker for."""
+        return self.budget is not None and self.budget.is_waited_for
+
+    @property
+    def exhausted(self) -> str:
+        """What the quota allows no further worker for, for people."""
+        return "" if self.budget is None else self.budget.told(self.charge)
+
+    def fits_beside(self, node: str, other: "Claim") -> bool:
+        """Whether one more worker would fit there if one of the other's were gone."""
+        number = self.ground.numbers.get(node)
+        if number is None or self.wish is None or self.ground.pools[number] not in self.pools:
+            return False
+        free, back = self.ground.free[number], dict(other.wish or ())
+        return all(free[place] + back.get(place, 0) >= amount for place, amount in self.wish)
+
+    def allowed(self, workers: int, *, kept: int = 0) -> int:
+        """How many of so many more the quota and the servers' GPUs leave; `kept` are spent already."""
+        if self.budget is not None:
+            workers = max(0, min(workers, kept + self.budget.allows(self.charge, workers)))
         return self.remote.allowed(workers)
+
+    def fresh(self, workers: int) -> int:
+        """How many of so many the quota leaves that nothing is spent for yet."""
+        return workers if self.budget is None else max(0, self.budget.allows(self.charge, workers))
 
     def _room(self, number: int) -> int:
         if self.wish is None or self.ground.pools[number] not in self.pools:

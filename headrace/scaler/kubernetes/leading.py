@@ -202,7 +202,7 @@ class Life:
             now=self._parts.now,
         )
         used = [pool for pool in pools if pool.name in drivers]
-        return Scaler(world, used, settings=self._parts.settings, tell=bulletin.tell)
+        return Scaler(world, used, settings=self._parts.settings, tell=bulletin.tell, tenants=place.tenants)
 
     def _drivers(self, pools: Sequence[NodePool], closing: AsyncExitStack) -> Mapping[str, NodeDriver]:
         """By pool; those that can't be had are left out."""

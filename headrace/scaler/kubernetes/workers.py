@@ -10,7 +10,7 @@ from headrace.kube.mirror import Mirror
 from headrace.kube.naming import labels_of
 from headrace.kube.parsed import Parsed
 from headrace.kube.port import Kube
-from headrace.manifests.worker_pod import pod_name, worker_pod
+from headrace.manifests.worker_pod import leaving_seconds, pod_name, worker_pod
 from headrace.model.errors import ChangedError, ConfigurationError, ExistsError, NotFoundError
 from headrace.model.function import Function
 from headrace.model.labels import POOL, short_digest
@@ -91,6 +91,10 @@ class PodHost:
     def request(self, function: Function, way: Way) -> ResourceList:
         """See the port: the function's own, and the supervisor's."""
         return request_of(function, way).plus(self._sidecar)
+
+    def leaving_seconds(self, function: Function) -> float:
+        """See the port."""
+        return leaving_seconds(function)
 
     def remote(self) -> RemoteGpus:
         """See the port."""

@@ -5,6 +5,7 @@ Idealised as the engine says: a worker without a file holds nothing, it ends whe
 
 from bisect import insort
 from collections import Counter
+from collections.abc import Callable
 from operator import attrgetter
 
 from headrace.model.node import NodeState, step
@@ -198,9 +199,14 @@ class Cluster:
         if node in self.serving:
             self._leave(node)
 
-    def first_with_room(self, function: SimFunction) -> Node | None:
-        """Of the nodes that could work one more file the one where a worker is cheapest, then the oldest."""
-        fitting = (node for node in self.serving if node.has_room(function))
+    def first_with_room(
+        self, function: SimFunction, is_kept: Callable[[Node, SimFunction], bool]
+    ) -> Node | None:
+        """Of the nodes that could work one more file the one where a worker is cheapest, then the oldest.
+
+        Those that are kept from it are left out.
+        """
+        fitting = (node for node in self.serving if node.has_room(function) and not is_kept(node, function))
         if len(function.pools) == 1:
             return next(fitting, None)
         return min(fitting, key=lambda node: node.price_a_worker(function), default=None)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from headrace.model.function import Function
 from headrace.model.pool import NodePool
+from headrace.model.tenant import Tenant
 from headrace.scaler.plan import Plan
 from headrace.scaler.settings import ScalerSettings
 from headrace.scaler.simulation.engine import Decider, simulate
@@ -32,6 +33,7 @@ class Case:
     faults: Faults
     settings: ScalerSettings
     policies: Sequence[str]
+    tenants: Sequence[Tenant] = ()
 
     def decider(self, name: str) -> Decider:
         """A new one of a policy."""
@@ -41,7 +43,9 @@ class Case:
 def compare(case: Case, seeds: Sequence[int], watch: Watch) -> Report:
     """Run all. Raises ConfigurationError for a trace that functions and pools do not suit, before any run."""
     first = case.trace_at(seeds[0])
-    setting = setting_of(first, case.functions, case.pools, faults=case.faults, seed=seeds[0])
+    setting = setting_of(
+        first, case.functions, case.pools, tenants=case.tenants, faults=case.faults, seed=seeds[0]
+    )
     used = [pool.name for pool in setting.pools]
     simulated = Simulated(
         case.origin,
@@ -56,7 +60,9 @@ def compare(case: Case, seeds: Sequence[int], watch: Watch) -> Report:
 
 def _run(case: Case, seed: int, watch: Watch) -> Run:
     trace = case.trace_at(seed)
-    setting = setting_of(trace, case.functions, case.pools, faults=case.faults, seed=seed)
+    setting = setting_of(
+        trace, case.functions, case.pools, tenants=case.tenants, faults=case.faults, seed=seed
+    )
     end = trace.arrivals[-1].time or 1.0
     outcomes = {
         name: simulate(trace, setting, _Watched(case.decider(name), f"seed {seed}: {name}", end, watch))

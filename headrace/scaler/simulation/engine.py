@@ -3,12 +3,14 @@
 Idealised: a node that serves takes the waiting file with the earliest start deadline (arrival +
 maxWaitSeconds) among the functions whose request fits beside its busy workers and that are below maxWorkers;
 the oldest node takes first. A worker that is warm for the function on that node starts at once, another after
-its start. No file waits while a slot for it is free, so a plan's worker numbers are not needed; quotas do not
-exist here.
+its start. No file waits while a slot for it is free, so a plan's worker numbers are not needed.
+
+Where there are several tenants the one whose share is least comes first, and a node is kept for it where its
+file needs more room than comes free at once; no file starts beyond a tenant's quota.
 """
 
 import heapq
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from enum import IntEnum
 from functools import partial
 from itertools import count
@@ -17,6 +19,7 @@ from typing import Protocol
 
 from headrace.model.errors import ConfigurationError
 from headrace.model.node import NodeState
+from headrace.scaler.deciding.parties import Standing
 from headrace.scaler.plan import Plan, StartNode
 from headrace.scaler.simulation.backlog import Queued
 from headrace.scaler.simulation.chance import fate
@@ -25,6 +28,7 @@ from headrace.scaler.simulation.ledger import Ledger
 from headrace.scaler.simulation.observation import ObservedFunction, ObservedPool, first_estimate, observe
 from headrace.scaler.simulation.outcome import Outcome
 from headrace.scaler.simulation.setting import Setting
+from headrace.scaler.simulation.tenancy import Tenancy
 from headrace.scaler.simulation.trace import Trace
 from headrace.scaler.snapshot import Snapshot
 
@@ -64,6 +68,7 @@ class Simulation:
         self._pools = {pool.name: ObservedPool(pool) for pool in setting.pools}
         self._orders = {pool.name: count(1) for pool in setting.pools}
         self._cluster = Cluster()
+        self._tenancy = Tenancy(setting)
         self._ledger = Ledger(grace_seconds=setting.period_seconds)
         self._events: list[tuple[float, Rank, int, Callable[[], None]]] = []
         self._sequence = count()
@@ -115,8 +120,8 @@ class Simulation:
 
     def _place(self, function: ObservedFunction) -> None:
         """Start what waits of one function, on the oldest nodes with room."""
-        while function.backlog and self._cluster.may_employ(function.function):
-            node = self._cluster.first_with_room(function.function)
+        while function.backlog and self._may_employ(function):
+            node = self._cluster.first_with_room(function.function, self._tenancy.is_kept)
             if node is None:
                 return
             self._start(function, node)
@@ -130,34 +135,66 @@ class Simulation:
         return filled
 
     def _most_urgent(self, node: Node) -> ObservedFunction | None:
+        """Whose file starts next on the node; of several tenants that one's whose share is least."""
+        asking = [each for each in self._functions.values() if each.backlog and self._may_employ(each)]
         able = (
             each
-            for each in self._functions.values()
-            if each.backlog and self._cluster.may_employ(each.function) and node.has_room(each.function)
+            for each in asking
+            if node.has_room(each.function) and not self._tenancy.is_kept(node, each.function)
         )
-        return min(able, key=lambda each: each.deadline, default=None)
+        found = min(able, key=self._turn, default=None)
+        if found is None or not self._tenancy.is_contested or not self._keep(node, asking, found):
+            return found
+        return self._most_urgent(node)
+
+    def _keep(self, node: Node, asking: Sequence[ObservedFunction], found: ObservedFunction) -> bool:
+        """Keep the node for whoever comes before and would fit on it were it empty; whether it is."""
+        for each in sorted(asking, key=self._turn):
+            function = each.function
+            if (
+                self._tenancy.is_before(function, found.function)
+                and self._tenancy.keeps_none(function)
+                and node.pool.name in function.pools
+                and function.request.fits(node.pool.view.capacity)
+            ):
+                self._tenancy.keep(node, function)
+                return True
+        return False
+
+    def _turn(self, each: ObservedFunction) -> tuple[Standing, float]:
+        return self._tenancy.standing(each.function), each.deadline
+
+    def _may_employ(self, each: ObservedFunction) -> bool:
+        return self._cluster.may_employ(each.function) and self._tenancy.allows(each.function)
 
     def _start(self, function: ObservedFunction, node: Node) -> None:
         queued = function.backlog.take()
         worker = self._cluster.employ(function.function, node, queued=queued, now=self._now)
         function.began(worker, queued)
+        self._tenancy.count(worker.function, 1)
         self._ledger.started(worker, queued.number, arrived=queued.arrived)
         self._progress = self._now
         end = worker.started + queued.file.service_seconds
         self._at(end, Rank.END, partial(self._end, worker, queued))
+        kept = self._tenancy.started(worker.function)
+        if kept is not None and kept is not node:
+            self._fill(kept)
 
     def _end(self, worker: Worker, queued: Queued) -> None:
         if worker.node.state is not NodeState.BUSY:
             return  # its node died
         function = self._functions[worker.function.name]
-        was_full = not self._cluster.may_employ(worker.function)
+        full = [each for each in self._functions.values() if each.backlog and not self._may_employ(each)]
         self._cluster.release(worker, self._now)
+        self._tenancy.count(worker.function, -1)
         function.ended(queued)
         self._ledger.finished += 1
         self._progress = self._now
         filled = self._fill(worker.node)
-        if was_full:
-            self._place(function)
+        for each in full:
+            self._place(each)
+        for node in self._tenancy.kept:
+            self._fill(node)  # who has it kept may come first no more
         if not filled:
             self._wake()
 
@@ -176,7 +213,11 @@ class Simulation:
             return  # another was planned before it
         self._decided, self._next_decision = time, inf
         snapshot = observe(
-            self._functions.values(), self._pools.values(), cluster=self._cluster, now=self._now
+            self._functions.values(),
+            self._pools.values(),
+            self._setting.tenants,
+            cluster=self._cluster,
+            now=self._now,
         )
         plan = self._decider.decide(snapshot, self._now)
         for stop in plan.stop:
@@ -232,7 +273,9 @@ class Simulation:
         self._ledger.deaths += 1
         self._ledger.off(node, self._now)
         self._cluster.remove(node, self._now)
+        self._tenancy.forget(node)
         for worker in node.busy:
+            self._tenancy.count(worker.function, -1)
             if worker.queued is not None:
                 self._ledger.lost(worker.queued.number)
                 self._functions[worker.function.name].lost(worker.queued)
@@ -246,6 +289,7 @@ class Simulation:
         if node is None or node.state is not NodeState.IDLE:
             return
         self._cluster.retire(node, self._now)
+        self._tenancy.forget(node)
         if node.pool.stop_seconds:
             self._at(self._now + node.pool.stop_seconds, Rank.NODE, partial(self._off, node))
         else:

@@ -86,6 +86,20 @@ def mixture(chance: Random, kinds: Sequence[Kind], *, busy_workers: float, perio
     )
 
 
+def flood(
+    chance: Random, thick: Kind, thin: Kind, *, files: int, floods: int, gap_seconds: float, hours: float
+) -> Trace:
+    """Two kinds at a time: files of one trickle in, of the other so many come at once, again and again.
+
+    Each flood comes in the first quarter of its equal part of the trace.
+    """
+    end_seconds = hours * 3600
+    part = end_seconds / floods
+    trickled = (thin.at(time) for time in _poisson(chance, rate=1 / gap_seconds, end_seconds=end_seconds))
+    times = [number * part + chance.uniform(0, part / 4) for number in range(floods)]
+    return Trace.of([*trickled, *(thick.at(time) for time in times for _ in range(files))])
+
+
 def _poisson(chance: Random, *, rate: float, end_seconds: float) -> Iterator[float]:
     times = accumulate(chance.expovariate(each) for each in repeat(rate))
     return takewhile(lambda time: time < end_seconds, times)
@@ -129,6 +143,12 @@ def _trickle(seed: int) -> Trace:
     return trickle(_chance(seed), Kind("trickle", 30), gap_seconds=240)
 
 
+def _flood(seed: int) -> Trace:
+    """Fifty hours of work at once, three times in six hours, beside a file every other minute."""
+    thick, thin = Kind("flood", 60), Kind("trickle", 10)
+    return flood(_chance(seed), thick, thin, files=3000, floods=3, gap_seconds=120, hours=6)
+
+
 def _chance(seed: int) -> Random:
     return Random(seed)  # noqa: S311 - a workload that can be made again, no secret
 
@@ -141,5 +161,6 @@ WORKLOADS: Mapping[str, Callable[[int], Trace]] = MappingProxyType(
         "flash": _flash,
         "mix": _mix,
         "trickle": _trickle,
+        "flood": _flood,
     }
 )

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from headrace.model.node import NodeState
 from headrace.scaler.simulation.cluster import Cluster, Node, Worker
-from headrace.scaler.simulation.outcome import Moment, Outcome, Waits
+from headrace.scaler.simulation.outcome import Moment, Outcome, TenantOutcome, Waits
 
 SECONDS_PER_HOUR = 3600.0
 ROUNDING_SECONDS = 1e-6  # what sums of floats may be off
@@ -12,10 +12,11 @@ ROUNDING_SECONDS = 1e-6  # what sums of floats may be off
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A file's last start: its wait, and whether that was too long."""
+    """A file's last start: its wait, whether that was too long, and whose it is."""
 
     wait_seconds: float
     late: bool
+    tenant: str = ""
 
 
 @dataclass(slots=True)
@@ -39,7 +40,8 @@ class Ledger:
         """A file starts to compute at the worker's `started`."""
         wait = worker.started - arrived
         promised = worker.function.max_wait_seconds + worker.node.pool.usual_boot_seconds
-        self.starts[number] = Start(wait, late=wait > promised + self.grace_seconds + ROUNDING_SECONDS)
+        late = wait > promised + self.grace_seconds + ROUNDING_SECONDS
+        self.starts[number] = Start(wait, late, worker.function.tenant)
 
     def lost(self, number: int) -> None:
         """A file's node died under it."""
@@ -65,6 +67,9 @@ class Ledger:
         for node in cluster.nodes.values():
             self.off(node, now)
         starts = self.starts.values()
+        by_tenant: dict[str, list[Start]] = {}
+        for start in starts:
+            by_tenant.setdefault(start.tenant, []).append(start)
         return Outcome(
             node_hours=self.node_seconds / SECONDS_PER_HOUR,
             busy_hours=self.busy_seconds / SECONDS_PER_HOUR,
@@ -76,5 +81,12 @@ class Ledger:
             failed_boots=self.failed_boots,
             deaths=self.deaths,
             unfinished=files - self.finished,
+            tenants={
+                name: TenantOutcome(
+                    Waits.of([start.wait_seconds for start in own]), sum(start.late for start in own)
+                )
+                for name, own in sorted(by_tenant.items())
+                if name
+            },
             timeline=tuple(self.timeline),
         )

@@ -9,7 +9,15 @@ from headrace.scaler.simulation.backlog import Backlog, Queued
 from headrace.scaler.simulation.cluster import Cluster, Worker
 from headrace.scaler.simulation.setting import SimFunction, SimPool
 from headrace.scaler.simulation.trace import Trace
-from headrace.scaler.snapshot import Files, FunctionView, PoolView, Running, ServiceEstimate, Snapshot
+from headrace.scaler.snapshot import (
+    Files,
+    FunctionView,
+    PoolView,
+    Running,
+    ServiceEstimate,
+    Snapshot,
+    TenantView,
+)
 
 
 class ObservedFunction:
@@ -102,7 +110,12 @@ class ObservedPool:
 
 
 def observe(
-    functions: Iterable[ObservedFunction], pools: Iterable[ObservedPool], *, cluster: Cluster, now: float
+    functions: Iterable[ObservedFunction],
+    pools: Iterable[ObservedPool],
+    tenants: tuple[TenantView, ...],
+    *,
+    cluster: Cluster,
+    now: float,
 ) -> Snapshot:
     """The moment's snapshot. Arrivals are told over twice the function's wait and the longest boot."""
     views = tuple(pool.view for pool in pools)
@@ -115,6 +128,7 @@ def observe(
         pools=views,
         nodes=cluster.node_views,
         workers=cluster.worker_views,
+        tenants=tenants,
     )
 
 

@@ -1,7 +1,7 @@
 """What a simulated run came to: node-hours, cost, waits, boots, and its course for a plot. Values only."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from math import ceil
 from statistics import fmean
 
@@ -32,6 +32,14 @@ class Waits:
 
 
 @dataclass(frozen=True, slots=True)
+class TenantOutcome:
+    """Of one tenant's files: how long they waited, and how many were late."""
+
+    wait: Waits
+    late: float
+
+
+@dataclass(frozen=True, slots=True)
 class Moment:
     """How it stood from `time` on: files waiting; nodes that serve, that boot, and that work a file."""
 
@@ -51,6 +59,7 @@ class Outcome:
     the pool that worked them and one period. `boots` counts orders; `failed_boots` never came up;
     `surplus_boots` came up and never had a file; `deaths` are nodes that died while they served.
     `unfinished` files had not ended when the run did; those that never started are in no other figure.
+    `tenants` are those of functions that have one.
     """
 
     node_hours: float
@@ -63,6 +72,7 @@ class Outcome:
     failed_boots: int
     deaths: int
     unfinished: int
+    tenants: Mapping[str, TenantOutcome] = field(default_factory=dict)
     timeline: tuple[Moment, ...] = ()
 
     def document(self, optimum_node_hours: float | None = None) -> dict[str, object]:

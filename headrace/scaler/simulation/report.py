@@ -9,7 +9,7 @@ from enum import StrEnum
 from statistics import median
 
 from headrace.scaler.simulation.optimum.cost import Proof
-from headrace.scaler.simulation.outcome import Outcome, Waits
+from headrace.scaler.simulation.outcome import Outcome, TenantOutcome, Waits
 from headrace.scaler.simulation.scenario import Faults
 
 Pick = Callable[[Sequence[float]], float]
@@ -55,6 +55,7 @@ class Figures:
     unfinished: float
     optimum_node_hours: float
     ratio: float  # to the optimum
+    tenants: Mapping[str, TenantOutcome] = field(default_factory=dict)
 
     @classmethod
     def of(cls, outcome: Outcome, yardstick: Yardstick) -> "Figures":
@@ -71,18 +72,30 @@ class Figures:
             unfinished=outcome.unfinished,
             optimum_node_hours=yardstick.node_hours,
             ratio=yardstick.ratio(outcome),
+            tenants=outcome.tenants,
         )
 
     @classmethod
     def over(cls, seeds: Sequence["Figures"], pick: Pick) -> "Figures":
         """Each figure by itself."""
-        waits = {each.name: pick([getattr(one.wait, each.name) for one in seeds]) for each in fields(Waits)}
         numbers = {
             each.name: pick([getattr(one, each.name) for one in seeds])
             for each in fields(cls)
-            if each.name != "wait"
+            if each.name not in ("wait", "tenants")
         }
-        return cls(wait=Waits(**waits), **numbers)
+        names = sorted({name for one in seeds for name in one.tenants})
+        tenants = {
+            name: _tenant([one.tenants[name] for one in seeds if name in one.tenants], pick) for name in names
+        }
+        return cls(wait=_waits([one.wait for one in seeds], pick), tenants=tenants, **numbers)
+
+
+def _waits(seeds: Sequence[Waits], pick: Pick) -> Waits:
+    return Waits(**{each.name: pick([getattr(one, each.name) for one in seeds]) for each in fields(Waits)})
+
+
+def _tenant(seeds: Sequence[TenantOutcome], pick: Pick) -> TenantOutcome:
+    return TenantOutcome(_waits([one.wait for one in seeds], pick), pick([one.late for one in seeds]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """What a simulation is given, made from what people write: functions, pools, a trace, faults to try.
 
-Not simulated: minWorkers, idleSeconds and suspend of functions, quotas, hooks, and pools of GPU servers.
+Not simulated: minWorkers, idleSeconds and suspend of functions, hooks, and pools of GPU servers.
 Nodes of the drivers `static` and `local` are always on: they take no boot.
 """
 
@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 from headrace.model.errors import ConfigurationError
 from headrace.model.function import Function
 from headrace.model.pool import Driver, NodePool
+from headrace.model.tenant import Tenant
 from headrace.placement.inventory import inventory_of
 from headrace.placement.suiting import request_of, suits
 from headrace.placement.ways import Way, choose_way
+from headrace.scaler.observing import tenant_view
 from headrace.scaler.simulation.setting import Setting, SimFunction, SimPool
 from headrace.scaler.simulation.trace import Trace
 from headrace.scaler.snapshot import BootEstimate, PoolView
@@ -36,10 +38,11 @@ def setting_of(
     functions: Iterable[Function],
     pools: Sequence[NodePool],
     *,
+    tenants: Iterable[Tenant] = (),
     faults: Faults,
     seed: int,
 ) -> Setting:
-    """The functions of the trace, and the pools that any of them may use.
+    """The functions of the trace, the pools that any of them may use, and the tenants.
 
     Raises ConfigurationError that names every function of the trace that is not there or fits no pool.
     """
@@ -55,6 +58,7 @@ def setting_of(
     return Setting(
         tuple(_function(there[name], homes[name], chosen[name], faults) for name in named),
         tuple(_pool(pool, faults) for pool in pools if pool.name in used),
+        tuple(tenant_view(tenant) for tenant in tenants),
         seed=seed,
     )
 
@@ -82,6 +86,7 @@ def _function(function: Function, homes: tuple[str, ...], way: Way, faults: Faul
         max_wait_seconds=function.spec.scale.max_wait_seconds,
         max_workers=function.spec.scale.max_workers,
         priority=function.spec.priority,
+        tenant=function.metadata.namespace or "",
         believed_factor=faults.believed_factor,
     )
 

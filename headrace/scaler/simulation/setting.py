@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from headrace.model.resources import ResourceList
-from headrace.scaler.snapshot import PoolView
+from headrace.scaler.snapshot import PoolView, TenantView
 
 PERIOD_SECONDS = 10.0  # T of the policy
 
@@ -67,12 +67,15 @@ class SimPool:
 class Setting:
     """All but the trace and the policy. The same setting, trace and policy give the same outcome.
 
+    Functions share by `tenants`; those of tenants that are not among them share as one.
+
     A run ends when nothing is left to happen, or when for `patience_seconds` no file arrived, started or
     ended: nodes that are on then are on for good.
     """
 
     functions: tuple[SimFunction, ...]
     pools: tuple[SimPool, ...]
+    tenants: tuple[TenantView, ...] = ()
     period_seconds: float = PERIOD_SECONDS
     seed: int = 0
     patience_seconds: float = 7200.0
