@@ -66,8 +66,9 @@ def read_credentials(target: str, endpoint: str | None) -> StorageSettings:
     """What boto3 finds in variables, profiles and the machine's own role. Raises ConfigurationError."""
     try:
         session = boto3.session.Session()  # type: ignore[no-untyped-call]  # boto3 has no types
-        found = session.get_credentials()  # type: ignore[no-untyped-call]
-        client = session.client("s3", region_name=session.region_name or REGION)  # type: ignore[no-untyped-call]
+        found = session.get_credentials()  # type: ignore[no-untyped-call]  # as above
+        region = session.region_name or REGION
+        client = session.client("s3", region_name=region)  # type: ignore[no-untyped-call]  # as above
     except BotoCoreError as error:
         raise ConfigurationError(f"{target}: the AWS configuration can't be used: {error}") from error
     if found is None:

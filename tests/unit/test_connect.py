@@ -180,7 +180,7 @@ async def test_a_wish_of_a_clouds_node_goes_to_the_object_that_it_has_or_to_its_
     off = {labels.enabled_of(name): "false" for name in ("gpu-0", "gpu-1")}
     await kube.create(NODE_POOLS, {"metadata": {"name": "gpu", "annotations": off}, "spec": {}})
     await kube.create(NODES, {"metadata": {"name": "ip-10-0-0-1", "labels": {labels.NODE: "gpu-0"}}})
-    settings = localized(SETTINGS, store=1, queue=2, folder=state.path)
+    settings = localized(SETTINGS, store=1, queue=2, folder=state.path, kubeconfig=Path("/lab.yaml"))
 
     async def carried() -> bool:
         pool = await kube.get(NODE_POOLS, "gpu")

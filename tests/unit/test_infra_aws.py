@@ -533,7 +533,9 @@ def test_services_find_s3_by_their_own_identity_and_only_the_receiver_the_queue_
     space = "headrace-functions" if reader == "worker" else "headrace"
     hidden = usual()[f"secret/{space}/headrace-{reader}"].inputs["stringData"]
     told = json.loads(hidden.value["settings.json"])
-    assert told["storage"] == {"endpoint": "", "accessKey": "", "secretKey": "", "region": "eu-central-1"}
+    assert told["storage"] == {
+        "endpoint": "", "accessKey": "", "secretKey": "", "sessionToken": "", "region": "eu-central-1",
+    }  # fmt: skip
     assert told["buckets"]["uploads"] == BUCKETS["bucket-uploads"]
     assert told["platformBucket"] == BUCKETS["platform"]
     eks = {"cluster": "headrace", "region": "eu-central-1"}

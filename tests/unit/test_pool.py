@@ -328,7 +328,8 @@ def test_another_kind_of_object_is_told(tmp_path):
 
 def test_a_file_is_read_and_one_that_is_not_there_is_told(tmp_path):
     path = tmp_path / "pools.yaml"
-    with pytest.raises(ConfigurationError, match=re.escape(f"{path}: can't be read as a file of pools")):
+    told = f"{path}: can't be read (No such file or directory); name a YAML file of NodePools"
+    with pytest.raises(ConfigurationError, match=re.escape(told)):
         load_pools(path)
     path.write_text(yaml_pool("a") + "  minNodes: 4\n", encoding="utf-8")
     with pytest.raises(ConfigurationError, match=re.escape(f"{path}:5 (spec)")):

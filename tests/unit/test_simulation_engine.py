@@ -477,5 +477,6 @@ def test_the_document_has_every_figure_and_no_timeline():
         "failed_boots": 0,
         "deaths": 0,
         "unfinished": 0,
+        "tenants": {},
         "optimum_node_hours": 0.05,
     }
