@@ -95,8 +95,8 @@ def _told_of_labs(labs: dict[tuple[bool, float, int], Found]) -> str:
         "Under the real scaler's rounds (a step every 2 s; nodes, queue and workers in memory): half an hour "
         "of work for four nodes of four cores at once, and of another tenant a file of 5 s every minute "
         f"and a half. maxWaitSeconds {WAIT:.0f}, boot {LAB_BOOT:.0f} s, {LAB_SEEDS} seeds. Without tenants "
-        "functions go round, but a worker with a file of more than 20 s makes room for none. Files that have not begun "
-        "at the end count with their wait until then.\n\n"
+        "functions go round, but a worker with a file of more than 20 s makes room for none. Files that "
+        "have not begun at the end count with their wait until then.\n\n"
         + table(head, rows)
         + "\n![Waits of the files that trickle](images/tenants.svg)\n"
     )
