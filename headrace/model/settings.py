@@ -1,6 +1,6 @@
 """What a running service is told: where the store and the queue are, and which buckets are meant."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Self
 from urllib.parse import urlsplit
@@ -11,6 +11,7 @@ from headrace.model.function import Function, Resources
 from headrace.model.tenant import Tenant
 from headrace.model.value import Value
 
+_QUEUE = r"^https?://[^/]+/.+$"  # the URL of a queue of SQS
 # What an AWS region's names end with, by how the region's own begins; all others take the first.
 # https://docs.aws.amazon.com/sdkref/latest/guide/feature-region.html
 _AWS_DOMAINS = {"": "amazonaws.com", "cn-": "amazonaws.com.cn", "eusc-": "amazonaws.eu"}
@@ -80,34 +81,35 @@ class ReceiverSettings(Value):
 class SqsSettings(Value):
     """The SQS queue of S3's events that `events` reads, by the process's own credentials."""
 
-    queue_url: str = Field(
-        pattern=r"^https?://[^/]+/.+$"
-    )  # https://sqs.<region>.amazonaws.com/<account>/<name>
-    dead_letter_url: str = Field(
-        pattern=r"^https?://[^/]+/.+$"
-    )  # takes what can never be a task, with the reason
+    queue_url: str = Field(pattern=_QUEUE)  # https://sqs.<region>.amazonaws.com/<account>/<name>
+    dead_letter_url: str = Field(pattern=_QUEUE)  # takes what can never be a task, with the reason
     region: str = Field(min_length=1)
     endpoint: str = Field(default="", pattern=r"^(https?://[^/]+)?$")  # empty: AWS's own for the region
     receivers: int = Field(default=4, ge=1, le=32)  # polls at once, in each process
     poll_seconds: int = Field(default=20, ge=1, le=20)  # that one poll waits for a message; AWS allows 20
     # How long a message that was received is hidden from others. Half of it is for its tasks, the rest for
-    # telling the queue; one that a killed process held comes again after it.
+    # telling the queue; one that a killed process held comes again after it. More than a poll, as AWS says:
+    # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/working-with-visibility-timeouts.html
     visibility_seconds: int = Field(default=60, ge=5, le=3600)
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
+        faults = tuple(self._faults())
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+    def _faults(self) -> Iterator[str]:
         if self.queue_url == self.dead_letter_url:
-            raise ValueError(f"queueUrl and deadLetterUrl are both {self.queue_url}; they must be two queues")
+            yield f"queueUrl and deadLetterUrl are both {self.queue_url}: name two queues"
         if self.visibility_seconds <= self.poll_seconds:
-            # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/working-with-visibility-timeouts.html
-            raise ValueError(
+            yield (
                 f"visibilitySeconds is {self.visibility_seconds}; it must be more than pollSeconds, "
                 f"{self.poll_seconds}"
             )
         for name, url in (("queueUrl", self.queue_url), ("deadLetterUrl", self.dead_letter_url)):
             if urlsplit(url).path.endswith(".fifo"):
-                raise ValueError(f"{name} is {url}, a FIFO queue; it must be a standard queue")
-        return self
+                yield f"{name} is {url}, a FIFO queue; it must be a standard queue"
 
 
 class RunnerKind(StrEnum):

@@ -58,7 +58,7 @@ def test_the_usual_poll_is_the_longest_and_shorter_than_what_it_brings_is_hidden
     [
         ({"queueUrl": "events"}, "queueUrl"),
         ({"deadLetterUrl": ""}, "deadLetterUrl"),
-        ({"deadLetterUrl": QUEUE}, "they must be two queues"),
+        ({"deadLetterUrl": QUEUE}, "name two queues"),
         ({"queueUrl": f"{QUEUE}.fifo"}, "queueUrl is .*, a FIFO queue; it must be a standard queue"),
         ({"deadLetterUrl": f"{QUEUE}-dead.fifo"}, "deadLetterUrl is .*, a FIFO queue"),
         ({"region": ""}, "region"),
@@ -75,6 +75,14 @@ def test_the_usual_poll_is_the_longest_and_shorter_than_what_it_brings_is_hidden
 def test_what_sqs_would_refuse_or_be_slow_with_is_refused(changed: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         sqs(**changed)
+
+
+def test_all_faults_are_told_at_once() -> None:
+    with pytest.raises(ValidationError) as refused:
+        sqs(queueUrl=f"{QUEUE}.fifo", deadLetterUrl=f"{QUEUE}-dead.fifo", visibilitySeconds=20)
+    assert all(
+        word in str(refused.value) for word in ("visibilitySeconds is", "queueUrl is", "deadLetterUrl is")
+    )
 
 
 def test_a_document_without_sqs_reads_none() -> None:
