@@ -3,7 +3,7 @@
 As NVIDIA's chart has them: https://github.com/NVIDIA/k8s-device-plugin/tree/main/deployments/helm
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,16 +18,23 @@ COMPONENT, MPS_COMPONENT = names.DEVICE_PLUGIN, "mps"
 AMOUNTS = Amounts(cpu="10m", memory="64Mi", most_memory="256Mi")
 CONFIGURATION = "/config/config.yaml"
 SOCKETS, MPS_ROOT = "/var/lib/kubelet/device-plugins", "/run/nvidia/mps"
+Folders = Mapping[str, tuple[str, str]]  # of the node: path and type
+_MPS_FOLDERS: Folders = {"mps-root": (MPS_ROOT, "DirectoryOrCreate"), "mps-shm": (f"{MPS_ROOT}/shm", "")}
+_MPS_MOUNTS = (
+    {"name": "mps-root", "mountPath": "/mps"},
+    {"name": "mps-shm", "mountPath": "/dev/shm"},  # noqa: S108  (of the node, and MPS' own)
+)
 _HANG_UP = "1"  # SIGHUP, by which both programs read their configuration again
 
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
-    """Which image, where it is, on the nodes of which pools."""
+    """Which image, where it is, on the nodes of which pools; `mps`: whether some share GPUs by MPS."""
 
     image: str
     where: DevicePlugin
     pools: Sequence[str]
+    mps: bool = False
     pull: Sequence[str] = ()
 
 
@@ -42,19 +49,19 @@ def plugin(told: Plugin) -> Manifest:
         "volumeMounts": [
             *_configured(),
             {"name": "sockets", "mountPath": SOCKETS},
-            {"name": "mps-shm", "mountPath": "/dev/shm"},  # noqa: S108  (of the node, and so MPS' own)
-            {"name": "mps-root", "mountPath": "/mps"},
             {"name": "cdi", "mountPath": CDI},
+            *(_MPS_MOUNTS if told.mps else ()),
         ],
     }
-    folders = {"sockets": (SOCKETS, "Directory"), "cdi": (CDI, "DirectoryOrCreate")}
+    own = {"sockets": (SOCKETS, "Directory"), "cdi": (CDI, "DirectoryOrCreate")}
+    folders = {**own, **(_MPS_FOLDERS if told.mps else {})}
     pod = _pod(told, [_manager(told)], [_manager(told, "nvidia-device-plugin"), main], folders)
     return _daemon_set(told, COMPONENT, pod)
 
 
 def mps_daemon(told: Plugin) -> Manifest:
     """A pod on each node whose GPUs are shared by MPS; it starts NVIDIA's own daemon there."""
-    root = {"name": "mps-root", "mountPath": "/mps"}
+    root = _MPS_MOUNTS[0]
     mount = {
         **_container(told, "mount", ["mps-control-daemon", "mount-shm"]),
         "securityContext": {"privileged": True},  # it mounts on the node
@@ -68,22 +75,21 @@ def mps_daemon(told: Plugin) -> Manifest:
             *_settings({"NVIDIA_VISIBLE_DEVICES": "all", "NVIDIA_DRIVER_CAPABILITIES": "compute,utility"}),
         ],
         "securityContext": {"privileged": True},  # it sets the GPUs' compute mode
-        "volumeMounts": [*_configured(), {"name": "mps-shm", "mountPath": "/dev/shm"}, root],  # noqa: S108  (as above)
+        "volumeMounts": [*_configured(), *_MPS_MOUNTS],
     }
     containers = [_manager(told, "/usr/bin/mps-control-daemon"), main]
-    pod = {**_pod(told, [mount, _manager(told)], containers, {}), "nodeSelector": dict(MPS_LABEL)}
+    pod = {**_pod(told, [mount, _manager(told)], containers, _MPS_FOLDERS), "nodeSelector": dict(MPS_LABEL)}
     return _daemon_set(told, MPS_COMPONENT, pod)
 
 
-def _pod(
-    told: Plugin, first: list[Manifest], then: list[Manifest], folders: dict[str, tuple[str, str]]
-) -> Manifest:
+def _pod(told: Plugin, first: list[Manifest], then: list[Manifest], folders: Folders) -> Manifest:
     on_pools = {"key": POOL, "operator": "In", "values": list(told.pools)}
     required = {"nodeSelectorTerms": [{"matchExpressions": [on_pools]}]}
-    shared = {"mps-root": (MPS_ROOT, "DirectoryOrCreate"), "mps-shm": (f"{MPS_ROOT}/shm", "")}
     return {
         "serviceAccountName": names.own(COMPONENT),
         "enableServiceLinks": False,
+        # The node's folders are root's.
+        "securityContext": {"runAsUser": 0, "runAsGroup": 0, "seccompProfile": {"type": "RuntimeDefault"}},
         "priorityClassName": "system-node-critical",
         "shareProcessNamespace": True,  # the manager tells the other program that its configuration changed
         "tolerations": [{"operator": "Exists"}],
@@ -94,7 +100,7 @@ def _pod(
         "volumes": [
             {"name": "available", "configMap": {"name": told.where.config_map}},
             {"name": "config", "emptyDir": {"sizeLimit": "1Mi"}},
-            *(_folder(name, path, kind) for name, (path, kind) in {**shared, **folders}.items()),
+            *(_folder(name, path, kind) for name, (path, kind) in folders.items()),
         ],
     }
 
@@ -126,7 +132,13 @@ def _manager(told: Plugin, program: str = "") -> Manifest:
 
 
 def _container(told: Plugin, name: str, command: list[str]) -> Manifest:
-    return {"name": name, "image": told.image, "command": command, "resources": AMOUNTS.manifest}
+    return {
+        "name": name,
+        "image": told.image,
+        "command": command,
+        "resources": AMOUNTS.manifest,
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    }
 
 
 def _configured() -> list[Manifest]:

@@ -16,7 +16,7 @@ from infra.versions import DEVICE_PLUGIN
 from tests.fixtures.cluster import control_plane  # noqa: F401  (a fixture)
 
 WHERE = DevicePlugin(namespace="test-device-plugin")
-PLUGIN = Plugin(DEVICE_PLUGIN, WHERE, ["gpu"])
+PLUGIN = Plugin(DEVICE_PLUGIN, WHERE, ["gpu"], mps=True)
 POOL = NodePoolSpec.from_json(
     '{"driver": "eks", "eks": {"nodeGroup": "gpu"}, "capacity": {"cpu": "4", "memory": "16Gi"},'
     ' "maxNodes": 1, "gpu": {"model": "A10G", "memory": "22Gi", "sharing": {"mps": 4}}}'

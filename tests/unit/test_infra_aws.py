@@ -571,6 +571,9 @@ def test_the_device_plugin_runs_on_nodes_of_pools_with_gpus_whatever_their_taint
     }
     assert pod["tolerations"] == [{"operator": "Exists"}]
     assert '"values": ["gpu"]' in json.dumps(pod["affinity"])
+    folders = {each["hostPath"]["path"] for each in pod["volumes"] if "hostPath" in each}
+    assert folders == {"/var/lib/kubelet/device-plugins", "/var/run/cdi"}
+    assert {each["securityContext"]["allowPrivilegeEscalation"] for each in pod["containers"]} == {False}
     assert "configmap/headrace-device-plugin/headrace-device-plugin" in plugin.after
     assert "daemonset/headrace-device-plugin/headrace-mps" not in usual()
 
@@ -586,6 +589,12 @@ def test_shared_gpus_are_labelled_from_the_nodes_start_and_mps_has_its_daemon():
     }
     daemon = found["daemonset/headrace-device-plugin/headrace-mps"].inputs["spec"]["template"]["spec"]
     assert daemon["nodeSelector"] == {"nvidia.com/mps.capable": "true"}
+    plugin = found["daemonset/headrace-device-plugin/headrace-device-plugin"].inputs["spec"]["template"][
+        "spec"
+    ]
+    assert {"/run/nvidia/mps"} < {
+        each["hostPath"]["path"] for each in plugin["volumes"] if "hostPath" in each
+    }
     config = found["configmap/headrace-device-plugin/headrace-device-plugin"].inputs["data"]
     assert "replicas: 4" in config["gpu"]
 

@@ -5,11 +5,15 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from headrace.model.errors import ConfigurationError
 from infra.configuration import parse
 from infra.faults import every_fault
 from infra.settings import StackSettings
+from tests.infra.aws import example
 
 WRONG = Path(__file__).parent / "wrong"
 CLUSTER = [
@@ -86,6 +90,36 @@ def test_what_is_judged_stays_as_it_is_and_no_fault_is_told_twice(name):
     told = [str(each) for each in every_fault(StackSettings, tree)]
     assert json.dumps(tree) == before
     assert len(set(told)) == len(told)
+
+
+VALUES = st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.just([]) | st.just({"x": 1})
+
+
+def places(tree, path=()):
+    """Every key of a tree of mappings."""
+    for key, value in tree.items():
+        yield (*path, key)
+        if isinstance(value, dict):
+            yield from places(value, (*path, key))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.data())
+def test_a_tree_has_faults_exactly_where_it_is_refused(data):
+    """And the search for them comes to an end, whatever is wrong at once."""
+    tree = example()
+    for path in data.draw(st.lists(st.sampled_from(sorted(places(tree))), max_size=4)):
+        holder = tree
+        for step in path[:-1]:
+            holder = holder.get(step) if isinstance(holder, dict) else None
+        if isinstance(holder, dict):
+            holder[path[-1]] = data.draw(VALUES)
+    try:
+        StackSettings.from_json(json.dumps(tree))
+    except ValidationError:
+        assert every_fault(StackSettings, tree) != []
+    else:
+        assert every_fault(StackSettings, tree) == []
 
 
 def test_what_a_fault_stands_in_the_way_of_is_no_fault():

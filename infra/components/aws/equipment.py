@@ -42,11 +42,18 @@ class Equipment(pulumi.ComponentResource):
         space = declare(self._ground, open_namespace(WHERE.namespace, component))
         inside = self._outer.under(self, space)
         before = [*self._create_access(inside), declare(inside, device_plugin_config(stack.pools, WHERE))]
-        told = Plugin(stack.images.device_plugin, WHERE, stack.gpu_pools, stack.image_pull_secrets)
+        shared = [pool.gpu.sharing for pool in stack.pools.values() if pool.gpu and pool.gpu.sharing]
+        told = Plugin(
+            image=stack.images.device_plugin,
+            where=WHERE,
+            pools=stack.gpu_pools,
+            mps=any(each.mps is not None for each in shared),
+            pull=stack.image_pull_secrets,
+        )
         # Its rights and its configuration are named, not referred to.
         after = self._outer.under(self, *before)
         declare(after, device_plugin.plugin(told))
-        if any(pool.gpu and pool.gpu.sharing and pool.gpu.sharing.mps for pool in stack.pools.values()):
+        if told.mps:
             declare(after, device_plugin.mps_daemon(told))
 
     def _create_access(self, ground: Ground) -> list[pulumi.Resource]:
