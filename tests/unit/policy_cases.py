@@ -477,6 +477,11 @@ OPEN_GROUP = {
     "everything": case(
         GROUP, "ingress all ports from 0.0.0.0/0", ingress=[door("0.0.0.0/0", port=0, protocol="-1")]
     ),
+    "a port not known yet": case(
+        GROUP,
+        "ingress tcp/a port that is not known yet from 0.0.0.0/0",
+        ingress=[{**door("0.0.0.0/0"), "fromPort": UNKNOWN}],
+    ),
     "no port": case(
         GROUP,
         "ingress all ports from 0.0.0.0/0",
@@ -587,6 +592,8 @@ NO_GPU = {
     "where no network is named": Case([reaching("receiver", block("10.0.0.0/8"))], surroundings=NO_SERVERS),
     "a service of the cluster": Case([gpu_service("ClusterIP")]),
     "a range not known yet": case(GROUP, ingress=[{**door(port=8308), "cidrBlocks": [UNKNOWN]}]),
+    "a port not known yet": case(GROUP, ingress=[{**door("10.0.0.0/8"), "fromPort": UNKNOWN}]),
+    "a policy's port not known yet": Case([reaching("receiver", block("10.0.0.0/8"), port=UNKNOWN)]),
     "clients to the API server": Case([reaching("publisher", block("0.0.0.0/0"), port=6443)]),
     "a load balancer of the named network": Case(
         [gpu_service("LoadBalancer", loadBalancerSourceRanges=["10.9.0.0/24"])]

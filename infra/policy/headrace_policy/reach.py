@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from .tree import Node
 from .values import Network, Ports
 
-ALL_PORTS = Ports(0, 65535)
+ALL_PORTS, NO_PORT_YET = Ports(0, 65535), Ports(-1, -1)
 # A public range wider than any that a registry hands out is meant for everyone, in one piece or in several.
 _WIDEST = {4: 8, 6: 16}
 _OF_NO_INTERNET = (ipaddress.ip_network("fc00::/7"), ipaddress.ip_network("fe80::/10"))
@@ -48,6 +48,8 @@ def wide_open(texts: Iterable[str]) -> Iterator[str]:
 
 def ports(first: Node, last: Node) -> Ports:
     """From two numbers; all where the first is no port."""
+    if first.is_unknown:
+        return NO_PORT_YET
     low, high = _number(first), _number(last)
     if low is None or low < 0:
         return ALL_PORTS

@@ -41,7 +41,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Ports from `first` to `last`, both included."""
+    """Ports from `first` to `last`, both included; below 0: not known yet."""
 
     first: int
     last: int
@@ -53,6 +53,8 @@ class Ports:
         return self.first <= other.first and other.last <= self.last
 
     def __str__(self) -> str:
+        if self.first < 0:
+            return "a port that is not known yet"
         return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
 
 
