@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from tests.bench import (
+    backup,
     echo,
     elasticity_page,
     latency,
@@ -120,6 +121,7 @@ SECTIONS = {
     "rate": _rate,
     "latency": _latency,
     "echo": _echo,
+    "backup": backup.page,
     "elasticity": elasticity_page.page,  # takes half an hour
     "decisions": elasticity_page.decision_page,
     "remoting": remoting_page.page,  # takes five minutes
