@@ -93,7 +93,7 @@ class Backup:
             platform = platform.without(task.id for task in lost)
             waiting = await self._waiting(queues, lost, platform, objects)
         finally:
-            await copier.flush()
+            await copier.notes.write()
         manifest = await self._manifest(began, waiting, platform, _by_bucket(objects, buckets))
         snapshot = await self._repository.finish(manifest, _moment(began))
         await self._repository.forget_progress()

@@ -4,13 +4,13 @@ import secrets
 from dataclasses import dataclass, field
 
 from headrace.backup.entry import Entry
+from headrace.backup.noting import Notes
 from headrace.backup.repository import Repository, digest_of
 from headrace.backup.site import Site, Telling
 from headrace.backup.stock import Stock
 from headrace.model.errors import ChangedError, NotFoundError, TransientError
 from headrace.storage.port import ObjectInfo
 
-NOTED = 500  # copied objects that a kill makes the next backup look at again, at most
 MOST_CHANGES = 10  # of one object while it is read
 
 
@@ -37,9 +37,10 @@ class Copier:
     telling: Telling
     copied: Amount = field(default_factory=Amount)
     unchanged: Amount = field(default_factory=Amount)
-    _run: str = field(default_factory=lambda: secrets.token_hex(4))
-    _noted: int = 0
-    _fresh: list[Entry] = field(default_factory=list)
+    notes: Notes = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.notes = Notes(self.repository, self.site.now)
 
     async def copy(self, info: ObjectInfo) -> Entry | None:
         """The newest version of an object that was listed; None when it is gone by now."""
@@ -63,7 +64,7 @@ class Copier:
             except NotFoundError:
                 return None
             else:
-                await self._note(entry)
+                await self.notes.add(entry)
                 return entry
         raise TransientError(f"s3://{info.bucket}/{info.key} is overwritten faster than it can be read")
 
@@ -85,15 +86,3 @@ class Copier:
             self.stock.contents[sha256] = found.size
         self.copied.add(found.size)
         return Entry.of(found, sha256)
-
-    async def _note(self, entry: Entry) -> None:
-        self._fresh.append(entry)
-        if len(self._fresh) >= NOTED:
-            await self.flush()
-
-    async def flush(self) -> None:
-        """Remember what was copied since the last time."""
-        fresh, self._fresh = self._fresh, []
-        if fresh:
-            self._noted += 1
-            await self.repository.note_progress(f"{self._run}-{self._noted}", fresh)

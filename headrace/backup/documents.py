@@ -94,7 +94,8 @@ class Documents:
         for number, start in enumerate(range(0, len(tasks), IDS)):
             part = IgnoredTasks(until=until, tasks=tuple(tasks[start : start + IDS]))
             key = ignored_key(function, f"{snapshot}-{number}")
-            await self.site.storage.put(self.site.platform_bucket, key, part.to_json())
+            put = partial(self.site.storage.put, self.site.platform_bucket, key, part.to_json())
+            await self.site.patiently(put)
 
     async def _each(self, area: str, step: Callable[[Entry], Awaitable[None]]) -> None:
         self.telling.stage(area, len(self.entries[area]))

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from headrace.backup.site import Site
 from headrace.model.errors import NotFoundError
@@ -36,7 +37,7 @@ class Gate:
             found = Restoration(snapshot=self.snapshot, begun=self.site.now(), paused=tuple(sorted(stay)))
             await self._note(found)
         for name in self.functions:
-            await self._shut(name)
+            await self.site.patiently(partial(self._shut, name))
         return found
 
     async def _shut(self, function: str) -> None:

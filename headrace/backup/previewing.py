@@ -34,8 +34,6 @@ async def preview(site: Site, repository: Repository, snapshot: str) -> RestoreR
         records=sum(areas.area_of(entry.key) == RECORDS for entry in platform),
         waiting={queue.function: queue.tasks for queue in manifest.queues},
         paused=tuple(queue.function for queue in manifest.queues if queue.paused),
-        renamed=0,
-        ignored=0,
         seconds=site.now() - began,
         found=tuple(await place.found_in(site, manifest, naming)),
         dry_run=True,

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from headrace.backup import areas
 from headrace.backup.copying import Copier
@@ -13,7 +14,7 @@ from headrace.model.keys import BUCKETS, HISTORY, RECORDS, STAGING
 from headrace.storage.port import ObjectInfo
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Platform:
     """What was read of the platform bucket, by area, and what lay in staging after that, by key.
 
@@ -30,7 +31,7 @@ class Platform:
     def entries(self) -> list[Entry]:
         return [entry for found in self.areas.values() for entry in found]
 
-    @property
+    @cached_property
     def records(self) -> Mapping[str, Entry]:
         """By the task's id."""
         return {areas.task_of(entry.key): entry for entry in self.areas[RECORDS]}

@@ -6,7 +6,7 @@ finished every queue is paused: a half-restored stack works nothing.
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from headrace.backup import areas, place
@@ -22,6 +22,7 @@ from headrace.backup.naming import Naming
 from headrace.backup.repository import Repository
 from headrace.backup.site import MOST_AT_ONCE, Silent, Site, Telling
 from headrace.backup.translating import Identities
+from headrace.model.errors import ConfigurationError
 from headrace.model.function import Function
 from headrace.model.keys import RECORDS, record_key
 from headrace.model.task import Task
@@ -43,10 +44,10 @@ class RestoreReport:
     left: tuple[str, ...]
     records: int
     waiting: Mapping[str, int]
-    paused: tuple[str, ...]
-    renamed: int
-    ignored: int
-    seconds: float
+    renamed: int = 0
+    ignored: int = 0
+    paused: tuple[str, ...] = ()
+    seconds: float = 0.0
     found: tuple[str, ...] = ()
     dry_run: bool = False
 
@@ -99,6 +100,10 @@ class Restore:
         done = await self._finish(manifest, documents, buckets)
         await gate.tidy({name: done.needless(documents.done, name) for name in gate.functions})
         await gate.open(restoration)
+        report = self._report(buckets, documents, done)
+        return replace(report, paused=restoration.paused, seconds=self._site.now() - began)
+
+    def _report(self, buckets: Buckets, documents: Documents, done: _Done) -> RestoreReport:
         return RestoreReport(
             source=str(self._repository),
             snapshot=self._snapshot,
@@ -107,10 +112,8 @@ class Restore:
             left=tuple(sorted(f"s3://{bucket}/{key}" for bucket, key in buckets.left)),
             records=len(documents.entries[RECORDS]),
             waiting={name: len(tasks) for name, tasks in done.waiting.items()},
-            paused=restoration.paused,
             renamed=len(documents.ids),
             ignored=sum(map(len, done.ignored.values())),
-            seconds=self._site.now() - began,
         )
 
     def _gate(self, manifest: Manifest) -> Gate:
@@ -121,6 +124,11 @@ class Restore:
     async def _documents(self, manifest: Manifest) -> Documents:
         found: dict[str, list[Entry]] = {area: [] for area in areas.READ}
         for entry in await self._repository.entries(manifest.platform.parts):
+            if areas.area_of(entry.key) not in found:
+                raise ConfigurationError(
+                    f"backup {self._snapshot} holds {entry.key}, which this version of headrace does not "
+                    f"know; use {manifest.version}, which wrote it, or a newer one"
+                )
             found[areas.area_of(entry.key)].append(entry)
         there = frozenset(await place.keys_in(self._site, self._site.platform_bucket))
         return Documents(self._site, self._repository, self._telling, found, there, self._merge)

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from headrace.model.errors import TransientError
 from headrace.model.function import Function
@@ -14,7 +14,7 @@ from headrace.storage.port import ObjectInfo, Storage
 
 Result = TypeVar("Result")
 
-PATIENCE_SECONDS = 60.0  # a server that is away for longer ends the command, which may be called again
+MOST_TRIES = 15  # about a minute in all; a server that is away for longer ends the command: call it again
 MOST_AT_ONCE = 16
 
 
@@ -40,11 +40,11 @@ class Site:
         return self.buckets.get(logical, logical)
 
     async def patiently(self, step: Callable[[], Awaitable[Result]]) -> Result:
-        """Repeat a step while a server is away, for PATIENCE_SECONDS. Raises TransientError after that."""
+        """Repeat a step while a server is away, MOST_TRIES times. Raises TransientError after that."""
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(TransientError),
-            stop=stop_after_delay(PATIENCE_SECONDS),
-            wait=wait_random_exponential(0.2, max=5.0),
+            stop=stop_after_attempt(MOST_TRIES),
+            wait=wait_exponential(0.2, max=5.0),
             sleep=self.sleep,
             reraise=True,
         )

@@ -12,7 +12,15 @@ from headrace.backup.pruning import Pruned, prune
 from headrace.backup.surveying import survey
 from headrace.backup.verifying import verify
 from headrace.cli.backup_place import Endpoint, Snapshot, Target, opened
-from headrace.cli.backup_site import objects_of, site_of, told
+from headrace.cli.backup_site import (
+    PLATFORM_NAMESPACE,
+    Cluster,
+    Namespace,
+    objects_of,
+    opener_of,
+    site_of,
+    told,
+)
 from headrace.cli.backup_words import print_backup, print_names, print_verdict
 from headrace.cli.options import DEFAULT_STATE, DryRun, Json, State
 from headrace.cli.output import print_json
@@ -39,6 +47,8 @@ def backup(
     ] = None,
     snapshot: Snapshot = None,
     endpoint: Endpoint = None,
+    kubeconfig: Cluster = None,
+    namespace: Namespace = PLATFORM_NAMESPACE,
     *,
     verify_only: Annotated[
         bool, typer.Option("--verify", help="Take none: read one wholly, and tell what is damaged.")
@@ -77,7 +87,7 @@ def backup(
             pruned = await prune(place, keep=keep, now=session.now()) if keep is not None else None
             return Backed(report, pruned)
 
-    done = execute(context, state, step)
+    done = execute(context, state, step, opener=opener_of(kubeconfig, namespace))
     if as_json:
         print_json(done)
     else:

@@ -2,7 +2,11 @@
 
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
 
+import typer
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -15,10 +19,22 @@ from rich.progress import (
 from headrace.backup.objects import read_objects, real_buckets
 from headrace.backup.site import Silent, Site, Telling
 from headrace.cli.output import err
-from headrace.cli.session import Session
+from headrace.cli.session import Opener, Session, open_session
+from headrace.connect.cluster import ClusterOptions, connected
 from headrace.kube.lightkube import LightKube
 from headrace.kube.port import Kube, Manifest
+from headrace.local.state import StateDirectory
 from headrace.model.settings import KubernetesSettings, QueueSettings
+
+Cluster = Annotated[
+    Path | None,
+    typer.Option(
+        "--kubeconfig", exists=True, dir_okay=False,
+        help="Connect to the cluster of its current context, for this command; instead of --state.",
+    ),
+]  # fmt: skip
+Namespace = Annotated[str, typer.Option(help="The platform's namespace, with --kubeconfig.")]
+PLATFORM_NAMESPACE = "headrace"
 
 
 def site_of(session: Session, objects: Iterable[Manifest] = ()) -> Site:
@@ -58,6 +74,24 @@ async def objects_of(session: Session) -> list[Manifest]:
             return []
         kube, place = cluster
         return await read_objects(kube, (place.namespace, place.platform_namespace))
+
+
+def opener_of(kubeconfig: Path | None, namespace: str) -> Opener | None:
+    """Opens a session of a cluster that is connected for as long; None: of the stack in the state folder."""
+    if kubeconfig is None:
+        return None
+
+    @asynccontextmanager
+    async def opened(_state: Path) -> AsyncIterator[Session]:
+        with TemporaryDirectory(prefix="headrace-backup-") as folder:
+            state = StateDirectory(Path(folder))
+            async with (
+                connected(ClusterOptions(kubeconfig.resolve(), namespace, state)),
+                open_session(state.path) as session,
+            ):
+                yield session
+
+    return opened
 
 
 class _Bar:

@@ -122,7 +122,7 @@ async def _found(
     cancel_on_signals()
     with TemporaryDirectory(prefix="headrace-assess-") as folder:
         options = ClusterOptions(kubeconfig.resolve(), namespace, StateDirectory(Path(folder)))
-        async with connected(options) as settings, _adapters(settings, options) as ground:
+        async with connected(options) as settings, _adapters(settings) as ground:
             plan = await _planned(ground.kube, place_of(settings), asked)
             if patience is None:
                 return plan
@@ -131,9 +131,8 @@ async def _found(
 
 
 @asynccontextmanager
-async def _adapters(settings: Settings, options: ClusterOptions) -> AsyncIterator[Ground]:
-    place = place_of(settings).model_copy(update={"kubeconfig": str(options.kubeconfig)})
-    kube, storage = LightKube.of(place), S3Storage(settings.storage)
+async def _adapters(settings: Settings) -> AsyncIterator[Ground]:
+    kube, storage = LightKube.of(place_of(settings)), S3Storage(settings.storage)
     try:
         yield Ground(kube, storage, settings.platform_bucket, backends(), time.time)
     finally:

@@ -10,7 +10,15 @@ from headrace.backup.objects import Created, create_objects
 from headrace.backup.previewing import preview
 from headrace.backup.restoring import Restore, RestoreReport
 from headrace.cli.backup_place import Endpoint, Snapshot, Target, opened
-from headrace.cli.backup_site import cluster_of, site_of, told
+from headrace.cli.backup_site import (
+    PLATFORM_NAMESPACE,
+    Cluster,
+    Namespace,
+    cluster_of,
+    opener_of,
+    site_of,
+    told,
+)
 from headrace.cli.backup_words import print_restore
 from headrace.cli.options import DEFAULT_STATE, DryRun, Json, State
 from headrace.cli.output import print_json
@@ -31,6 +39,8 @@ def restore(
     target: Target,
     snapshot: Snapshot = None,
     endpoint: Endpoint = None,
+    kubeconfig: Cluster = None,
+    namespace: Namespace = PLATFORM_NAMESPACE,
     *,
     merge: Annotated[
         bool,
@@ -64,7 +74,7 @@ def restore(
             manifest = await place.manifest(name)
         return Restored(report, await _create(session, manifest) if objects else None)
 
-    done = execute(context, state, step)
+    done = execute(context, state, step, opener=opener_of(kubeconfig, namespace))
     if as_json:
         print_json(done)
     else:

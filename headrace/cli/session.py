@@ -46,16 +46,22 @@ class Session:
 Opener = Callable[[Path], AbstractAsyncContextManager[Session]]
 
 
-def execute(context: typer.Context, state: Path, step: Callable[[Session], Awaitable[Result]]) -> Result:
+def execute(
+    context: typer.Context,
+    state: Path,
+    step: Callable[[Session], Awaitable[Result]],
+    *,
+    opener: "Opener | None" = None,
+) -> Result:
     """Run a command's step in a session of the stack; tests pass their own opener as the context's object."""
-    opener = cast("Opener", context.obj or open_session)
+    chosen = cast("Opener", context.obj or opener or open_session)
     # What adapters log is raised as well, or shown by the command: without a handler it would appear twice.
     logging.getLogger("headrace").addHandler(logging.NullHandler())
     # Its warning at the end of each TLS connection is nothing that a person could act on.
     logging.getLogger("asyncio").setLevel(logging.ERROR)
 
     async def main() -> Result:
-        async with opener(state) as session:
+        async with chosen(state) as session:
             return await step(session)
 
     return asyncio.run(main())

@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from tests.bench import (
+    backup,
     echo,
     elasticity_page,
     latency,
@@ -123,6 +124,7 @@ SECTIONS = {
     "latency": _latency,
     "polling": polling.page,
     "echo": _echo,
+    "backup": backup.page,
     "elasticity": elasticity_page.page,  # takes half an hour
     "decisions": elasticity_page.decision_page,
     "tenants": tenants.page,  # takes five minutes

@@ -11,6 +11,7 @@ import shutil
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -373,6 +374,16 @@ class Vault:
         """Change a content that is stored."""
         digest = hashlib.sha256(content).hexdigest()
         await self.storage.put(BACKUPS, f"here/contents/{digest[:2]}/{digest}", b"?" + content[1:])
+
+    async def rename_area(self, former: str, now: str) -> None:
+        """Make the newest backup one of a version that calls an area of the platform bucket otherwise."""
+        repository = Repository(StoredShelf(self.storage, BACKUPS, "here/"))
+        manifest = await repository.manifest(await repository.choose(None))
+        entries = await repository.entries(manifest.platform.parts)
+        named = [replace(entry, key=entry.key.replace(f"{former}/", f"{now}/")) for entry in entries]
+        parts = await repository.write_lines(entry.to_json() for entry in named)
+        platform = manifest.platform.model_copy(update={"parts": parts})
+        await repository.finish(manifest.model_copy(update={"platform": platform}), "9")
 
 
 FAILED = Outcome(Cause.EXIT_CODE, "exit code 1")

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from headrace.backup import areas
+from headrace.backup import areas, documents
 from headrace.backup.entry import Entry
 from headrace.backup.ignoring import Ignoring
 from headrace.backup.manifest import BucketState, Manifest
@@ -123,6 +123,11 @@ def test_every_area_of_the_platform_bucket_is_copied_or_left_out_for_a_reason():
     named = {value for name, value in vars(keys).items() if name.isupper() and name != "MARK"}
     assert {*areas.READ, *areas.LEFT_OUT} == named
     assert not {*areas.READ} & {*areas.LEFT_OUT}
+
+
+def test_every_area_that_is_copied_comes_back_in_one_way():
+    ways = (*documents.VERBATIM, *documents.WITH_TASKS, *documents.BY_TASK, *documents.MADE_ANEW)
+    assert sorted(ways) == sorted(areas.READ)
 
 
 def test_what_is_read_of_the_areas_follows_from_how_tasks_move():

@@ -458,3 +458,22 @@ async def test_a_store_that_is_away_for_a_while_is_waited_for(town: Town, vault:
     began = town.clock[0]
     await vault.back_up(town.site(town.hands(before)))
     assert town.clock[0] > began, "on the clock that is given"
+
+
+async def test_a_store_that_stays_away_ends_the_command(town: Town, vault: Vault) -> None:
+    async def before() -> None:
+        raise TransientError("away for good")
+
+    began = town.clock[0]
+    with pytest.raises(TransientError, match="away for good"):
+        await vault.back_up(town.site(town.hands(before)))
+    assert 30 < town.clock[0] - began < 120, "seconds that it was waited for"
+
+
+async def test_an_area_that_is_not_known_is_not_dropped_in_silence(
+    town: Town, vault: Vault, empty: Town
+) -> None:
+    await vault.back_up(town.site())
+    await vault.rename_area("notes", "future")
+    with pytest.raises(ConfigurationError, match=r"holds future/echo/.* does not know"):
+        await vault.restore(bare(empty))
