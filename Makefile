@@ -1,6 +1,6 @@
 # Every command of this project. Each makes .venv ready first, by tools/bootstrap.sh; PYTHON=… names a Python.
 .DEFAULT_GOAL := help
-.PHONY: help demo test toolchain cluster images lint format messages bench e2e-long docs lock clean
+.PHONY: help demo test toolchain cluster images render secrets lint format messages bench e2e-long docs lock clean
 
 # Services are started by the dozen: compiled modules, kept, make that several times faster.
 unexport PYTHONDONTWRITEBYTECODE
@@ -34,6 +34,14 @@ cluster: ## start a real Kubernetes with one node on this machine; ARGS=down rem
 images: ## build the images, with bills of materials; REGISTRY=… PUSH=1 pushes them
 	$(READY) dev
 	$(BIN)/python -m tools.images $(if $(REGISTRY),--registry $(REGISTRY)) $(if $(PUSH),--push) $(ARGS)
+
+render: ## write a stack's objects as files for Flux or Argo CD, without secrets: STACK=… [PROJECT=functions] [OUT=…]
+	$(READY) dev
+	@$(BIN)/python -m infra.gitops render $(STACK) $(if $(PROJECT),--project $(PROJECT)) $(if $(OUT),--out $(OUT)) $(ARGS)
+
+secrets: ## keep or make a stack's secrets and put them onto its cluster: STACK=… [PROJECT=functions]; ARGS=--print
+	$(READY) dev
+	@$(BIN)/python -m infra.gitops secrets $(STACK) $(if $(PROJECT),--project $(PROJECT)) $(ARGS)
 
 lint: ## check style, format, types and import layers
 	$(READY) dev

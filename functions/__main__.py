@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from infra.cluster import provider
+from infra.cluster import guard, provider
 from infra.components.functions.functions import Functions, FunctionsArgs
 from infra.components.functions.platform import platform_of
 from infra.function_settings import FunctionSettings
@@ -15,6 +15,9 @@ TOP = Path(__file__).parent
 with explained():
     settings = configured(FunctionSettings)
     found = rendered(settings, TOP, built_images(settings, TOP))
-    ground = Ground(provider(settings.kubeconfig, settings.context), wait=settings.wait)
+    on = provider(settings.kubeconfig, settings.context, uid=settings.cluster_uid)
     platform = platform_of(settings.platform)
-    Functions("functions", FunctionsArgs(settings, found, platform, ground))
+    functions = Functions(
+        "functions", FunctionsArgs(settings, found, platform, Ground(on, wait=settings.wait))
+    )
+    guard(settings.kubeconfig, settings.context, functions, uid=settings.cluster_uid)

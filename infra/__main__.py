@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pulumi
 
-from infra.cluster import provider
+from infra.cluster import guard, provider
 from infra.components.cluster.hosts import Hosts, HostsArgs
 from infra.components.cluster.platform import Platform, PlatformArgs
 from infra.objects import Ground
@@ -13,10 +13,12 @@ from infra.settings import StackSettings
 
 with explained():
     stack = configured(StackSettings)
-    ground = Ground(provider(stack.kubeconfig, stack.context), wait=stack.wait)
+    on = provider(stack.kubeconfig, stack.context, uid=stack.cluster_uid)
+    ground = Ground(on, wait=stack.wait, protect=stack.protect)
     folder = Path(pulumi.get_root_directory())
     hosts = Hosts("hosts", HostsArgs(stack.hosts, folder)) if stack.hosts else None
     platform = Platform("platform", PlatformArgs(stack, ground, hosts))
+    guard(stack.kubeconfig, stack.context, platform, uid=stack.cluster_uid)
 
 pulumi.export("namespace", stack.namespace)
 pulumi.export("functionsNamespace", stack.functions_namespace)

@@ -1,23 +1,27 @@
-"""The provider by which everything of a stack is declared on its cluster."""
+"""The provider by which everything of a stack is declared on its cluster, and on no other one."""
+
+from collections.abc import Sequence
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 
 from infra import kubeconfig
+from infra.pinning.resources import ClusterIdentity
 
 
-def provider(given: str, context: str) -> kubernetes.Provider:
-    """The provider of the cluster that the stack names. Raises ConfigurationError.
+def provider(given: str, context: str, *, uid: str = "") -> kubernetes.Provider:
+    """The provider of the cluster that the stack names, which comes only once it is known to be the stack's.
 
-    Every option that has a variable of the environment is said here, so that none is read from there.
+    `uid`: the expected cluster's; none: that of the first time. Every option that has a variable of the
+    environment is said here, so that none is read from there. Raises ConfigurationError.
     """
-    checked = kubeconfig.checked(given, context)
-    secret = kubeconfig.is_content(given)
+    identity = _identity("cluster-identity", given, context, uid=uid)
     return kubernetes.Provider(
         "cluster",
-        kubeconfig=pulumi.Output.secret(checked) if secret else checked,
+        kubeconfig=_checked(given, context),
         context=context,
-        cluster_identifier=context,  # another path to the same cluster must not replace everything
+        # The same for ever: another path or context must not replace everything, another cluster is refused.
+        cluster_identifier="of-this-stack",
         delete_unreachable=False,
         enable_config_map_mutable=True,  # by name, so replaced they would be missing for a moment
         enable_secret_mutable=True,
@@ -25,4 +29,28 @@ def provider(given: str, context: str) -> kubernetes.Provider:
         skip_update_unreachable=False,
         suppress_deprecation_warnings=False,
         suppress_helm_hook_warnings=False,
+        opts=pulumi.ResourceOptions(depends_on=[identity]),
     )
+
+
+def guard(given: str, context: str, *after: pulumi.Resource, uid: str = "") -> None:
+    """Look once more when all is there: `pulumi destroy` begins here, not with another cluster's objects."""
+    _identity("cluster-identity-before-destroy", given, context, uid=uid, after=after)
+
+
+def _identity(
+    name: str, given: str, context: str, *, uid: str, after: Sequence[pulumi.Resource] = ()
+) -> ClusterIdentity:
+    return ClusterIdentity(
+        name,
+        kubeconfig=_checked(given, context),
+        context=context,
+        expected=uid,
+        opts=pulumi.ResourceOptions(depends_on=list(after)),
+    )
+
+
+def _checked(given: str, context: str) -> pulumi.Input[str]:
+    """The kubeconfig; its content is a secret."""
+    checked = kubeconfig.checked(given, context)
+    return pulumi.Output.secret(checked) if kubeconfig.is_content(given) else checked

@@ -11,7 +11,7 @@ from pydantic import Field
 from headrace.model.bucket import BucketName, OnBucketDelete
 from headrace.model.function import EnvironmentName, Name
 from headrace.model.value import Value
-from infra.kubeconfig import is_content
+from infra.kubeconfig import ClusterUid, is_content
 
 
 class FunctionBucket(Value):
@@ -41,6 +41,7 @@ class FunctionSettings(Value):
         description="path of a kubeconfig, or (as a secret) its content; never an ambient one",
     )
     context: str = Field(min_length=1, description="the context in it")
+    cluster_uid: ClusterUid = ""
     platform: str = Field(
         pattern=r"^[^/\s]+/[^/\s]+/[^/\s]+$",
         description="the platform's stack: organization/headrace/<stack>",

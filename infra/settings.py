@@ -17,7 +17,7 @@ from headrace.model.pool import Driver, NodePoolSpec
 from headrace.model.value import Value
 from infra import versions
 from infra.host_settings import HostSettings
-from infra.kubeconfig import is_content
+from infra.kubeconfig import ClusterUid, is_content
 from infra.ranges import EVERYWHERE, Range
 
 
@@ -211,6 +211,7 @@ class StackSettings(Value):
         description="path of a kubeconfig, or (as a secret) its content; never an ambient one",
     )
     context: str = Field(min_length=1, description="the context in it")
+    cluster_uid: ClusterUid = ""
     namespace: Namespace = Field(default="headrace", description="of the services, the queue and the store")
     functions_namespace: Namespace = Field(
         default="headrace-functions", description="of functions, their buckets, secrets and workers"
@@ -252,6 +253,11 @@ class StackSettings(Value):
     network: Network = Field(default=Network(), description="where the platform may connect to")
     rotation: Rotation = Field(default=Rotation(), description="when secrets were last made anew")
     wait: bool = Field(default=True, description="whether `pulumi up` waits until everything is ready")
+    protect: bool = Field(
+        default=False,
+        description="whether Pulumi refuses to delete or replace what holds data, empty or not: namespaces, "
+        "kinds, queue and store with their volumes, the platform's bucket. Write true for production",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

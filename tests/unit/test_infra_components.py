@@ -9,7 +9,7 @@ import pytest
 from headrace.model.bucket import OnBucketDelete
 from headrace.model.function import Function
 from headrace.model.pool import Driver, NodePoolSpec
-from infra.cluster import provider
+from infra.cluster import guard, provider
 from infra.components.cluster.platform import Platform, PlatformArgs
 from infra.components.functions.functions import Functions, FunctionsArgs
 from infra.components.functions.platform import PlatformOutputs
@@ -26,6 +26,7 @@ MADE = {
     "pulumi-python:dynamic/headrace:Certificate": {"certificate": "certificate", "key": "queue-key-hush"},
 }
 DYNAMIC = "pulumi-python:"
+KINDS, SERVERS = ("functions", "buckets", "nodepools", "gpuservers"), ("nats", "seaweedfs")
 POOL = NodePoolSpec(driver=Driver.KWOK, capacity={"cpu": "4", "memory": "8Gi"}, max_nodes=3)
 
 
@@ -75,7 +76,7 @@ def test_the_provider_reads_nothing_of_the_environment(monkeypatch):
     assert found.inputs == {
         "kubeconfig": Secret(KUBECONFIG),
         "context": "box",
-        "clusterIdentifier": "box",
+        "clusterIdentifier": "of-this-stack",
         "deleteUnreachable": "false",
         "enableConfigMapMutable": "true",
         "enableSecretMutable": "true",
@@ -264,3 +265,46 @@ def test_a_bucket_is_called_in_the_store_as_the_platform_says():
         "onDelete": "delete",
         "notificationArn": arn,
     }
+
+
+# Protection
+
+
+def protecting(*, protect):
+    settings = stack()
+
+    def program():
+        ground = Ground(provider(settings.kubeconfig, settings.context), wait=False, protect=protect)
+        Platform("platform", PlatformArgs(settings, ground))
+
+    return {name for name, each in declared(program, outputs=MADE).items() if each.is_protected}
+
+
+def test_a_stack_that_is_protected_protects_what_holds_data_and_nothing_else():
+    assert protecting(protect=True) == {
+        *(f"customresourcedefinition/{kind}.headrace.dev" for kind in KINDS),
+        *(f"namespace/{name}" for name in ("headrace", "headrace-functions")),
+        *(f"{kind}/headrace/{name}" for kind in ("persistentvolumeclaim", "statefulset") for name in SERVERS),
+        "bucket/headrace/headrace-platform",
+    }
+    assert protecting(protect=False) == set()
+
+
+def test_nothing_is_declared_before_the_cluster_is_known_and_it_is_looked_at_again_at_the_end():
+    settings = stack()
+
+    def program():
+        ground = Ground(provider(settings.kubeconfig, settings.context, uid="1-1"), wait=False)
+        made = Platform("platform", PlatformArgs(settings, ground))
+        guard(settings.kubeconfig, settings.context, made, uid="1-1")
+
+    found = declared(program, outputs=MADE)
+    assert found["cluster"].after == {"cluster-identity"}
+    for name in ("cluster-identity", "cluster-identity-before-destroy"):
+        inputs = found[name].inputs
+        assert (inputs["kubeconfig"], inputs["context"], inputs["expected"]) == (
+            Secret(KUBECONFIG),
+            "box",
+            "1-1",
+        )
+    assert set(objects(found)) <= found["cluster-identity-before-destroy"].after | {"cluster"}
