@@ -25,6 +25,7 @@ _KEEPALIVE = [
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
 ]
+_EXEC = "client.authentication.k8s.io"
 _LIMITS = httpx2.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=30.0)
 
 
@@ -37,7 +38,7 @@ def connected(
     read.
     """
     config = _config(settings.kubeconfig, context, service_account)
-    user = config.user or User()
+    user = _user(config)
     try:
         trust = verify_cluster(config.cluster, user, config.abs_file, trust_env=False)
         transport = httpx2.AsyncHTTPTransport(
@@ -72,6 +73,16 @@ def _config(kubeconfig: str, context: str, service_account: str) -> SingleConfig
     if config is None:
         raise ConfigurationError(f"{told}: found no current-context; name one in the file")
     return config
+
+
+def _user(config: SingleConfig) -> User:
+    """Who we are. Of programs that print a token lightkube knows older versions; v1 answers the same."""
+    user = config.user or User()
+    if user.exec is None or user.exec.apiVersion != f"{_EXEC}/v1":
+        return user
+    return msgspec.structs.replace(
+        user, exec=msgspec.structs.replace(user.exec, apiVersion=f"{_EXEC}/v1beta1")
+    )
 
 
 def _told(kubeconfig: str, service_account: str) -> str:
