@@ -102,9 +102,9 @@ def declare(
     found = _KINDS.get(kind)
     if found is None:
         return apiextensions.CustomResource(
-            _resource_name(manifest), api_version=manifest["apiVersion"], kind=kind, opts=opts, **fields
+            resource_name(manifest), api_version=manifest["apiVersion"], kind=kind, opts=opts, **fields
         )
-    return found(_resource_name(manifest), opts=opts, **fields)
+    return found(resource_name(manifest), opts=opts, **fields)
 
 
 def _noted(kind: str, metadata: Manifest, *, awaited: bool) -> Manifest:
@@ -117,7 +117,7 @@ def _noted(kind: str, metadata: Manifest, *, awaited: bool) -> Manifest:
     return {**metadata, "annotations": {**metadata.get("annotations", {}), **notes}} if notes else metadata
 
 
-def _resource_name(manifest: Manifest) -> str:
+def resource_name(manifest: Manifest) -> str:
     """A namespace that another stack tells is not known here, and is the same for all of the stack."""
     metadata = manifest["metadata"]
     parts = (manifest["kind"].lower(), metadata.get("namespace"), metadata["name"])

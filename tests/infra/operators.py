@@ -1,4 +1,4 @@
-"""What Flux, Argo CD and Pulumi's operator take, as far as the examples go: fields by name and type, no others.
+"""What Flux, Argo CD and Pulumi's operator take, as far as the examples go: fields by name, no others.
 
 Written by hand after the definitions of fluxcd/kustomize-controller 1.9, fluxcd/source-controller 1.9,
 argoproj/argo-cd 3.5 and pulumi/pulumi-kubernetes-operator 2.9, which are too large to keep here.
