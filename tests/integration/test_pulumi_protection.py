@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures.cluster import control_plane, own_control_plane  # noqa: F401  (fixtures)
+from tests.fixtures.cluster import control_plane, running  # noqa: F401  (a fixture)
 from tests.infra.project import Project, small
 from tests.toolchain.cluster.box import Box
+from tests.toolchain.cluster.keep import Kind
 
 POOL = {"driver": "kwok", "capacity": {"cpu": "4", "memory": "8Gi"}, "maxNodes": 5}
 NAMESPACES = {"namespace": "guarded", "functionsNamespace": "guarded-functions"}
@@ -23,6 +24,12 @@ def kubeconfig(control_plane: Box, tmp_path_factory: pytest.TempPathFactory) -> 
     path = tmp_path_factory.mktemp("kube") / "config"
     path.write_text(control_plane.kubeconfig.read_text())
     return path
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Box]:
+    """Another cluster, whose context has the same name."""
+    yield from running(tmp_path_factory.mktemp("elsewhere"), Kind.CONTROL_PLANE, request.session)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +47,10 @@ def project(kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def names(box: Box) -> set[str]:
     """What there is of the project's, with who it is."""
     kinds = "namespaces,nodepools"
-    found = [*box.get(kinds)["items"], *box.get("all,persistentvolumeclaims,secrets", "-nguarded")["items"]]
+    found = [
+        *box.get(kinds)["items"],
+        *box.get("statefulsets,services,persistentvolumeclaims,secrets", "-nguarded")["items"],
+    ]
     return {
         f"{each['kind']}/{each['metadata']['name']}/{each['metadata']['uid']}"
         for each in found
@@ -109,11 +119,11 @@ def test_another_cluster_is_refused_when_it_goes_up_and_when_it_goes(
     project: Project,
     kubeconfig: Path,
     control_plane: Box,  # noqa: F811
-    own_control_plane: Box,  # noqa: F811
+    elsewhere: Box,
 ):
-    own, other = uid(control_plane), uid(own_control_plane)
-    before, there = names(control_plane), own_control_plane.get("namespaces")["items"]
-    kubeconfig.write_text(own_control_plane.kubeconfig.read_text())
+    own, other = uid(control_plane), uid(elsewhere)
+    before, there = names(control_plane), elsewhere.get("namespaces")["items"]
+    kubeconfig.write_text(elsewhere.kubeconfig.read_text())
     try:
         for command in (
             "preview",
@@ -126,9 +136,34 @@ def test_another_cluster_is_refused_when_it_goes_up_and_when_it_goes(
             assert f"found uid {other} (of namespace kube-system), allowed {own}." in told, command
     finally:
         kubeconfig.write_text(control_plane.kubeconfig.read_text())
-    assert own_control_plane.get("namespaces")["items"] == there
+    assert elsewhere.get("namespaces")["items"] == there
     assert names(control_plane) == before
     project.up("--expect-no-changes")
+
+
+def test_a_cluster_that_was_built_anew_is_taken_once_a_person_says_so(
+    project: Project,
+    kubeconfig: Path,
+    control_plane: Box,  # noqa: F811
+    elsewhere: Box,
+):
+    before = names(control_plane)
+    kubeconfig.write_text(elsewhere.kubeconfig.read_text())
+    try:
+        project.configure(clusterUid=uid(elsewhere))
+        project.up()
+        project.up("--refresh")
+        there = {each.rpartition("/")[0] for each in names(elsewhere)}
+        assert {each.rpartition("/")[0] for each in before} <= there
+    finally:
+        kubeconfig.write_text(control_plane.kubeconfig.read_text())
+        project.configure(clusterUid=uid(control_plane))
+        project.up()
+        project.configure(clusterUid=None)
+        project.up("--refresh")
+    assert {each for each in before if each.startswith(("Namespace", "PersistentVolumeClaim"))} <= names(
+        control_plane
+    )
 
 
 def test_a_cluster_that_is_not_the_one_that_is_written_down_is_refused(
