@@ -8,7 +8,7 @@ import argparse
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +20,8 @@ from infra.gitops.files import different, write
 from infra.gitops.making import Wanted, kept_in, place_of_credentials, wanted
 from infra.gitops.projects import PLATFORM, PROJECTS, Project, stack_file
 from infra.gitops.rendering import rendered_files
+from infra.pinning.providing import told
+from infra.pinning.reading import uid_on
 from infra.reaching import reached
 
 
@@ -67,18 +69,29 @@ def _secrets(asked: argparse.Namespace, project: Project, checkout: Path) -> int
             f"configuration of stack {asked.stack}: {' and '.join(missing)} missing, so no cluster is meant; "
             "write them, or take --print and apply what it prints"
         )
-    return asyncio.run(_on_cluster(asked.stack, project, checkout, texts))
+    return asyncio.run(_on_cluster(asked, project, checkout, texts))
 
 
-async def _on_cluster(stack: str, project: Project, checkout: Path, texts: dict[str, str]) -> int:
+async def _on_cluster(
+    asked: argparse.Namespace, project: Project, checkout: Path, texts: Mapping[str, str]
+) -> int:
     async with reached(texts["kubeconfig"], texts["context"]) as kube:
-        before = await _before(kube, stack, project, checkout)
+        await _refuse_other(kube, texts.get("clusterUid", ""), texts["context"])
+        before = await _before(kube, asked.stack, project, checkout)
         # Pulumi runs the program in a loop of its own.
-        found = await asyncio.to_thread(wanted, project, checkout, stack, texts, kept_in(before))
+        found = await asyncio.to_thread(wanted, project, checkout, asked.stack, texts, kept_in(before))
+        if not asked.take_over:
+            await applying.refuse_foreign(kube, found)
         outcome = await applying.apply(kube, found, before, datetime.now(UTC).isoformat(timespec="seconds"))
     _tell(_told_made(found))
     _tell(_told(outcome))
     return 0
+
+
+async def _refuse_other(kube: Kube, expected: str, context: str) -> None:
+    found = await uid_on(kube)
+    if found != (expected or found):
+        raise ConfigurationError(told(found, expected, context))
 
 
 async def _before(kube: Kube, stack: str, project: Project, checkout: Path) -> Manifest | None:
@@ -110,6 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     secrets.add_argument(
         "--print", action="store_true", help="print them instead, in plain text, for a sealing tool"
     )
+    secrets.add_argument("--take-over", action="store_true", help="replace those that `pulumi up` made, too")
     secrets.add_argument("--previous", type=Path, help="with --print: what it printed last, to be kept")
     secrets.set_defaults(run=_secrets)
     return parser

@@ -41,6 +41,19 @@ async def found(kube: Kube, namespace: str, name: str) -> Manifest | None:
     return await _got(kube, SECRETS, namespace, name)
 
 
+async def refuse_foreign(kube: Kube, wanted: Wanted) -> None:
+    """Raises ConfigurationError where a Secret is there that was not made for this stack by this command."""
+    there = [await found(kube, *key_of(each)) for each in wanted.secrets]
+    foreign = [each for each in there if each and annotations_of(each).get(FROM) != wanted.origin]
+    if foreign:
+        names = ", ".join("/".join(key_of(each)) for each in foreign)
+        raise ConfigurationError(
+            f"secrets of {wanted.origin}: found {names}, which this command did not make, allowed its own: "
+            "where `pulumi up` keeps them, leave them to it. To put others in their place, and restart all "
+            "that reads them, take --take-over"
+        )
+
+
 async def apply(kube: Kube, wanted: Wanted, before: Manifest | None, moment: str) -> Outcome:
     """Have the cluster hold what is wanted; `before`: the Secret of credentials that it was made from.
 
@@ -85,13 +98,18 @@ async def _put(kube: Kube, secret: Manifest) -> Change:
     if there is None:
         await kube.apply(SECRETS, secret, manager=MANAGER)
         return Change.NEW
-    if there.get("data") == secret["data"] and UNREAD not in annotations_of(there):
+    notes = annotations_of(secret)
+    if there.get("data") == secret["data"] and _own_notes(there) == notes:
         return Change.SAME
-    notes = {**annotations_of(secret), UNREAD: "true"}
+    notes = {**notes, UNREAD: "true"}
     await kube.apply(
         SECRETS, {**secret, "metadata": {**secret["metadata"], "annotations": notes}}, manager=MANAGER
     )
     return Change.CHANGED
+
+
+def _own_notes(secret: Manifest) -> Mapping[str, str]:
+    return {key: value for key, value in annotations_of(secret).items() if key in (FROM, UNREAD)}
 
 
 async def _restart(kube: Kube, wanted: Wanted, changes: Mapping[Key, Change], moment: str) -> Sequence[str]:

@@ -4,6 +4,7 @@ import asyncio
 
 from headrace.kube.kinds import NAMESPACES
 from headrace.kube.naming import uid_of
+from headrace.kube.port import Kube
 from infra.reaching import reached
 
 SYSTEM = "kube-system"
@@ -16,4 +17,9 @@ def uid_of_cluster(kubeconfig: str, context: str) -> str:
 
 async def _uid(kubeconfig: str, context: str) -> str:
     async with reached(kubeconfig, context) as kube:
-        return uid_of(await kube.get(NAMESPACES, SYSTEM))
+        return await uid_on(kube)
+
+
+async def uid_on(kube: Kube) -> str:
+    """Of an API server that is reached already."""
+    return uid_of(await kube.get(NAMESPACES, SYSTEM))

@@ -187,6 +187,19 @@ def test_the_second_up_changes_nothing(platform: Project):
     assert "unchanged" in told
 
 
+def test_a_nightly_look_finds_what_somebody_changed_and_nothing_else(
+    platform: Project,
+    control_plane: Box,  # noqa: F811
+):
+    look = ("preview", "--refresh", "--expect-no-changes")
+    platform.run(*look)
+    scale = ("scale", "deployment", "scaler", f"--namespace={PLATFORM}")
+    control_plane.kubectl(*scale, "--replicas=1")
+    assert "scaler" in platform.run(*look, fails=True)
+    control_plane.kubectl(*scale, "--replicas=2")
+    platform.run(*look)
+
+
 def test_rendered_files_are_taken_and_are_what_up_created_but_for_secrets(
     platform: Project,
     control_plane: Box,  # noqa: F811

@@ -17,7 +17,7 @@ from headrace.model.errors import ConfigurationError, TransientError
 from headrace.model.settings import Settings
 from infra.gitops import given
 from infra.gitops.__main__ import main
-from infra.gitops.applying import RESTARTED, UNREAD, Change, apply
+from infra.gitops.applying import RESTARTED, UNREAD, Change, apply, refuse_foreign
 from infra.gitops.keeping import KEY, NAME, kept_of
 from infra.gitops.making import kept_in, wanted
 from infra.gitops.printing import printed, secret_in
@@ -220,6 +220,16 @@ async def test_readers_that_were_not_told_are_told_by_the_next_run(checkout, fir
     outcome = await apply(kube, rotated, await kube.get(SECRETS, NAME, namespace="headrace"), NOW)
     assert await restarted(kube) == {"controller", "nats", "receiver", "scaler", "seaweedfs"}
     assert set(outcome.changes.values()) <= {Change.CHANGED, Change.SAME}
+
+
+async def test_secrets_that_pulumi_keeps_are_left_alone_unless_a_person_says_so(checkout, first):
+    kube = await cluster(checkout)
+    await kube.create(SECRETS, {"metadata": {"name": NATS[1], "namespace": NATS[0]}, "data": {"A": "Yg=="}})
+    with pytest.raises(ConfigurationError, match=r"found headrace/nats-passwords, which .* --take-over"):
+        await refuse_foreign(kube, first)
+    outcome = await apply(kube, first, None, NOW)
+    assert (outcome.changes[NATS], outcome.restarted) == (Change.CHANGED, ["StatefulSet headrace/nats"])
+    await refuse_foreign(kube, first)
 
 
 async def test_two_runs_at_once_do_not_mix_their_passwords(checkout, first):
