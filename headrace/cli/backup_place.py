@@ -66,8 +66,10 @@ def read_credentials(target: str, endpoint: str | None) -> StorageSettings:
     """What boto3 finds in variables, profiles and the machine's own role. Raises ConfigurationError."""
     try:
         session = boto3.session.Session()  # type: ignore[no-untyped-call]  # boto3 has no types
-        found = session.get_credentials()  # type: ignore[no-untyped-call]
-        client = session.client("s3", region_name=session.region_name or REGION)  # type: ignore[no-untyped-call]
+        found = session.get_credentials()  # type: ignore[no-untyped-call]  # botocore has no types
+        client = session.client(  # type: ignore[no-untyped-call]  # as above
+            "s3", region_name=session.region_name or REGION
+        )
     except BotoCoreError as error:
         raise ConfigurationError(f"{target}: the AWS configuration can't be used: {error}") from error
     if found is None:

@@ -92,11 +92,11 @@ def _told_of_labs(labs: dict[tuple[bool, float, int], Found]) -> str:
         rows.append([f"{seconds:.0f} s", SHARED[shared], *_row([each.thin for each in found]), str(late)])
     head = ["a file of the flood", "tenants", "p50", "p99", "greatest", "late"]
     return (
-        "Under the real scaler's rounds (a step every 2 s; nodes, queue and workers in memory): half an hour "
-        "of work for four nodes of four cores at once, and of another tenant a file of 5 s every minute and a "
-        f"half. maxWaitSeconds {WAIT:.0f}, boot {LAB_BOOT:.0f} s, {LAB_SEEDS} seeds. Without tenants functions "
-        "go round, but a worker with a file of more than 20 s makes room for none. Files that have not begun "
-        "at the end count with their wait until then.\n\n"
+        "Under the real scaler's rounds (a step every 2 s; nodes, queue and workers in memory): half an "
+        "hour of work for four nodes of four cores at once, and of another tenant a file of 5 s every minute "
+        f"and a half. maxWaitSeconds {WAIT:.0f}, boot {LAB_BOOT:.0f} s, {LAB_SEEDS} seeds. Without tenants "
+        "functions go round, but a worker with a file of more than 20 s makes room for none. Files that have "
+        "not begun at the end count with their wait until then.\n\n"
         + table(head, rows)
         + "\n![Waits of the files that trickle](images/tenants.svg)\n"
     )
