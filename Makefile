@@ -1,6 +1,6 @@
 # Every command of this project. Each makes .venv ready first, by tools/bootstrap.sh; PYTHON=… names a Python.
 .DEFAULT_GOAL := help
-.PHONY: help demo test toolchain cluster images policy lint format messages bench e2e-long docs lock clean
+.PHONY: help demo test toolchain cluster images render secrets policy lint format messages bench e2e-long docs lock clean
 
 # Services are started by the dozen: compiled modules, kept, make that several times faster.
 unexport PYTHONDONTWRITEBYTECODE
@@ -37,6 +37,14 @@ images: ## build the images, with bills of materials; REGISTRY=… PUSH=1 pushes
 
 policy: ## make the policy pack's own Python; then pulumi up --policy-pack infra/policy
 	@sh tools/bootstrap.sh policy
+
+render: ## write a stack's objects as files for Flux or Argo CD, without secrets: STACK=… [PROJECT=functions] [OUT=…]
+	$(READY) dev
+	@$(BIN)/python -m infra.gitops render $(STACK) $(if $(PROJECT),--project $(PROJECT)) $(if $(OUT),--out $(OUT)) $(ARGS)
+
+secrets: ## keep or make a stack's secrets and put them onto its cluster: STACK=… [PROJECT=functions]; ARGS=--print
+	$(READY) dev
+	@$(BIN)/python -m infra.gitops secrets $(STACK) $(if $(PROJECT),--project $(PROJECT)) $(ARGS)
 
 lint: ## check style, format, types and import layers
 	$(READY) dev

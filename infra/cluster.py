@@ -1,31 +1,55 @@
-"""The provider by which everything of a stack is declared on its cluster."""
+"""The provider by which everything of a stack is declared on its cluster, and on no other one."""
+
+from collections.abc import Sequence
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 
 from headrace.model.errors import ConfigurationError
 from infra import kubeconfig
+from infra.pinning.resources import ClusterIdentity
 
 
-def provider(given: str | None, context: str | None) -> kubernetes.Provider:
-    """The provider of the cluster that the stack names. Raises ConfigurationError."""
-    if given is None or context is None:
-        raise ConfigurationError("kubeconfig, context: found none, allowed both; name the cluster")
-    checked = kubeconfig.checked(given, context)
-    secret = kubeconfig.is_content(given)
-    return provider_of(pulumi.Output.secret(checked) if secret else checked, context)
+def provider(given: str | None, context: str | None, *, uid: str = "") -> kubernetes.Provider:
+    """The provider of the cluster that the stack names, which comes only once it is known to be the stack's.
+
+    `uid`: the expected cluster's; none: that of the first time. Raises ConfigurationError.
+    """
+    content, named = _named(given, context)
+    identity = _identity("cluster-identity", content, named, uid=uid)
+    # The same for ever: another path or context must not replace everything, another cluster is refused.
+    return _provider(content, named, identifier="of-this-stack", after=[identity])
 
 
 def provider_of(content: pulumi.Input[str], context: pulumi.Input[str]) -> kubernetes.Provider:
-    """The provider of a kubeconfig's cluster.
+    """The provider of a cluster that a stack has made; `content`: of its kubeconfig.
 
-    Every option that has a variable of the environment is said here, so that none is read from there.
+    It needs no look at whether it is the right one. With another context it is another, which gets all anew.
     """
+    return _provider(content, context, identifier=context)
+
+
+def guard(given: str | None, context: str | None, *after: pulumi.Resource, uid: str = "") -> None:
+    """Look once more when all is there: `pulumi destroy` begins here, not with another cluster's objects.
+
+    Raises ConfigurationError.
+    """
+    _identity("cluster-identity-before-destroy", *_named(given, context), uid=uid, after=after)
+
+
+def _provider(
+    content: pulumi.Input[str],
+    context: pulumi.Input[str],
+    *,
+    identifier: pulumi.Input[str],
+    after: Sequence[pulumi.Resource] = (),
+) -> kubernetes.Provider:
+    """Every option that has a variable of the environment is said here, so that none is read from there."""
     return kubernetes.Provider(
         "cluster",
         kubeconfig=content,
         context=context,
-        cluster_identifier=context,  # another path to the same cluster must not replace everything
+        cluster_identifier=identifier,
         delete_unreachable=False,
         enable_config_map_mutable=True,  # by name, so replaced they would be missing for a moment
         enable_secret_mutable=True,
@@ -33,4 +57,30 @@ def provider_of(content: pulumi.Input[str], context: pulumi.Input[str]) -> kuber
         skip_update_unreachable=False,
         suppress_deprecation_warnings=False,
         suppress_helm_hook_warnings=False,
+        opts=pulumi.ResourceOptions(depends_on=list(after)),
     )
+
+
+def _identity(
+    name: str,
+    content: pulumi.Input[str],
+    context: str,
+    *,
+    uid: str,
+    after: Sequence[pulumi.Resource] = (),
+) -> ClusterIdentity:
+    return ClusterIdentity(
+        name,
+        kubeconfig=content,
+        context=context,
+        expected=uid,
+        opts=pulumi.ResourceOptions(depends_on=list(after)),
+    )
+
+
+def _named(given: str | None, context: str | None) -> tuple[pulumi.Input[str], str]:
+    """The kubeconfig, whose content is a secret, and the context in it."""
+    if given is None or context is None:
+        raise ConfigurationError("kubeconfig, context: found none, allowed both; name the cluster")
+    checked = kubeconfig.checked(given, context)
+    return (pulumi.Output.secret(checked) if kubeconfig.is_content(given) else checked), context

@@ -52,16 +52,26 @@ def _own(prefix: str, everything: Mapping[str, str]) -> Iterator[tuple[str, str]
             yield key.removeprefix(prefix), text
 
 
+def takes_text(model: type[Value], key: str) -> bool:
+    """Whether a model's key is a text, and not a mapping, a number or the like; unknown keys are none."""
+    schema = model.model_json_schema(by_alias=True)
+    return _takes_text(schema["properties"].get(key, {}), schema)
+
+
 def _value(text: str, part: Schema, schema: Schema) -> object:
     """A text stays one where the model wants one; else it is JSON, or a text that the model will refuse."""
-    if "$ref" in part:
-        part = schema["$defs"][part["$ref"].rpartition("/")[2]]
-    if "string" in [each.get("type") for each in (part, *part.get("anyOf", ()))]:
+    if _takes_text(part, schema):
         return text
     try:
         return json.loads(text)
     except ValueError:
         return text
+
+
+def _takes_text(part: Schema, schema: Schema) -> bool:
+    if "$ref" in part:
+        part = schema["$defs"][part["$ref"].rpartition("/")[2]]
+    return "string" in [each.get("type") for each in (part, *part.get("anyOf", ()))]
 
 
 def _told(path: Route, message: str) -> str:

@@ -1,6 +1,7 @@
 """A stack as a whole: its cluster, given or made, and the platform on it; what it tells others."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pulumi
@@ -27,8 +28,14 @@ def deploy(stack: StackSettings, folder: Path, *, name: str) -> Outputs:
     }
     if stack.aws is not None:
         return {**told, **_on_aws(stack, stack.aws, folder, name=name)}
-    ground = Ground(cluster.provider(stack.kubeconfig, stack.context), wait=stack.wait)
-    return {**told, **_platform(stack, folder, ground)}
+    return {**told, **_on_cluster(stack, folder)}
+
+
+def _on_cluster(stack: StackSettings, folder: Path) -> Outputs:
+    provider = cluster.provider(stack.kubeconfig, stack.context, uid=stack.cluster_uid)
+    platform = _platform(stack, folder, Ground(provider, wait=stack.wait, protect=stack.protect))
+    cluster.guard(stack.kubeconfig, stack.context, platform, uid=stack.cluster_uid)
+    return _token(platform)
 
 
 def _on_aws(stack: StackSettings, settings: AwsSettings, folder: Path, *, name: str) -> Outputs:
@@ -51,17 +58,19 @@ def _on_aws(stack: StackSettings, settings: AwsSettings, folder: Path, *, name: 
     if not settings.platform:
         return told
     made = cluster.provider_of(foundation.cluster.kubeconfig, settings.place.own())
-    equipment = Equipment(
-        "equipment", EquipmentArgs(stack, Ground(made, wait=stack.wait, after=[foundation]))
-    )
-    after = Ground(made, wait=stack.wait, after=[equipment])
-    return {**told, **_platform(stack, folder, after, foundation)}
+    ground_of_cluster = Ground(made, wait=stack.wait, after=[foundation], protect=stack.protect)
+    equipment = Equipment("equipment", EquipmentArgs(stack, ground_of_cluster))
+    after = replace(ground_of_cluster, after=[equipment])
+    return {**told, **_token(_platform(stack, folder, after, foundation))}
 
 
 def _platform(
     stack: StackSettings, folder: Path, ground: Ground, foundation: Foundation | None = None
-) -> Outputs:
+) -> Platform:
     hosts = Hosts("hosts", HostsArgs(stack.hosts, folder)) if stack.hosts else None
     queues = foundation.queues if foundation else None
-    platform = Platform("platform", PlatformArgs(stack, ground, hosts, queues))
+    return Platform("platform", PlatformArgs(stack, ground, hosts, queues))
+
+
+def _token(platform: Platform) -> Outputs:
     return {"notificationToken": platform.credentials.made.apply(lambda made: made.receiver_token)}

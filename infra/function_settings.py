@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from headrace.model.bucket import BucketName, OnBucketDelete
 from headrace.model.function import EnvironmentName, Name
 from headrace.model.value import Value
-from infra.kubeconfig import is_content
+from infra.kubeconfig import ClusterUid, is_content
 
 
 class FunctionBucket(Value):
@@ -54,6 +54,7 @@ class FunctionSettings(Value):
     context: str | None = Field(
         default=None, min_length=1, description="the context in it; required as `kubeconfig` is"
     )
+    cluster_uid: ClusterUid = ""
     aws: FunctionsOnAws | None = Field(
         default=None, description="a platform on AWS, where each function gets a role; none: it is elsewhere"
     )
@@ -95,11 +96,14 @@ class FunctionSettings(Value):
         return self
 
     def _faults(self) -> Iterator[str]:
-        for key, value in (("kubeconfig", self.kubeconfig), ("context", self.context)):
-            if self.aws is None and value is None:
+        given = {"kubeconfig": self.kubeconfig, "context": self.context}
+        if self.aws is None:
+            for key in (key for key, value in given.items() if value is None):
                 yield f"found no {key} and no aws, allowed with one of them; name the cluster, or write aws"
-            if self.aws is not None and value is not None:
-                yield (
-                    f"found {key} beside aws, allowed without it, as the platform's stack tells it; "
-                    "take it out"
-                )
+            return
+        told = {**given, "clusterUid": self.cluster_uid or None}
+        for key in (key for key, value in told.items() if value is not None):
+            yield (
+                f"found {key} beside aws, allowed without it, as the platform's stack tells the cluster; "
+                "take it out"
+            )

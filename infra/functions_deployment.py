@@ -19,12 +19,14 @@ def deploy(settings: FunctionSettings, functions: Sequence[Rendered]) -> None:
     stack = platform_of(settings.platform)
     platform = stack.outputs(on_aws=settings.aws is not None)
     if settings.aws is None:
-        provider = cluster.provider(settings.kubeconfig, settings.context)
+        provider = cluster.provider(settings.kubeconfig, settings.context, uid=settings.cluster_uid)
     else:
         provider = cluster.provider_of(stack.kubeconfig, stack.context)
     roles = _roles(settings, functions, platform)
     ground = Ground(provider, wait=settings.wait)
-    Functions("functions", FunctionsArgs(settings, functions, platform, ground, roles))
+    made = Functions("functions", FunctionsArgs(settings, functions, platform, ground, roles))
+    if settings.aws is None:
+        cluster.guard(settings.kubeconfig, settings.context, made, uid=settings.cluster_uid)
 
 
 def _roles(

@@ -1,6 +1,6 @@
 """What the scaler's pod is given to reach hosts by: the inventory, and secret files beside it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,14 +30,22 @@ class HostFiles:
 NO_FILES = HostFiles()
 
 
-def host_files(hosts: HostSettings, folder: Path) -> HostFiles:
-    """What a stack gives; `folder`: the project's.
+def text_of(path: Path) -> str:
+    """What a file says. Raises ConfigurationError where it can't be read."""
+    try:
+        return path.expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"hosts: {path} can't be read: {error}; mend it, or take it out") from error
+
+
+def host_files(hosts: HostSettings, folder: Path, read_secret: Callable[[Path], str] = text_of) -> HostFiles:
+    """What a stack gives; `folder`: the project's, `read_secret`: reads a file that is secret.
 
     Raises ConfigurationError where a file can't be read, or is there twice.
     """
     if hosts.power is None:
         return NO_FILES
-    found = {name: _text(path) for name, path in inventory_files(folder / hosts.inventory).items()}
+    found = {name: text_of(path) for name, path in inventory_files(folder / hosts.inventory).items()}
     twice = sorted(found.keys() & hosts.power.files.keys())
     if twice:
         raise ConfigurationError(
@@ -45,7 +53,7 @@ def host_files(hosts: HostSettings, folder: Path) -> HostFiles:
             "rename it"
         )
     vault = hosts.vault_password_file
-    secrets = {**hosts.power.files, **({VAULT: _text(folder / vault)} if vault else {})}
+    secrets = {**hosts.power.files, **({VAULT: read_secret(folder / vault)} if vault else {})}
     return HostFiles({**found, **secrets}, _settings(hosts, folder))
 
 
@@ -56,10 +64,3 @@ def _settings(hosts: HostSettings, folder: Path) -> HostsSettings:
         vault_password_file=f"{PLACE}/{VAULT}" if hosts.vault_password_file else "",
         collections=COLLECTIONS,
     )
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.expanduser().read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"hosts: {path} can't be read: {error}; mend it, or take it out") from error

@@ -3,10 +3,21 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated
 
 import yaml
+from pydantic import Field
 
 from headrace.model.errors import ConfigurationError
+
+ClusterUid = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9a-f-]*$",
+        description="uid of the cluster's namespace kube-system; `pulumi up` refuses another cluster. Empty: "
+        "that of the first `pulumi up`",
+    ),
+]
 
 
 def is_content(kubeconfig: str) -> bool:

@@ -57,45 +57,56 @@ _IDENTITY = ("apiVersion", "kind")
 class Ground:
     """Where objects are declared: the cluster's provider, the component that they belong to.
 
-    `wait`: whether `pulumi up` waits until they are ready. `after`: what must be there first.
+    `wait`: whether `pulumi up` waits until they are ready. `after`: what must be there first. `protect`:
+    whether Pulumi refuses to delete or replace what holds data.
     """
 
     provider: kubernetes.Provider
     wait: bool
     parent: pulumi.Resource | None = None
     after: Sequence[pulumi.Resource] = ()
+    protect: bool = False
 
     def under(self, parent: pulumi.Resource, *after: pulumi.Resource) -> "Ground":
         """The same for a component's children."""
         return replace(self, parent=parent, after=tuple(after))
 
-    def options(self, *, ignore_changes: Sequence[str] = ()) -> pulumi.ResourceOptions:
+    def options(
+        self, *, ignore_changes: Sequence[str] = (), holds_data: bool = False
+    ) -> pulumi.ResourceOptions:
         """The options of one resource of the provider."""
         return pulumi.ResourceOptions(
             parent=self.parent,
             provider=self.provider,
             depends_on=list(self.after),
             ignore_changes=list(ignore_changes) or None,
+            protect=self.protect and holds_data,
         )
 
 
 def declare(
-    ground: Ground, manifest: Manifest, *, awaited: bool = True, ignore_changes: Sequence[str] = ()
+    ground: Ground,
+    manifest: Manifest,
+    *,
+    awaited: bool = True,
+    ignore_changes: Sequence[str] = (),
+    holds_data: bool = False,
 ) -> pulumi.CustomResource:
     """Declare one object; its resource is named by its kind, namespace and name.
 
     `awaited`: whether it is waited for where the ground waits at all. `ignore_changes`: paths in it.
+    `holds_data`: whether data would be lost, or could not be reached, without it.
     """
     kind = manifest["kind"]
     fields = {_snake(key): value for key, value in manifest.items() if key not in _IDENTITY}
     fields["metadata"] = _noted(kind, manifest["metadata"], awaited=ground.wait and awaited)
-    opts = ground.options(ignore_changes=ignore_changes)
+    opts = ground.options(ignore_changes=ignore_changes, holds_data=holds_data)
     found = _KINDS.get(kind)
     if found is None:
         return apiextensions.CustomResource(
-            _resource_name(manifest), api_version=manifest["apiVersion"], kind=kind, opts=opts, **fields
+            resource_name(manifest), api_version=manifest["apiVersion"], kind=kind, opts=opts, **fields
         )
-    return found(_resource_name(manifest), opts=opts, **fields)
+    return found(resource_name(manifest), opts=opts, **fields)
 
 
 def _noted(kind: str, metadata: Manifest, *, awaited: bool) -> Manifest:
@@ -108,7 +119,7 @@ def _noted(kind: str, metadata: Manifest, *, awaited: bool) -> Manifest:
     return {**metadata, "annotations": {**metadata.get("annotations", {}), **notes}} if notes else metadata
 
 
-def _resource_name(manifest: Manifest) -> str:
+def resource_name(manifest: Manifest) -> str:
     """A namespace that another stack tells is not known here, and is the same for all of the stack."""
     metadata = manifest["metadata"]
     parts = (manifest["kind"].lower(), metadata.get("namespace"), metadata["name"])

@@ -18,7 +18,7 @@ from infra import versions
 from infra.aws_settings import AwsSettings
 from infra.gpu_settings import DevicePlugin, RemoteGpus
 from infra.host_settings import HostSettings
-from infra.kubeconfig import is_content
+from infra.kubeconfig import ClusterUid, is_content
 from infra.names import VOLUMES
 from infra.ranges import EVERYWHERE, Range
 from infra.stack_rules import faults_of, has_gpus
@@ -117,6 +117,7 @@ class StackSettings(Value):
     context: str | None = Field(
         default=None, min_length=1, description="the context in it; required as `kubeconfig` is"
     )
+    cluster_uid: ClusterUid = ""
     aws: AwsSettings | None = Field(
         default=None,
         description="a cluster and a store that the stack makes on AWS; none: they are there already",
@@ -168,6 +169,11 @@ class StackSettings(Value):
     network: Network = Field(default=Network(), description="where the platform may connect to")
     rotation: Rotation = Field(default=Rotation(), description="when secrets were last made anew")
     wait: bool = Field(default=True, description="whether `pulumi up` waits until everything is ready")
+    protect: bool = Field(
+        default=False,
+        description="whether Pulumi refuses to delete or replace what holds data, empty or not: namespaces, "
+        "kinds, queue and store with their volumes, the platform's bucket. Write true for production",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -40,7 +40,12 @@ def _places(stack: "StackSettings") -> Iterator[str]:
         for key in (key for key, value in given.items() if value is None):
             yield f"found no {key} and no aws, allowed with one of them; name the cluster, or write aws"
         return
-    made = {**given, "store": stack.store, "devicePlugin": stack.device_plugin}
+    made = {
+        **given,
+        "clusterUid": stack.cluster_uid or None,
+        "store": stack.store,
+        "devicePlugin": stack.device_plugin,
+    }
     for key in (key for key, value in made.items() if value is not None):
         yield f"found {key} beside aws, allowed without it, as the stack makes what it tells of; take it out"
 

@@ -25,20 +25,24 @@ _KEEPALIVE = [
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
 ]
+_EXEC = "client.authentication.k8s.io"
 _LIMITS = httpx2.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=30.0)
 
 
-def connected(settings: KubernetesSettings, *, service_account: str = SERVICE_ACCOUNT) -> httpx2.AsyncClient:
+def connected(
+    settings: KubernetesSettings, *, context: str = "", service_account: str = SERVICE_ACCOUNT
+) -> httpx2.AsyncClient:
     """A client of the API server; tokens in files are read again when the server refuses the old one.
 
-    Raises ConfigurationError where the files can't be read.
+    `context`: in the kubeconfig; none: its current one. Raises ConfigurationError where the files can't be
+    read.
     """
-    config = _config(settings.kubeconfig, service_account)
-    user = config.user or User()
+    config = _config(settings.kubeconfig, context, service_account)
+    user = _user(config)
     try:
-        context = verify_cluster(config.cluster, user, config.abs_file, trust_env=False)
+        trust = verify_cluster(config.cluster, user, config.abs_file, trust_env=False)
         transport = httpx2.AsyncHTTPTransport(
-            verify=context, trust_env=False, limits=_LIMITS, socket_options=_KEEPALIVE
+            verify=trust, trust_env=False, limits=_LIMITS, socket_options=_KEEPALIVE
         )
         client = httpx2.AsyncClient(
             base_url=config.cluster.server,
@@ -53,7 +57,7 @@ def connected(settings: KubernetesSettings, *, service_account: str = SERVICE_AC
     return client
 
 
-def _config(kubeconfig: str, service_account: str) -> SingleConfig:
+def _config(kubeconfig: str, context: str, service_account: str) -> SingleConfig:
     """Raises ConfigurationError with the file's name and what it lacks."""
     told = _told(kubeconfig, service_account)
     try:
@@ -61,7 +65,7 @@ def _config(kubeconfig: str, service_account: str) -> SingleConfig:
             read = KubeConfig.from_file(kubeconfig)
         else:
             read = KubeConfig.from_service_account(service_account)
-        config = read.get()
+        config = read.get(context or None)
     except KeyError as error:
         raise ConfigurationError(f"{told}: found no {error}; check the file or where this runs") from error
     except (ConfigError, OSError, ValueError, TypeError, yaml.YAMLError, msgspec.MsgspecError) as error:
@@ -69,6 +73,16 @@ def _config(kubeconfig: str, service_account: str) -> SingleConfig:
     if config is None:
         raise ConfigurationError(f"{told}: found no current-context; name one in the file")
     return config
+
+
+def _user(config: SingleConfig) -> User:
+    """Who we are. Of programs that print a token lightkube knows older versions; v1 answers the same."""
+    user = config.user or User()
+    if user.exec is None or user.exec.apiVersion != f"{_EXEC}/v1":
+        return user
+    return msgspec.structs.replace(
+        user, exec=msgspec.structs.replace(user.exec, apiVersion=f"{_EXEC}/v1beta1")
+    )
 
 
 def _told(kubeconfig: str, service_account: str) -> str:

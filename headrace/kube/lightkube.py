@@ -39,9 +39,9 @@ class LightKube:
         self._chance = chance or Random()  # noqa: S311  (spreads watches; guards nothing)
 
     @classmethod
-    def of(cls, settings: KubernetesSettings) -> "LightKube":
+    def of(cls, settings: KubernetesSettings, *, context: str = "") -> "LightKube":
         """By a kubeconfig or the pod's own account, without a connection yet. Raises ConfigurationError."""
-        return cls(connected(settings))
+        return cls(connected(settings, context=context))
 
     async def get(self, kind: Kind, name: str, *, namespace: str | None = None) -> Manifest:
         """See the port."""

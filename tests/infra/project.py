@@ -75,6 +75,26 @@ class Project:
 
 def projects(top: Path) -> tuple[Project, Project]:
     """The platform and its functions, in folders that lead to this checkout's; skips without engines."""
+    environ = _environment(top)
+    top_folder = top / "project"
+    stacks = top_folder / "stacks"
+    platform = Project(top_folder, stacks / "Pulumi.test.yaml", environ)
+    _link(platform, CHECKOUT, "Pulumi.yaml", "infra")
+    functions = Project(top_folder / "functions", stacks / "functions" / "Pulumi.test.yaml", environ)
+    _link(functions, CHECKOUT / "functions", "Pulumi.yaml", "__main__.py", "echo", "thumbnail")
+    return platform, functions
+
+
+def small(top: Path) -> Project:
+    """A part of the platform as a project: see tests/infra/small; skips without engines."""
+    folder = top / "project"
+    project = Project(folder, folder / "stacks" / "Pulumi.test.yaml", _environment(top))
+    _link(project, CHECKOUT / "tests" / "infra" / "small", "Pulumi.yaml", "__main__.py")
+    return project
+
+
+def _environment(top: Path) -> Mapping[str, str]:
+    """A state and a home of its own, and an ambient kubeconfig that leads nowhere."""
     places = toolchain(*NEEDED)
     backend, home = top / "backend", top / "home"
     for folder in (backend, home / ".kube"):
@@ -82,7 +102,7 @@ def projects(top: Path) -> tuple[Project, Project]:
     wrong = "apiVersion: v1\nkind: Config\nclusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}]\n"
     for ambient in (home / ".kube" / "config", home / "elsewhere"):
         ambient.write_text(wrong + "contexts: [{name: c, context: {cluster: c}}]\ncurrent-context: c\n")
-    environ = {
+    return {
         "PATH": search_path(places, os.environ),
         "HOME": str(home),
         "KUBECONFIG": str(home / "elsewhere"),
@@ -92,13 +112,6 @@ def projects(top: Path) -> tuple[Project, Project]:
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
     }
-    top_folder = top / "project"
-    stacks = top_folder / "stacks"
-    platform = Project(top_folder, stacks / "Pulumi.test.yaml", environ)
-    _link(platform, CHECKOUT, "Pulumi.yaml", "infra")
-    functions = Project(top_folder / "functions", stacks / "functions" / "Pulumi.test.yaml", environ)
-    _link(functions, CHECKOUT / "functions", "Pulumi.yaml", "__main__.py", "echo", "thumbnail")
-    return platform, functions
 
 
 def _link(project: Project, source: Path, *names: str) -> None:

@@ -4,6 +4,7 @@ No container runs here: kwok plays the kubelet, and a stand-in for the controlle
 """
 
 import base64
+import copy
 import json
 import threading
 from collections.abc import Iterator
@@ -15,8 +16,13 @@ import pytest
 import yaml
 
 from headrace.model.settings import Settings
+from infra.gitops import projects as gitops
+from infra.gitops.files import write
+from infra.gitops.rendering import rendered_files
+from infra.objects import resource_name
 from tests.fixtures.cluster import control_plane  # noqa: F401  (a fixture)
 from tests.infra.project import Project, projects
+from tests.infra.rendered import objects, would_change
 from tests.toolchain.cluster.box import Box
 from tests.toolchain.running import ToolchainError
 
@@ -181,6 +187,42 @@ def test_the_second_up_changes_nothing(platform: Project):
     assert "unchanged" in told
 
 
+def test_a_nightly_look_finds_what_somebody_changed_and_nothing_else(
+    platform: Project,
+    control_plane: Box,  # noqa: F811
+):
+    look = ("preview", "--refresh", "--expect-no-changes")
+    platform.run(*look)
+    scale = ("scale", "deployment", "scaler", f"--namespace={PLATFORM}")
+    control_plane.kubectl(*scale, "--replicas=1")
+    assert "scaler" in platform.run(*look, fails=True)
+    control_plane.kubectl(*scale, "--replicas=2")
+    platform.run(*look)
+
+
+def test_rendered_files_are_taken_and_are_what_up_created_but_for_secrets(
+    platform: Project,
+    control_plane: Box,  # noqa: F811
+    tmp_path: Path,
+):
+    files = rendered_files(gitops.PLATFORM, platform.folder, "test")
+    found = objects(files)
+    assert would_change(control_plane, found) == {}
+    more, less = (copy.deepcopy(each) for each in found if each["kind"] == "StatefulSet")
+    more["spec"]["minReadySeconds"] = 5
+    del less["spec"]["template"]["spec"]["enableServiceLinks"]
+    assert len(would_change(control_plane, [more, less])) == 2, "what differs is seen"
+    state = json.loads(platform.run("stack", "export"))["deployment"]["resources"]
+    up = {each["urn"].rpartition("::")[2]: each["type"] for each in state}
+    secrets = {name for name in up if name.startswith("secret/")}
+    made = {name for name, kind in up.items() if kind.startswith("kubernetes:")} - {"awaited/receiver"}
+    assert {resource_name(each) for each in found} == made - secrets
+    assert len(secrets) == 8
+    write(tmp_path / "out", files)
+    built = control_plane.kubectl("kustomize", str(tmp_path / "out"))
+    assert len(list(yaml.safe_load_all(built))) == len(found)
+
+
 def test_no_secret_is_in_the_export_the_outputs_the_state_or_what_is_printed(
     platform: Project,
     control_plane: Box,  # noqa: F811
@@ -300,6 +342,9 @@ def test_functions_go_up_stay_unchanged_and_go(
     functions = both[1]
     functions.up()
     functions.up("--expect-no-changes")
+    rendered = objects(rendered_files(gitops.FUNCTIONS, platform.folder, "test"))
+    assert len(rendered) == 4
+    assert would_change(control_plane, rendered) == {}
     found = {
         each["metadata"]["name"]: each for each in control_plane.get("functions", f"-n{FUNCTIONS}")["items"]
     }

@@ -118,8 +118,8 @@ def test_the_provider_takes_one_account_and_one_region_and_marks_what_it_makes()
 )
 def test_what_holds_data_is_kept_as_the_stack_says(declared, protected, retained):
     found = on_aws(declared())
-    assert {name for name, each in found.items() if each.protected} == protected
-    assert {name for name, each in found.items() if each.retained} == retained
+    assert {name for name, each in found.items() if each.is_protected} == protected
+    assert {name for name, each in found.items() if each.is_retained} == retained
     assert found["Cluster/cluster"].inputs["deletionProtection"] is bool(protected)
 
 
@@ -510,6 +510,13 @@ def test_the_cluster_is_reached_by_what_it_told_and_its_kubeconfig_is_secret():
         "json",
     ]
     assert given["context"] == given["clusterIdentifier"] == "headrace"
+    assert [name for name, each in usual().items() if name and each.type.endswith(":ClusterIdentity")] == []
+
+
+def test_what_holds_data_on_the_cluster_is_protected_where_the_stack_says_so():
+    found = deployed({**example(), "protect": True})
+    assert found["bucket/headrace/headrace-platform"].is_protected
+    assert not usual()["bucket/headrace/headrace-platform"].is_protected
 
 
 def test_the_platform_comes_after_nodes_and_rights_and_goes_before_them():

@@ -102,10 +102,27 @@ def test_the_cluster_is_the_one_that_the_platform_tells():
     assert json.loads(found()["aws"].inputs["allowedAccountIds"]) == ["123456789012"]
 
 
+def test_a_cluster_that_is_named_is_looked_at_before_and_after_and_one_that_is_told_is_not(tmp_path):
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text("contexts: [{name: lab}]")
+    named = {"kubeconfig": str(kubeconfig), "context": "lab", "clusterUid": "1-1", "aws": "null"}
+    settings = parse(FunctionSettings, {**TEXTS, **named}, stack="test")
+    pinned = declared(lambda: deploy(settings, [rendered("echo")]), outputs=ANSWERS)
+    identities = {name: each for name, each in pinned.items() if each.type.endswith(":ClusterIdentity")}
+    assert {name: each.inputs["expected"] for name, each in identities.items()} == {
+        "cluster-identity": "1-1",
+        "cluster-identity-before-destroy": "1-1",
+    }
+    assert pinned["cluster"].after == {"cluster-identity"}
+    assert "function/echo" in identities["cluster-identity-before-destroy"].after
+    assert [name for name, each in found().items() if each.type.endswith(":ClusterIdentity")] == []
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
         ({"kubeconfig": "/some/file"}, "found kubeconfig beside aws, allowed without it"),
+        ({"clusterUid": "1-1"}, "found clusterUid beside aws, allowed without it"),
         ({"aws": "null"}, "found no kubeconfig and no aws, allowed with one of them"),
         (
             {"aws": '{"account": "1", "region": "eu-central-1"}'},

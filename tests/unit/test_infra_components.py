@@ -2,6 +2,7 @@
 
 import functools
 import json
+from pathlib import Path
 
 import pulumi
 import pytest
@@ -13,6 +14,7 @@ from infra.cluster import provider
 from infra.components.cluster.platform import Platform, PlatformArgs
 from infra.components.functions.functions import Functions, FunctionsArgs
 from infra.components.functions.platform import PlatformOutputs
+from infra.deployment import deploy
 from infra.function_settings import FunctionBucket, FunctionSettings
 from infra.objects import Ground
 from infra.rendering import Rendered
@@ -27,6 +29,7 @@ MADE = {
     "pulumi-python:dynamic/headrace:Certificate": {"certificate": "certificate", "key": "queue-key-hush"},
 }
 DYNAMIC = "pulumi-python:"
+KINDS, SERVERS = ("functions", "buckets", "nodepools", "gpuservers"), ("nats", "seaweedfs")
 POOL = NodePoolSpec(driver=Driver.KWOK, capacity={"cpu": "4", "memory": "8Gi"}, max_nodes=3)
 
 
@@ -76,7 +79,7 @@ def test_the_provider_reads_nothing_of_the_environment(monkeypatch):
     assert found.inputs == {
         "kubeconfig": Secret(KUBECONFIG),
         "context": "box",
-        "clusterIdentifier": "box",
+        "clusterIdentifier": "of-this-stack",
         "deleteUnreachable": "false",
         "enableConfigMapMutable": "true",
         "enableSecretMutable": "true",
@@ -265,3 +268,38 @@ def test_a_bucket_is_called_in_the_store_as_the_platform_says():
         "onDelete": "delete",
         "notificationArn": arn,
     }
+
+
+# Protection
+
+
+def deployed(settings):
+    return declared(lambda: deploy(settings, Path(), name="test"), outputs=MADE)
+
+
+def protecting(*, protect):
+    found = deployed(stack(wait=False, protect=protect))
+    return {name for name, each in found.items() if each.is_protected}
+
+
+def test_a_stack_that_is_protected_protects_what_holds_data_and_nothing_else():
+    assert protecting(protect=True) == {
+        *(f"customresourcedefinition/{kind}.headrace.dev" for kind in KINDS),
+        *(f"namespace/{name}" for name in ("headrace", "headrace-functions")),
+        *(f"{kind}/headrace/{name}" for kind in ("persistentvolumeclaim", "statefulset") for name in SERVERS),
+        "bucket/headrace/headrace-platform",
+    }
+    assert protecting(protect=False) == set()
+
+
+def test_nothing_is_declared_before_the_cluster_is_known_and_it_is_looked_at_again_at_the_end():
+    found = deployed(stack(wait=False, cluster_uid="1-1"))
+    assert found["cluster"].after == {"cluster-identity"}
+    for name in ("cluster-identity", "cluster-identity-before-destroy"):
+        inputs = found[name].inputs
+        assert (inputs["kubeconfig"], inputs["context"], inputs["expected"]) == (
+            Secret(KUBECONFIG),
+            "box",
+            "1-1",
+        )
+    assert set(objects(found)) <= found["cluster-identity-before-destroy"].after | {"cluster"}

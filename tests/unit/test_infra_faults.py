@@ -49,6 +49,7 @@ BOTH = [
     "hosts: found 'site' twice in playbooks, allowed once",
     "aws: found zone eu-central-1c in nodeGroups.cpu.zones, allowed eu-central-1a, eu-central-1b",
     "found context beside aws, allowed without it",
+    "found clusterUid beside aws, allowed without it",
     "found 'headrace' as namespace and as functionsNamespace, allowed two different ones",
     "found hosts.gpuServers (gpu1) and no remoteGpus, allowed with it",
     "found buckets.uploads at 'acme-uploads', where another bucket is too",

@@ -323,6 +323,36 @@ async def test_the_kubeconfig_that_is_named_counts(tmp_path: Path) -> None:
     await made.aclose()
 
 
+async def test_a_context_that_is_named_goes_before_the_current_one(tmp_path: Path) -> None:
+    path = tmp_path / "kubeconfig"
+    other = "clusters: [{name: d, cluster: {server: 'https://other.example'}}, "
+    path.write_text(
+        KUBECONFIG.replace("clusters: [", other).replace(
+            "contexts: [", "contexts: [{name: y, context: {cluster: d, user: u}}, "
+        )
+    )
+    made = connected(settings(str(path)), context="y")
+    assert str(made.base_url) == "https://other.example"
+    await made.aclose()
+
+
+@pytest.mark.parametrize("version", ["v1", "v1beta1"])
+async def test_a_program_that_prints_a_token_is_asked_for_it(tmp_path: Path, version: str) -> None:
+    path = tmp_path / "kubeconfig"
+    program = {
+        "apiVersion": f"client.authentication.k8s.io/{version}",
+        "command": "echo",
+        "args": ['{"status": {"token": "abc"}}'],
+        "interactiveMode": "Never",
+    }
+    path.write_text(KUBECONFIG.replace("tokenFile: TOKEN", f"exec: {orjson.dumps(program).decode()}"))
+    made = connected(settings(str(path)))
+    assert made.auth is not None
+    (request,) = [each async for each in made.auth.async_auth_flow(httpx2.Request("GET", "https://x"))]
+    assert request.headers["Authorization"] == "Bearer abc"
+    await made.aclose()
+
+
 async def test_no_ambient_kubeconfig_is_ever_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / ".kube").mkdir()
     for path in (tmp_path / ".kube" / "config", tmp_path / "other"):

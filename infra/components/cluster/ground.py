@@ -32,7 +32,7 @@ class Namespaces(pulumi.ComponentResource):
             manifests.namespace(stack.functions_namespace, "functions", stack.functions_security),
         )
         for space in spaces:
-            made = declare(ground, space)
+            made = declare(ground, space, holds_data=True)
             # The policy names its namespace as the configuration has it: no data of it, so the order is said.
             declare(args.ground.under(self, made), denial(space["metadata"]["name"]))
         for priority in manifests.priorities():
@@ -46,7 +46,7 @@ class Definitions(pulumi.ComponentResource):
     def __init__(self, name: str, args: FoundationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("headrace:cluster:Definitions", name, None, opts)
         ground = args.ground.under(self, *args.ground.after)
-        kinds = [declare(ground, manifest) for manifest in definitions()]
+        kinds = [declare(ground, manifest, holds_data=True) for manifest in definitions()]
         for manifest in admission():
             # The rules read fields of the kinds: only once those are served are they checked against them.
             declare(args.ground.under(self, *kinds), manifest)

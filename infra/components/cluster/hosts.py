@@ -1,13 +1,13 @@
 """Hosts on premises: playbooks one after the other, and the GPU servers that they leave."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pulumi
 
-from infra.host_files import HostFiles, host_files
+from infra.host_files import HostFiles, host_files, text_of
 from infra.host_settings import HostSettings
 from infra.playbooks.resources import Playbook, PlaybookArgs, PlaybookOutcome
 
@@ -16,10 +16,11 @@ Specs = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class HostsArgs:
-    """What is played where; `folder`: the project's."""
+    """What is played where; `folder`: the project's, `read_secret`: reads files that are secret."""
 
     hosts: HostSettings
     folder: Path
+    read_secret: Callable[[Path], str] = text_of
 
 
 class Hosts(pulumi.ComponentResource):
@@ -30,7 +31,7 @@ class Hosts(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: HostsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("headrace:cluster:Hosts", name, None, opts)
-        self.files = host_files(args.hosts, args.folder)
+        self.files = host_files(args.hosts, args.folder, args.read_secret)
         self.gpu_servers = self._create_servers(args.hosts.gpu_servers, self._create_playbooks(args))
         self.register_outputs({})
 

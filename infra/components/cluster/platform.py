@@ -99,7 +99,7 @@ class Platform(pulumi.ComponentResource):
             "metadata": metadata(names.own("platform"), self._stack.namespace, "platform"),
             "spec": {"name": self._stack.platform_bucket_name, "onDelete": bucket.on_delete.value},
         }
-        made = declare(self._ground.under(self, spaces, kinds, *parts), manifest)
+        made = declare(self._ground.under(self, spaces, kinds, *parts), manifest, holds_data=True)
         if self._ground.wait:
             self._create_waiting(made)
 

@@ -65,7 +65,7 @@ class Queue(pulumi.ComponentResource):
         kind = disk.storage_class or stack.storage_class
         volume = claim(names.NATS, self._space, names.QUEUE, storage=disk.storage, storage_class=kind)
         # A volume of another class would be a new, empty one: that is a move of data, not an update.
-        declare(ground, volume, ignore_changes=["spec.storageClassName"])
+        declare(ground, volume, ignore_changes=["spec.storageClassName"], holds_data=True)
         pod = nats.pod(
             stack.images.nats,
             secret=PASSWORDS,
@@ -73,7 +73,8 @@ class Queue(pulumi.ComponentResource):
             static_pools=stack.static_pools,
             pull=stack.image_pull_secrets,
         )
-        declare(ground, stateful_set(names.NATS, self._space, names.QUEUE, mark=mark, pod=pod))
+        server = stateful_set(names.NATS, self._space, names.QUEUE, mark=mark, pod=pod)
+        declare(ground, server, holds_data=True)
         declare(ground, service(names.NATS, self._space, names.QUEUE, ports={"nats": nats.PORT}))
 
     def _map(self, text: str) -> dict[str, object]:

@@ -79,14 +79,15 @@ class Store(pulumi.ComponentResource):
             names.SEAWEEDFS, self._space, names.STORE, storage=disk.storage, storage_class=disk.storage_class
         )
         # A volume of another class would be a new, empty one: that is a move of data, not an update.
-        declare(ground, volume, ignore_changes=["spec.storageClassName"])
+        declare(ground, volume, ignore_changes=["spec.storageClassName"], holds_data=True)
         pod = seaweedfs.pod(
             stack.images.seaweedfs,
             secret=names.SEAWEEDFS,
             static_pools=stack.static_pools,
             pull=stack.image_pull_secrets,
         )
-        declare(ground, stateful_set(names.SEAWEEDFS, self._space, names.STORE, mark=mark, pod=pod))
+        server = stateful_set(names.SEAWEEDFS, self._space, names.STORE, mark=mark, pod=pod)
+        declare(ground, server, holds_data=True)
         kind = self._store.entrance.service.value
         ports = {"s3": seaweedfs.PORT}
         declare(ground, service(names.SEAWEEDFS, self._space, names.STORE, ports=ports, kind=kind))

@@ -1,0 +1,1 @@
+"""For clusters that follow a repository: a stack's objects as files without secrets, and those apart."""

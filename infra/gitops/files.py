@@ -1,0 +1,114 @@
+"""Objects as files: one each, the same bytes for the same object, with what kustomize reads beside them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+import yaml
+
+from headrace.model.errors import ConfigurationError
+from infra.gitops.collecting import stage_of
+from infra.objects import Manifest
+
+KUSTOMIZATION = "kustomization.yaml"
+HEADER = "# Written by `make render`, which overwrites this folder: change the stack's file instead.\n"
+_FIRST_KEYS = ("apiVersion", "kind", "metadata")
+_WIDTH = 10_000  # no line is folded: a changed word is a changed line
+
+Files = Mapping[str, str]  # content by path in the folder
+
+
+class _Dumper(yaml.SafeDumper):
+    """Texts of several lines as blocks; sequences indented below their key."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002  (PyYAML's)
+        super().increase_indent(flow, False)  # noqa: FBT003  (PyYAML's)
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def as_yaml(document: Manifest) -> str:
+    """One document; apiVersion, kind and metadata come first, all other keys in order of the alphabet."""
+    first = {key: document[key] for key in _FIRST_KEYS if key in document}
+    rest = {key: document[key] for key in sorted(document) if key not in _FIRST_KEYS}
+    ordered = {key: _ordered(value) for key, value in {**first, **rest}.items()}
+    return yaml.dump(ordered, Dumper=_Dumper, sort_keys=False, width=_WIDTH, allow_unicode=True)
+
+
+def staged(objects: Sequence[Manifest]) -> Files:
+    """A folder for each stage of a sync, so that one may depend on the other, and one over them all."""
+    stages: dict[str, list[Manifest]] = {}
+    for each in objects:
+        stages.setdefault(stage_of(each), []).append(each)
+    found = {KUSTOMIZATION: _kustomization(sorted(stages))}
+    for stage, members in sorted(stages.items()):
+        found |= {f"{stage}/{name}": text for name, text in flat(members).items()}
+    return found
+
+
+def flat(objects: Sequence[Manifest]) -> Files:
+    """All in one folder."""
+    files = {_name(each): as_yaml(each) for each in objects}
+    return {KUSTOMIZATION: _kustomization(sorted(files)), **dict(sorted(files.items()))}
+
+
+def different(folder: Path, files: Files) -> Sequence[str]:
+    """Paths whose content would change, those of files that would go among them."""
+    found = {path: (folder / path).read_text(encoding="utf-8") for path in _there(folder)}
+    return sorted(path for path in found.keys() | files.keys() if found.get(path) != files.get(path))
+
+
+def write(folder: Path, files: Files) -> Sequence[str]:
+    """Make the folder hold these files; the paths that changed.
+
+    Raises ConfigurationError for a folder with content that was not written here.
+    """
+    _refuse_foreign(folder)
+    changed = different(folder, files)
+    for path in changed:
+        if path in files:
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(files[path], encoding="utf-8")
+        else:
+            (folder / path).unlink()
+    return changed
+
+
+def _refuse_foreign(folder: Path) -> None:
+    marked = folder / KUSTOMIZATION
+    own = marked.is_file() and marked.read_text(encoding="utf-8").startswith(HEADER)
+    if folder.exists() and not own and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigurationError(
+            f"{folder}: found content that `make render` did not write, allowed a folder of its own, as what "
+            "is no longer declared is removed there; name another with OUT=…"
+        )
+
+
+def _there(folder: Path) -> Iterator[str]:
+    for path in sorted(folder.rglob("*.yaml")):
+        yield path.relative_to(folder).as_posix()
+
+
+def _kustomization(resources: Sequence[str]) -> str:
+    document = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": resources,
+    }
+    return HEADER + as_yaml(document)
+
+
+def _name(manifest: Manifest) -> str:
+    metadata = manifest["metadata"]
+    parts = (manifest["kind"].lower(), metadata.get("namespace"), metadata["name"])
+    return PurePosixPath(".".join(filter(None, parts)) + ".yaml").name
+
+
+def _ordered(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {key: _ordered(value[key]) for key in sorted(value)}
+    return [_ordered(each) for each in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,114 @@
+"""The programs of both projects as they are rendered: the components of `pulumi up`, without its cluster."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from headrace.model.errors import ConfigurationError
+from headrace.model.value import Value
+from infra.components.cluster.hosts import Hosts, HostsArgs
+from infra.components.cluster.platform import Platform, PlatformArgs
+from infra.components.functions.functions import Functions, FunctionsArgs
+from infra.components.functions.platform import PlatformOutputs
+from infra.configuration import parse, refuse_plain, takes_text
+from infra.function_settings import FunctionSettings
+from infra.gitops.projects import FUNCTIONS, PLATFORM, Project, StackFile, stack_file
+from infra.host_files import text_of
+from infra.objects import Ground
+from infra.rendering import built_images, rendered
+from infra.settings import StackSettings
+
+T = TypeVar("T", StackSettings, FunctionSettings)
+Read = Callable[[Path], str]
+# Whoever syncs knows its cluster; a file's own values go before these.
+_NO_CLUSTER = {
+    "kubeconfig": "not read where files are written",
+    "context": "not read where files are written",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What is to be recorded, and of which project and stack."""
+
+    project: Project
+    stack: str
+    run: Callable[[], None]
+
+
+def program(
+    project: Project,
+    checkout: Path,
+    stack: str,
+    *,
+    texts: Mapping[str, str] | None = None,
+    read: Read = text_of,
+) -> Program:
+    """The program of a stack; `texts`: all its values where the secret ones are known.
+
+    `read`: reads files that hold secrets. Raises ConfigurationError with all faults of its configuration.
+    """
+    file = stack_file(checkout, project, stack)
+    if project is PLATFORM:
+        run = _platform(settings_of(StackSettings, file, texts), checkout, read)
+    else:
+        run = _functions(settings_of(FunctionSettings, file, texts), checkout)
+    return Program(project, stack, run)
+
+
+def settings_of(model: type[T], file: StackFile, texts: Mapping[str, str] | None = None) -> T:
+    """The strict model of a stack's file, with stand-ins for secrets where these are not given in `texts`."""
+    _refuse_whole(model, file)
+    settings = parse(model, {**_NO_CLUSTER, **(file.texts if texts is None else texts)}, stack=file.stack)
+    refuse_plain(settings.secret_keys, file.encrypted, stack=file.stack)
+    return settings
+
+
+def _refuse_whole(model: type[Value], file: StackFile) -> None:
+    faults = [
+        f"  {key}: found encrypted as a whole, allowed with its parts in sight, as these are rendered; "
+        "set each secret in it with `pulumi config set --secret --path`"
+        for key in sorted(file.whole)
+        if not takes_text(model, key)
+    ]
+    if faults:
+        raise ConfigurationError("\n".join([f"configuration of stack {file.stack}:", *faults]))
+
+
+def _platform(stack: StackSettings, checkout: Path, read: Read) -> Callable[[], None]:
+    if stack.hosts and stack.hosts.gpu_servers:
+        raise ConfigurationError(
+            f"hosts.gpuServers: found {', '.join(stack.hosts.gpu_servers)}, which playbooks write during "
+            "`pulumi up`, allowed none where files are written; give the servers in remoteGpus.servers"
+        )
+
+    def run() -> None:
+        hosts = Hosts("hosts", HostsArgs(stack.hosts, checkout, read)) if stack.hosts else None
+        Platform("platform", PlatformArgs(stack, _ground(), hosts))
+
+    return run
+
+
+def _functions(settings: FunctionSettings, checkout: Path) -> Callable[[], None]:
+    top = checkout / FUNCTIONS.folder
+    found = rendered(settings, top, built_images(settings, top))
+    name = settings.platform.rpartition("/")[2]
+    platform = settings_of(StackSettings, stack_file(checkout, PLATFORM, name))
+
+    def run() -> None:
+        outputs = PlatformOutputs(
+            namespace=pulumi.Output.from_input(platform.functions_namespace),
+            bucket_names=pulumi.Output.from_input(platform.bucket_names),
+        )
+        Functions("functions", FunctionsArgs(settings, found, outputs, _ground()))
+
+    return run
+
+
+def _ground() -> Ground:
+    """Nothing waits for readiness: whoever syncs does. What holds data is marked as such in any case."""
+    return Ground(kubernetes.Provider("cluster"), wait=False, protect=True)

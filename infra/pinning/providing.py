@@ -1,0 +1,72 @@
+"""What Pulumi calls to look whether a cluster is still the one of its stack."""
+
+from typing import Any
+
+from pulumi import dynamic
+
+from headrace.model.errors import HeadraceError
+from infra.pinning.reading import uid_of_cluster
+
+Properties = dict[str, Any]
+KUBECONFIG, CONTEXT, EXPECTED, UID = "kubeconfig", "context", "expected", "uid"
+
+
+class Pin(dynamic.ResourceProvider):
+    """Inputs: kubeconfig, context, expected (a uid, or empty). Outputs: those and uid.
+
+    The uid is added to the inputs where these are checked, which is before anything else is done, in a
+    preview too; Pulumi hands them back the next time.
+    """
+
+    serialize_as_secret_always = False  # it is a reference to a class, and readable in the state
+
+    def read_uid(self, props: Properties) -> str:
+        """Of the cluster that is meant now."""
+        return uid_of_cluster(props[KUBECONFIG], props[CONTEXT])
+
+    def check(self, _olds: Properties, news: Properties) -> dynamic.CheckResult:
+        allowed = news[EXPECTED] or _olds.get(UID, "")
+        found, fault = self._looked(news, allowed)
+        # Without a property: Pulumi would print its value.
+        failures = [dynamic.CheckFailure("", fault)] if fault else []
+        return dynamic.CheckResult({**news, UID: found}, failures)
+
+    def diff(self, _id: str, _olds: Properties, _news: Properties) -> dynamic.DiffResult:
+        keys = (KUBECONFIG, CONTEXT, EXPECTED, UID)
+        return dynamic.DiffResult(changes=any(_olds.get(key) != _news.get(key) for key in keys))
+
+    def create(self, props: Properties) -> dynamic.CreateResult:
+        return dynamic.CreateResult(props[UID], dict(props))
+
+    def update(self, _id: str, _olds: Properties, _news: Properties) -> dynamic.UpdateResult:
+        return dynamic.UpdateResult(dict(_news))
+
+    def read(self, id_: str, props: Properties) -> dynamic.ReadResult:
+        self._refuse_other(props)
+        return dynamic.ReadResult(id_, dict(props))
+
+    def delete(self, _id: str, _props: Properties) -> None:
+        self._refuse_other(_props)
+
+    def _refuse_other(self, props: Properties) -> None:
+        _, fault = self._looked(props, props[UID])
+        if fault:
+            raise RuntimeError(fault)
+
+    def _looked(self, props: Properties, allowed: str) -> tuple[str, str]:
+        """The uid that was found, and what is wrong."""
+        try:
+            found = self.read_uid(props)
+        except HeadraceError as error:
+            return "", f"the cluster can't be looked at: {error}"
+        return found, told(found, allowed, props[CONTEXT]) if found != (allowed or found) else ""
+
+
+def told(found: str, allowed: str, context: str) -> str:
+    """Another cluster, in a message."""
+    return (
+        f"context {context!r} leads to another cluster than this stack's: found uid {found} (of namespace "
+        f"kube-system), allowed {allowed}. Name the right kubeconfig and context; for another cluster make "
+        "another stack. Where this cluster was built anew on purpose, say so: "
+        f"`pulumi config set clusterUid {found}`, `pulumi up`, and then `pulumi up --refresh`"
+    )

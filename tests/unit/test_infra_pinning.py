@@ -1,0 +1,74 @@
+"""A stack stays with its cluster: what Pulumi is answered when it asks for the cluster's identity."""
+
+import pytest
+
+from headrace.model.errors import TransientError
+from infra.pinning.providing import Pin
+
+FIRST, OTHER = "1111-1111", "2222-2222"
+
+
+class Known(Pin):
+    """A look at a cluster that needs none."""
+
+    def __init__(self, uid: str) -> None:
+        super().__init__()
+        self.uid = uid
+
+    def read_uid(self, props):
+        if not self.uid:
+            raise TransientError("no answer")
+        return self.uid
+
+
+def inputs(expected="", **more):
+    return {"kubeconfig": "/k", "context": "box", "expected": expected, "uid": None, **more}
+
+
+@pytest.mark.parametrize(
+    ("found", "before", "expected", "refused"),
+    [
+        (FIRST, {}, "", False),
+        (FIRST, {}, FIRST, False),
+        (OTHER, {}, FIRST, True),
+        (FIRST, {"uid": FIRST}, "", False),
+        (OTHER, {"uid": FIRST}, "", True),
+        (OTHER, {"uid": FIRST}, OTHER, False),  # a person says that it was built anew
+        (OTHER, {"uid": OTHER}, FIRST, True),
+    ],
+)
+def test_a_cluster_is_taken_the_first_time_or_where_it_is_the_one(found, before, expected, refused):
+    answer = Known(found).check(before, inputs(expected))
+    assert answer.inputs["uid"] == found
+    assert bool(answer.failures) is refused
+    if refused:
+        (failure,) = answer.failures
+        assert f"found uid {found}" in failure.reason
+        assert f"allowed {expected or before['uid']}" in failure.reason
+        assert f"pulumi config set clusterUid {found}" in failure.reason
+
+
+def test_a_cluster_that_can_not_be_seen_is_refused_with_the_reason():
+    (failure,) = Known("").check({"uid": FIRST}, inputs()).failures
+    assert failure.reason == "the cluster can't be looked at: no answer"
+
+
+def test_another_path_to_the_same_cluster_is_noted_and_nothing_else_changes():
+    before, after = inputs(uid=FIRST), inputs(uid=FIRST, kubeconfig="/elsewhere")
+    assert Pin().diff("id", before, before).changes is False
+    told = Pin().diff("id", before, after)
+    assert (told.changes, told.replaces) == (True, None)
+    assert Pin().update("id", before, after).outs == after
+
+
+@pytest.mark.parametrize("found", [OTHER, ""])
+def test_nothing_is_deleted_or_read_anew_on_another_cluster(found):
+    for step in ("delete", "read"):
+        with pytest.raises(RuntimeError, match=r"another cluster than this stack's|can't be looked at"):
+            getattr(Known(found), step)("id", inputs(uid=FIRST))
+
+
+def test_its_own_cluster_is_let_go():
+    Known(FIRST).delete("id", inputs(uid=FIRST))
+    assert Known(FIRST).read("id", inputs(uid=FIRST)).outs["uid"] == FIRST
+    assert Known(FIRST).create(inputs(uid=FIRST)).id == FIRST
