@@ -56,8 +56,8 @@ def waiting(ago: float = 10.0) -> Slot:
     return Slot(ordered=NOW - ago)
 
 
-def has(instance: str, **more: float) -> Slot:
-    return Slot(NOW - 100.0, instance, **more)
+def has(instance: str, *, up: bool = True, **more: float) -> Slot:
+    return Slot(NOW - 100.0, instance, up, **more)
 
 
 def after(before: Register, view: GroupView, **more: object) -> Register:
@@ -126,6 +126,10 @@ def instances(found: Register) -> dict[str, str]:
             {"ended": {"i-1": "spot"}},
             {"p-2": "i-2"},
         ),
+        # One that was gone before it was in service has not come yet, unless it was to end
+        (register(p_0=has("i-1", up=False)), group(), {"ended": {"i-1": "shrank"}}, {"p-0": ""}),
+        (register(p_0=has("i-1", up=False)), group(on("i-2")), {"ended": {"i-1": "shrank"}}, {"p-0": "i-2"}),
+        (register(p_0=has("i-1", up=False, ending=NOW)), group(), {"ended": {"i-1": "told"}}, {}),
         # What ends has its slot until it is gone; what ends and never had one gets none
         (register(p_0=has("i-1")), group(ending("i-1")), {}, {"p-0": "i-1"}),
         (register(), group(ending("i-1")), {}, {}),
@@ -242,6 +246,8 @@ def test_orders_say_how_a_node_shall_be():
         (register(p_0=has("i-1")), group(ending("i-1"), desired=1), 0),
         (register(), group(desired=3, least=1), 1),
         (register(p_0=replace(waiting(), ending=NOW)), group(desired=1), 0),
+        # nor where it could end one that is on the way and not shown yet
+        (register(p_0=replace(waiting(), ending=NOW), p_1=waiting()), group(desired=2), None),
         # While EKS has its hand on the group, and where an instance is aside: it is not the group's to count
         (register(p_0=waiting()), group(held="updating"), None),
         (register(p_0=has("i-1")), group(Instance("i-1", Phase.ASIDE), desired=0), None),
@@ -311,6 +317,15 @@ def test_one_scaler_at_a_time_says_that_it_ends_an_instance(slot, view, claims):
 
 
 @pytest.mark.parametrize(
+    ("instance", "up"), [(pending("i-1"), False), (bare("i-1"), False), (on("i-1"), True)]
+)
+def test_that_an_instance_has_been_in_service_is_remembered(instance, up):
+    found = after(register(p_0=waiting()), group(instance))
+    assert found.slots["p-0"].up is up
+    assert after(found, group(ending("i-1"))).slots["p-0"].up is up
+
+
+@pytest.mark.parametrize(
     ("ago", "view", "left"),
     [
         (LATE_SECONDS, group(), {}),
@@ -334,6 +349,7 @@ def test_a_launch_that_was_called_off_is_over_once_nothing_came_of_it(ago, view,
         (register(p_0=has("i-1")), group(bare("i-1")), True),
         (register(p_0=has("i-1")), group(ending("i-1")), True),
         (register(p_0=has("i-1", ending=NOW)), group(on("i-1")), True),
+        (register(p_0=has("i-1")), group(Instance("i-1", Phase.ASIDE)), False),
         (register(p_0=has("i-1")), group(on("i-1"), held="updating"), True),
     ],
 )

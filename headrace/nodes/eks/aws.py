@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import boto3
@@ -23,6 +24,7 @@ ATTEMPTS = 2
 CALL_SECONDS = 12.0  # for a call with all its attempts
 ACTIVITIES = 100  # that AWS gives at once, at most
 PROTECTED_AT_ONCE = 50  # instances that one call takes, at most
+FILTERED_AT_ONCE = 200  # values of a filter, at most
 T = TypeVar("T")
 Client = Any  # boto3 builds its clients' classes at run time
 
@@ -104,15 +106,14 @@ class AwsGroup:
         return reading.launches_of(found["Activities"])
 
     async def ended(self, instances: Collection[str]) -> Mapping[str, str]:
-        """See the port. By a filter: an instance that is not known then is no error."""
-        found = await self._aws.call(
-            "ec2",
-            f"ec2:DescribeInstances for {self._told}",
-            lambda client: client.describe_instances(
-                Filters=[{"Name": "instance-id", "Values": sorted(instances)}]
-            ),
-        )
-        return reading.ended_of(found["Reservations"], instances)
+        """See the port. By a filter: an instance that is not known is no error then."""
+        found: dict[str, str] = {}
+        for some in _parts(sorted(instances), FILTERED_AT_ONCE):
+            wish = [{"Name": "instance-id", "Values": some}]
+            what = f"ec2:DescribeInstances for {self._told}"
+            told = await self._aws.call("ec2", what, partial(_described, wish))
+            found |= reading.ended_of(told, some)
+        return found
 
     async def guard(self, unprotected: Sequence[str]) -> None:
         """See the port."""
@@ -128,16 +129,8 @@ class AwsGroup:
                 AutoScalingGroupName=name, NewInstancesProtectedFromScaleIn=True
             ),
         )
-        for first in range(0, len(unprotected), PROTECTED_AT_ONCE):
-            await self._protect(unprotected[first : first + PROTECTED_AT_ONCE])
-
-    async def _protect(self, instances: Sequence[str]) -> None:
-        await self._autoscaling(
-            "SetInstanceProtection",
-            lambda client, name: client.set_instance_protection(
-                AutoScalingGroupName=name, InstanceIds=list(instances), ProtectedFromScaleIn=True
-            ),
-        )
+        for some in _parts(unprotected, PROTECTED_AT_ONCE):
+            await self._autoscaling("SetInstanceProtection", partial(_protect, some))
 
     async def set_desired(self, size: int) -> None:
         """See the port."""
@@ -181,6 +174,22 @@ class AwsGroup:
             await self._nodegroup()
         what = f"autoscaling:{action} for {self._told}"
         return await self._aws.call("autoscaling", what, lambda client: operation(client, self._scaling))
+
+
+def _parts(items: Sequence[str], most: int) -> Iterator[list[str]]:
+    for first in range(0, len(items), most):
+        yield list(items[first : first + most])
+
+
+def _protect(instances: list[str], client: Client, name: str) -> object:
+    return client.set_instance_protection(
+        AutoScalingGroupName=name, InstanceIds=instances, ProtectedFromScaleIn=True
+    )
+
+
+def _described(filters: list[dict[str, Any]], client: Client) -> list[reading.Answer]:
+    pages = client.get_paginator("describe_instances").paginate(Filters=filters)
+    return [reservation for page in pages for reservation in page["Reservations"]]
 
 
 class _NotThereError(ConfigurationError):

@@ -22,7 +22,8 @@ RESTING_SECONDS = 30.0  # otherwise
 MOST_PAUSE_SECONDS = 120.0  # between two looks that fail; doubles from MOVING_SECONDS on
 BLIND_SECONDS = 90.0  # without a look, after which what was seen is no view of what is
 LOST_SECONDS = 5.0  # for which it is told that a node's instance has gone
-SETTINGS_OF_ONE_PASS = 3  # of the desired size, while orders come
+FIRST_SECONDS = 10.0  # for which a look is waited for where there is none to go by
+SIZES_IN_ONE_PASS = 3  # while orders come
 ENDS_AT_ONCE = 5
 
 _log = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ class Desk:
         if self._pass is None and self._clock.monotonic() >= self._due:
             self._pass = asyncio.create_task(self._look())
         if self._is_blind and self._pass is not None:
-            await asyncio.wait({self._pass})
+            await asyncio.wait({self._pass}, timeout=FIRST_SECONDS)
         self._reap()
         if self._view is None or self._is_blind:
             raise self._fault
@@ -146,7 +147,7 @@ class Desk:
 
     async def _set_desired(self, size: int, look: Look) -> None:
         """And look whether orders came, or another scaler changed the register, meanwhile."""
-        for _ in range(SETTINGS_OF_ONE_PASS):
+        for _ in range(SIZES_IN_ONE_PASS):
             await self._group.set_desired(size)
             extra = {"action": "nodes.size_set", "size": size}
             _log.info("pool %s: the desired size is %d", self._pool, size, extra=extra)
@@ -173,8 +174,9 @@ class Desk:
         for name, slot in before.slots.items():
             if slot.instance in look.ended and slot.ending is None:
                 why = f"its instance {slot.instance} is gone: {look.ended[slot.instance]}"
-                self._lost[name] = why, self._clock.monotonic()
                 _log.warning("node %s: %s", name, why, extra={"action": "nodes.instance_lost", "node": name})
+                if name not in after.slots:
+                    self._lost[name] = why, self._clock.monotonic()
         for instance, name in after.by_instance().items():
             if instance not in before.by_instance():
                 extra = {"action": "nodes.instance_came", "node": name, "instance": instance}

@@ -1,7 +1,7 @@
 """Nodes that are instances of a node group: seen by the API server and by AWS, emptied before they end.
 
 A node's name is a slot: its Node object bears another, and says by a label which slot it is. Which instance
-has which slot stands in the register, ADR 15. The order to stop stands in the Node object; the register says
+has which slot stands in the register, ADR 16. The order to stop stands in the Node object; the register says
 so once the node is empty, or where no Node object is there yet.
 """
 
@@ -64,17 +64,17 @@ class EksNodes:
         """See the port. Those that stop are moved along; an instance that nobody ordered has a name too."""
         check_seen(self._mirror, self._pods)
         seen = await self._desk.seen()
-        objects = self._objects()
+        objects, names = self._objects(), seen.register.by_instance()
         for instance, node in objects.items():
-            await self._mark(seen, instance, node)
+            await self._mark(node, names.get(instance))
         pods = by_node(self._pods)
         await self._emptying.move_along(self._going(seen, objects), pods)
         bodies = {
             instance: Body(node, pods.get(node["metadata"]["name"], ()))
             for instance, node in self._objects().items()
         }
-        names = self._names | seen.register.slots.keys()
-        return sightings(names, seen, bodies, pool=self._pool.name, now=self._now())
+        known = self._names | seen.register.slots.keys()
+        return sightings(known, seen, bodies, pool=self._pool.name, now=self._now())
 
     async def start(self, name: str) -> None:
         """See the port. Raises the reason where AWS launches none now."""
@@ -137,9 +137,8 @@ class EksNodes:
         found = [objects.get(slot.instance) for slot in slots if slot.ending is None]
         return [node for node in found if node is not None and is_stopping(node)]
 
-    async def _mark(self, seen: Seen, instance: str, node: Manifest) -> None:
+    async def _mark(self, node: Manifest, name: str | None) -> None:
         """Have a Node object name its slot, and none that is not its own any more."""
-        name = seen.register.by_instance().get(instance)
         marks = labels_of(node)
         ours = marks.get(labels.POOL, self._pool.name) == self._pool.name
         if not ours or (name is None and labels.POOL not in marks):

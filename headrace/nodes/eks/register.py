@@ -18,12 +18,13 @@ MOST_PAUSE_SECONDS = 900.0
 class Slot:
     """One node that is on, on its way, or on its way off. Times are seconds since the epoch.
 
-    `ending`: since when it shall end, without delay; None: it shall be on. `claimed`: when a scaler last took
-    it upon itself to end the instance.
+    `up`: its instance has been in service. `ending`: since when it shall end, without delay; None: it shall
+    be on. `claimed`: when a scaler last took it upon itself to end the instance.
     """
 
     ordered: float
     instance: str = ""
+    up: bool = False
     ending: float | None = None
     claimed: float = 0.0
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 
-from headrace.nodes.eks.group import GroupView, Launch
+from headrace.nodes.eks.group import GroupView, Launch, Phase
 from headrace.nodes.eks.register import NO_PAUSE, Register, Slot
 
 PATIENCE_SECONDS = 60.0  # of failed launches: AWS tries other zones and types by itself meanwhile
@@ -62,7 +62,7 @@ class Todo:
 
 def settled(register: Register, look: Look) -> Register:
     """The register after a look; looked at again, nothing more changes but claims that have run out."""
-    slots = {name: slot for name, slot in register.slots.items() if slot.instance not in look.ended}
+    slots = _left(register.slots, look)
     gone = register.slots.keys() - slots.keys()
     bound = _bound(slots, register.pool, replace(look, avoid={*look.avoid, *gone}))
     reason = refusal(look.launches, since=_waiting_since(bound), now=look.at)
@@ -72,7 +72,7 @@ def settled(register: Register, look: Look) -> Register:
     elif look.at >= pause.until and any(bound[n].instance for n, slot in slots.items() if slot.is_waiting):
         pause = NO_PAUSE
     kept = _given_up(bound, look.view, all_waiting=bool(reason or look.view.held))
-    told = {name: _claimed(slot, look) for name, slot in kept.items() if not _is_over(slot, kept, look)}
+    told = {name: _marked(slot, look) for name, slot in kept.items() if not _is_over(slot, kept, look)}
     return register.model_copy(update={"pause": pause}).with_slots(told)
 
 
@@ -113,24 +113,40 @@ def todo(register: Register, look: Look) -> Todo:
 
 
 def _size(slots: Mapping[str, Slot], view: GroupView) -> int | None:
-    """The desired size to set; None: it stays."""
-    wanted = counted(slots, view)
-    if wanted > view.desired:
-        waited_for = any(slot.is_waiting for slot in slots.values())
-        size = min(wanted, view.most) if waited_for else view.desired
-    else:
-        safe = all(each.is_safe for each in view.instances.values() if each.is_alive)
-        size = max(wanted, view.least) if safe else view.desired
+    """The desired size to set; None: it stays.
+
+    While one is waited for, its instance may be on the way, unprotected and not shown yet: a lower size could
+    end it in place of the one that was called off.
+    """
+    wanted, size = counted(slots, view), view.desired
+    waited_for = any(slot.is_waiting for slot in slots.values())
+    safe = all(each.is_safe for each in view.instances.values() if each.is_alive)
+    if wanted > size and waited_for:
+        size = min(wanted, view.most)
+    elif wanted < size and safe and not waited_for:
+        size = max(wanted, view.least)
     return None if size == view.desired else size
 
 
 def is_moving(slots: Mapping[str, Slot], view: GroupView) -> bool:
     """Whether something is under way, so that another look is worth its calls soon."""
     unsettled = any(not slot.instance or slot.ending is not None for slot in slots.values())
-    return unsettled or bool(view.held) or not all(each.is_safe for each in view.instances.values())
+    settling = any(not each.is_safe and each.phase is not Phase.ASIDE for each in view.instances.values())
+    return unsettled or settling or bool(view.held)
 
 
-# Instances that have no slot yet
+# Instances that exist no more, and those that have no slot yet
+
+
+def _left(slots: Mapping[str, Slot], look: Look) -> Mapping[str, Slot]:
+    """Without those whose instance is gone. One that was never in service has failed to come: it waits on."""
+    found = {}
+    for name, slot in slots.items():
+        if slot.instance not in look.ended:
+            found[name] = slot
+        elif not slot.up and slot.ending is None:
+            found[name] = replace(slot, instance="")
+    return found
 
 
 def _bound(slots: Mapping[str, Slot], pool: str, look: Look) -> dict[str, Slot]:
@@ -200,9 +216,13 @@ def _given_up(slots: Mapping[str, Slot], view: GroupView, *, all_waiting: bool) 
 # Instances that are to end
 
 
-def _claimed(slot: Slot, look: Look) -> Slot:
+def _marked(slot: Slot, look: Look) -> Slot:
+    """With a claim where its instance is to end now, and with having been in service."""
+    instance = look.view.instances.get(slot.instance)
     due = slot.ending is not None and look.at - slot.claimed >= CLAIM_SECONDS
-    return replace(slot, claimed=look.at) if due and _counts(slot, look.view) and not look.view.held else slot
+    claims = due and instance is not None and instance.is_alive and not look.view.held
+    up = slot.up or (instance is not None and instance.is_safe)
+    return replace(slot, up=up, claimed=look.at if claims else slot.claimed)
 
 
 def _is_over(slot: Slot, slots: Mapping[str, Slot], look: Look) -> bool:
