@@ -42,7 +42,7 @@ class NodesArgs:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One node group; `most` nodes at most, `least` always."""
+    """One node group; `most` nodes at most, `least` always. `elastic`: the scaler says how many."""
 
     name: str
     instance_types: Sequence[str]
@@ -53,6 +53,7 @@ class Group:
     least: int
     most: int
     labels: Mapping[str, str]
+    elastic: bool
     taints: Sequence[NodeGroupTaintArgs] = ()
 
 
@@ -86,6 +87,8 @@ class Nodes(pulumi.ComponentResource):
 
     def _create(self, group: Group, role: TrustedRole) -> NodeGroup:
         template = self._create_template(group)
+        # `up` while the scaler's nodes run must end none.
+        ignored = ["scalingConfig.desiredSize"] if group.elastic else []
         return NodeGroup(
             f"nodes-{group.name}",
             cluster_name=self._args.cluster,
@@ -104,8 +107,7 @@ class Nodes(pulumi.ComponentResource):
             update_config={"max_unavailable": 1},
             labels=dict(group.labels),
             taints=list(group.taints),
-            # The size is the scaler's matter: `up` while nodes run must end none.
-            opts=self._ground.options(ignore_changes=["scalingConfig.desiredSize"]),
+            opts=self._ground.options(ignore_changes=ignored),
         )
 
     def _create_template(self, group: Group) -> LaunchTemplate:
@@ -168,6 +170,7 @@ def system_group(settings: AwsSettings) -> Group:
         least=system.nodes,
         most=system.nodes + 1,
         labels={},
+        elastic=False,
     )
 
 
@@ -185,6 +188,7 @@ def pool_group(name: str, spec: NodePoolSpec, settings: AwsSettings) -> Group:
         least=0,
         most=spec.max_nodes,
         labels=node_templates.labels(name, spec),
+        elastic=True,
         taints=[
             NodeGroupTaintArgs(key=each.key, value=each.value, effect=node_templates.effect(each.effect))
             for each in spec.taints
