@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 
 from headrace.placement.packing import RemoteRooms
+from headrace.scaler.deciding.budgets import Wish
 from headrace.scaler.deciding.members import Member
 from headrace.scaler.deciding.parties import Standing
 from headrace.scaler.deciding.workers import given_by_share
@@ -72,36 +73,40 @@ class _Ceding:
         busy = [w for w in snapshot.workers if w.busy and w.function in self._by_name]
         busy.sort(key=lambda worker: (-worker.since, worker.name))  # the youngest first
         self._busy: dict[str, list[WorkerView]] = defaultdict(list)  # by tenant
+        self._costs: dict[str, set[Wish]] = defaultdict(set)  # of its workers that have files
         for worker in busy:
-            self._busy[self._by_name[worker.function].party.tenant.name].append(worker)
+            owner = self._by_name[worker.function]
+            self._busy[owner.party.tenant.name].append(worker)
+            self._costs[owner.party.tenant.name].add(owner.cost)
         self._parties = {member.party.tenant.name: member.party for member in members}
+        self._untried: dict[tuple[str, str], Iterator[WorkerView]] = {}  # by function and tenant
         self._gone: set[str] = set()
 
     def workers(self, claims: Sequence[Member]) -> set[str]:
         """Who ends; the tenant whose share is least is served first."""
-        singles = {member.function.name: self._singles(member) for member in claims}
         asking = [_turn(member) for member in claims]
         heapify(asking)
         while asking and len(self._gone) < CEDED_AT_ONCE:
             member = self._by_name[heappop(asking)[-1]]
-            trial = next(singles[member.function.name], None) or self._several(member)
+            trial = self._single(member) or self._several(member)
             if trial is not None:
                 self._gone |= {worker.name for _, worker in trial.taken}
                 if member.wants_for_files() > 0:
                     heappush(asking, _turn(member))
         return self._gone
 
-    def _singles(self, member: Member) -> Iterator[_Trial]:
-        """One worker after the other that alone makes room; each is looked at once."""
+    def _single(self, member: Member) -> _Trial | None:
+        """One worker that alone makes room, of the tenant that is richest now; each is tried once."""
         for tenant in self._richest(member):
-            for worker in self._busy[tenant]:
+            key = member.function.name, tenant
+            for worker in self._untried.setdefault(key, iter(self._busy[tenant])):
                 trial, owner = _Trial(self._rooms), self._by_name[worker.function]
                 if self._may_suffice(owner, worker.node, member) and self._cedes(worker, member):
                     trial.take(owner, worker)
                     if self._settled(member, [worker.node]):
-                        yield trial
-                    else:
-                        trial.undo()
+                        return trial
+                    trial.undo()
+        return None
 
     def _several(self, member: Member) -> _Trial | None:
         """The fewest workers of one node, or of the servers, that make room together; None where none do."""
@@ -139,9 +144,13 @@ class _Ceding:
         yield from (group for group in by_node.values() if len(group) > 1)  # each alone was tried
 
     def _richest(self, member: Member) -> Sequence[str]:
-        """Tenants that stand behind the member's, the one with the greatest share first."""
-        behind = [name for name, party in self._parties.items() if party.standing > member.party.standing]
-        return sorted(behind, key=lambda name: self._parties[name].standing, reverse=True)
+        """Tenants that stand behind the member's, the one first that has most with one worker less."""
+        left = {
+            name: (-party.tenant.priority, max(party.share_without(cost) for cost in self._costs[name]))
+            for name, party in self._parties.items()
+            if name in self._costs and party.standing > member.party.standing
+        }
+        return sorted(left, key=lambda name: left[name], reverse=True)
 
     def _may_suffice(self, owner: Member, node: str, to: Member) -> bool:
         """Whether one of the owner's workers less on the node could be enough, as far as its room goes."""

@@ -28,7 +28,7 @@ from headrace.scaler.snapshot import BootEstimate, PoolView, TenantView
 from tests.bench.figures import table
 from tests.fixtures.lab import Lab, lab_function, lab_pool
 
-SEEDS, LAB_SEEDS = 20, 3
+SEEDS, LAB_SEEDS = 10, 3
 WAIT, BOOT = 60.0, 150.0
 LAB_BOOT = 60.0
 FLOOD_SECONDS = (10.0, 60.0, 600.0)  # of a file of the flood, under the real scaler
@@ -93,10 +93,10 @@ def _told_of_labs(labs: dict[tuple[bool, float, int], Found]) -> str:
     head = ["a file of the flood", "tenants", "p50", "p99", "greatest", "late"]
     return (
         "Under the real scaler's rounds (a step every 2 s; nodes, queue and workers in memory): half an hour "
-        "of work for four nodes of four cores at once, and of another tenant a file of 5 s every minute "
-        f"and a half. maxWaitSeconds {WAIT:.0f}, boot {LAB_BOOT:.0f} s, {LAB_SEEDS} seeds. Without tenants "
-        "functions go round, but a worker with a file of more than 20 s makes room for none. Files that "
-        "have not begun at the end count with their wait until then.\n\n"
+        "of work for four nodes of four cores at once, and of another tenant a file of 5 s every 90 s. "
+        f"maxWaitSeconds {WAIT:.0f}, boot {LAB_BOOT:.0f} s, {LAB_SEEDS} seeds. Without tenants functions go "
+        "round, but a worker with a file of more than 20 s makes room for none. Files that have not begun at "
+        "the end count with their wait until then.\n\n"
         + table(head, rows)
         + "\n![Waits of the files that trickle](images/tenants.svg)\n"
     )

@@ -1,8 +1,8 @@
-"""Which nodes the whole plan tells of, one by one."""
+"""Which nodes the whole plan tells of, one by one; and what it tells of tenants."""
 
-from headrace.cli.plan_story import FEW, told_nodes
+from headrace.cli.plan_story import FEW, print_explanation, told_nodes
 from headrace.model.node import NodeState
-from headrace.scaler.explaining import NodeStory
+from headrace.scaler.explaining import Explanation, NodeStory, TenantStory
 from headrace.scaler.plan import Reason, ReasonCode
 
 
@@ -18,3 +18,17 @@ def test_few_nodes_are_all_told_of():
 def test_of_many_those_at_rest_are_left_to_their_pool():
     nodes = [*(node(number) for number in range(FEW)), node(FEW, NodeState.IDLE)]
     assert told_nodes(nodes) == [node(FEW, NodeState.IDLE)]
+
+
+def test_a_tenant_is_told_with_its_share_and_quota(capsys):
+    quota = {"cpu": 8000, "remoteGpuMemory": 40 * 2**30, "workers": 20}
+    used = {"cpu": 4500, "remoteGpuMemory": 16 * 2**30, "workers": 5}
+    lab = TenantStory("lab", 2.0, 1, 40, 5, 0.28125, "nvidia.com/gpu", used, quota)
+    idle = TenantStory("idle", 1.0, 0, 0, 0, 0.0, "", {}, {})
+    print_explanation(Explanation(at=0.0, tenants=(lab, idle)))
+    told = " ".join(capsys.readouterr().out.split())
+    assert (
+        "tenant lab share 28% of nvidia.com/gpu by 5 workers; weight 2, priority 1 waiting 40 files" in told
+    )
+    assert "quota cpu 4500m of 8, remoteGpuMemory 16Gi of 40Gi, workers 5 of 20" in told
+    assert "tenant idle share nothing by 0 workers; weight 1" in told

@@ -352,7 +352,7 @@ TRACE = ("--trace", "docs/examples/simulate/trace.csv")
 
 
 def test_the_page_has_examples():
-    assert len(EXAMPLES) == 6
+    assert len(EXAMPLES) == 7
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
@@ -433,3 +433,32 @@ def test_wait_worth_reaches_the_decision_and_faults_the_nodes(checkout):
     assert figures("--node-deaths", "5")["deaths"] > 0 == usual["deaths"]
     assert figures("--device-delay", "200")["wait"]["max"] > usual["wait"]["max"]
     assert figures("--boot-spread", "0.5")["wait"]["max"] != usual["wait"]["max"]
+
+
+SHARED = ("--functions", "docs/examples/simulate/shared", "--policy", "headrace")
+
+
+def test_tenants_reach_the_run_and_their_waits_the_document(checkout):
+    lines = [*("0,scans,1,120" for _ in range(400)), *(f"{at},triage,1,5" for at in range(200, 900, 100))]
+    (checkout / "both.csv").write_text("time_seconds,function,bytes,service_seconds\n" + "\n".join(lines))
+    one = {"apiVersion": "headrace.dev/v1alpha1", "kind": "NodePool", "metadata": {"name": "p"}}
+    spec = {"driver": "memory", "capacity": {"cpu": "4", "memory": "8Gi"}, "bootSeconds": 60, "maxNodes": 2}
+    (checkout / "pool.yaml").write_text(json.dumps({**one, "spec": spec}))
+    (checkout / "tenants.yaml").write_text("name: lab\n---\nname: ward\n")
+
+    def tenants(*options: str) -> dict:
+        result = invoke("--trace", "both.csv", "--pools", "pool.yaml", *SHARED, *options, "--json")
+        return json.loads(result.stdout)["policies"]["headrace"]["tenants"]
+
+    shared, alone = tenants("--tenants", "tenants.yaml"), tenants()
+    assert set(shared) == set(alone) == {"lab", "ward"}
+    assert shared["ward"]["late"] == 0 < alone["ward"]["late"]
+    assert set(shared["ward"]["wait"]) == {"mean", "p50", "p95", "p99", "max"}
+
+
+def test_a_faulty_file_of_tenants_is_told(checkout):
+    (checkout / "tenants.yaml").write_text("name: lab\nweight: 0\nquota: {gpus: 2}\n")
+    with pytest.raises(ConfigurationError) as caught:
+        invoke(*TRACE, *POOLS, "--tenants", "tenants.yaml")
+    assert "tenants.yaml:2 (weight)" in str(caught.value)
+    assert "tenants.yaml:3 (quota.gpus)" in str(caught.value)
