@@ -182,7 +182,7 @@ def test_headraces_own_platform_passes_and_tells_its_exceptions(
         remoteGpus=lab["headrace:remoteGpus"],
     )
     platform.configure("headrace-policy", production=True)
-    told = platform.run("preview", "--policy-pack", "infra/policy")
+    told = platform.run("preview", *BY_PACK)
     assert (
         "pod-host let pass: daemonset/headrace-gpu/gpu-plugin: volume cdi: found hostPath /var/run/cdi"
         in told

@@ -62,15 +62,10 @@ class Host(LanguageServer):
                 grpc.StatusCode.UNIMPLEMENTED, f"only policy packs, not plugins of kind {request.kind}"
             )
         python = Path(request.info.root_directory, request.info.options["virtualenv"], "bin", "python")
-        command = [
-            sys.executable,
-            "-u",
-            "-P",
-            str(PACK),
-            str(python),
-            request.info.program_directory,
-            *request.args,
-        ]
+        if not python.exists():
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"there is no {python}: make policy")
+        pack = [str(python), request.info.program_directory, *request.args]
+        command = [sys.executable, "-u", "-P", str(PACK), *pack]
         environ = os.environ | dict(each.split("=", 1) for each in request.env)
         child = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.children.append(child)

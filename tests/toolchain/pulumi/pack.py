@@ -81,9 +81,12 @@ def main(python: str, folder: str, engine: str) -> int:
     sys.stdout.write(f"{port}\n")
     configured = proxy.configuration.result()
     command = [python, "-u", "-m", "pulumi.policy", engine, folder]
-    pack = subprocess.Popen(
-        command, cwd=folder, env=environment(configured), stdout=subprocess.PIPE, text=True
-    )
+    environ = environment(configured)
+    try:
+        pack = subprocess.Popen(command, cwd=folder, env=environ, stdout=subprocess.PIPE, text=True)
+    except OSError as error:
+        proxy.pack.set_exception(error)  # a call that waits for it would keep this process
+        raise
     try:
         told = pack.stdout.readline().strip()
         if not told.isdigit():
