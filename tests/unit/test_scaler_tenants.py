@@ -216,6 +216,14 @@ def test_all_functions_of_a_tenant_share_its_quota():
     assert (found["a"][0] + found["b"][0], found["a"][1]) == (3, ReasonCode.QUOTA)
 
 
+def test_what_one_function_is_promised_is_no_others():
+    pool = replace(POOL, capacity=cpus(1), max_nodes=12)
+    slow = ServiceEstimate(file_seconds=500.0)
+    both = [function(name, "lab", priority=number, service=slow) for number, name in enumerate("ab")]
+    plan = decide(seen(*both, tenants=bounded(workers=3), pools=(pool,), nodes=()), ScalerSettings(), NOW)
+    assert len(plan.start) == 3
+
+
 def test_an_idle_worker_counts_until_it_is_gone_and_makes_room_for_files_that_wait():
     rested = function("a", "lab", 0)
     snapshot = seen(rested, function("b", "lab", 1), there=workers("a", 0, 2), tenants=bounded(workers=2))
@@ -279,12 +287,13 @@ def test_two_that_flood_are_promised_nodes_by_weight():
 
 
 def test_what_comes_free_first_is_promised_to_who_has_least():
-    """All eight cores work files of the flood; one ends in time for the other's file: no node is ordered."""
-    slow = ServiceEstimate(file_seconds=100.0)
+    """All eight cores work the flood's files; one ends in time for the other's: that is enough for it."""
+    slow = ServiceEstimate(file_seconds=200.0)
+    there = (*workers("flood", 7, age=1.0), WorkerView("flood9", "flood", "here", NOW - 190.0, busy=True))
     snapshot = seen(
         function("flood", "lab", 500, service=slow),
         function("thin", "ward", 1, service=slow, max_wait_seconds=60.0),
-        there=workers("flood", 8),
+        there=there,
     )
     assert [each.function for each in ordered(snapshot).unmet] == ["flood"]
     undeclared = ordered(replace(snapshot, tenants=()))

@@ -37,7 +37,9 @@ def _serve(queue: list[Turn], members: Sequence[Member], wish: Wish, other: Stan
     while queue:
         _, index = heappop(queue)
         member = members[index]
-        share = min(wish(member), max(1, member.count // 8), member.party.until(member.cost, other))
+        share = min(wish(member), max(1, member.count // 8))
+        if other is not None:
+            share = min(share, member.party.until(member.cost, other))
         if member.place(share) < share:
             member.refuse()
         elif wish(member) > 0:

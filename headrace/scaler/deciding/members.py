@@ -39,7 +39,8 @@ class Member:
     def put(self, node: str, workers: int = 1) -> None:
         """It has so many more on a node."""
         self.claim.take(node, workers)
-        self.party.take(self.cost, workers)
+        if self.cost:
+            self.party.take(self.cost, workers)
         self.on[node] += workers
         self.count += workers
 
@@ -84,15 +85,21 @@ class Member:
 
     def place(self, workers: int) -> int:
         """Put so many where it has idle workers already, or else on the first nodes; how many found room."""
-        warm = {node: self.busy[node] + number - self.on[node] for node, number in self.idle.items()}
-        left = allowed = self.claim.allowed(workers, kept=sum(max(0, number) for number in warm.values()))
-        for node, number in warm.items():
-            left -= self._put_within(node, min(left, number))
-        fresh = before = self.claim.fresh(left)
+        is_bound = self.claim.budget is not None
+        left = allowed = self.claim.allowed(workers, kept=self._warm if is_bound else 0)
+        for node, number in self.idle.items():
+            warm = self.busy[node] + number - self.on[node]
+            left -= self._put_within(node, min(left, warm))
+        new = fresh = self.claim.fresh(left) if is_bound else left
         while fresh and (first := self.claim.first()) is not None:
             fresh -= self._put_within(first, fresh)
-        self.claim.spend(before - fresh)
-        return allowed - left + before - fresh
+        self.claim.spend(new - fresh)
+        return allowed - left + new - fresh
+
+    @property
+    def _warm(self) -> int:
+        """Idle workers that are not counted on yet."""
+        return sum(max(0, self.busy[node] + number - self.on[node]) for node, number in self.idle.items())
 
     def _put_within(self, node: str, workers: int) -> int:
         workers = min(workers, self.claim.room(node))

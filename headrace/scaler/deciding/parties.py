@@ -53,9 +53,9 @@ class Party:
         for place, amount in cost:
             self.used[place] += workers * amount
 
-    def until(self, cost: Wish, other: Standing | None) -> int:
+    def until(self, cost: Wish, other: Standing) -> int:
         """How many workers more it takes one after another before another one's turn comes; at least one."""
-        if other is None or -self.tenant.priority < other[0] or not cost:
+        if -self.tenant.priority < other[0] or not cost:
             return NO_LIMIT
         return max(1, min((int(other[1] / self.scales[n]) - self.used[n]) // amount for n, amount in cost))
 
