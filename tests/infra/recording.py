@@ -79,8 +79,16 @@ class _Recorder(mocks.MockMonitor):
                 request.protect,
                 request.retainOnDelete,
             )
-            self.loops.add(asyncio.get_event_loop())  # Pulumi's own, one a thread, which it never closes
+            self._note_loop()
         return answer
+
+    def ReadResource(self, request):  # noqa: N802  (gRPC's name)
+        answer = super().ReadResource(request)
+        self._note_loop()
+        return answer
+
+    def _note_loop(self) -> None:
+        self.loops.add(asyncio.get_event_loop())  # Pulumi's own, one a thread, which it never closes
 
 
 def _name(urn: str) -> str:
