@@ -83,8 +83,19 @@ class _Recorder(mocks.MockMonitor):
             if key in self.declared:
                 raise AssertionError(f"{key} was declared twice")
             self.declared[key] = _declared(request)
-            self.loops.add(asyncio.get_event_loop())  # Pulumi's own, one a thread, which it never closes
+            self._note_loop()
         return answer
+
+    def ReadResource(  # noqa: N802  (gRPC's name)
+        self, request: resource_pb2.ReadResourceRequest
+    ) -> resource_pb2.ReadResourceResponse:
+        answer: resource_pb2.ReadResourceResponse
+        answer = super().ReadResource(request)  # type: ignore[no-untyped-call]  # the SDK gives it no types
+        self._note_loop()
+        return answer
+
+    def _note_loop(self) -> None:
+        self.loops.add(asyncio.get_event_loop())  # Pulumi's own, one a thread, which it never closes
 
 
 def declared(
