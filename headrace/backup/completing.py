@@ -33,25 +33,22 @@ class Completion:
         for record in await flow(self.copier.repository.ending, records, most=MOST_AT_ONCE):
             if not isinstance(record, Record):
                 continue
-            for output in unpublished(record, self.objects):
-                if output.bucket in self.buckets:
-                    await self._take(record, output, staged.get(output.staging_key))
-            if any((each.bucket, each.key) in self.objects for each in unpublished(record, self.objects)):
+            missing = [each for each in unpublished(record, self.objects) if each.bucket in self.buckets]
+            if not all([await self._take(record, each, staged.get(each.staging_key)) for each in missing]):
                 lost.append(record.task)
         return lost
 
-    async def _take(self, record: Record, output: Output, staged: ObjectInfo | None) -> None:
+    async def _take(self, record: Record, output: Output, staged: ObjectInfo | None) -> bool:
+        """Whether an output is had, or was deleted by a person."""
         entry = await self.copier.copy(staged) if staged is not None else None
         if entry is None:  # swept, and so published
-            entry = await self._published(record, output)
+            try:
+                info = await self.copier.site.storage.head(output.bucket, output.key)
+            except NotFoundError:
+                return True
+            if info.metadata.get(MARK) != mark_of(record.task.id, record.attempt):
+                return False
+            entry = await self.copier.copy(info)
         if entry is not None:
             self.objects[output.bucket, output.key] = replace(entry, bucket=output.bucket, key=output.key)
-
-    async def _published(self, record: Record, output: Output) -> Entry | None:
-        try:
-            info = await self.copier.site.storage.head(output.bucket, output.key)
-        except NotFoundError:
-            return None
-        if info.metadata.get(MARK) != mark_of(record.task.id, record.attempt):
-            return None
-        return await self.copier.copy(info)
+        return True

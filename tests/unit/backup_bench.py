@@ -112,6 +112,28 @@ class Slowed:
             last = page[-1].key
 
 
+Deeds = Mapping[tuple[str, str, int], Callable[[], Awaitable[None]]]
+
+
+class Told:
+    """A store that has something done before a listing: by bucket, prefix, and its number among these."""
+
+    def __init__(self, inner: MemoryStorage, deeds: Deeds) -> None:
+        self._inner = inner
+        self._deeds = deeds
+        self._seen: Counter[tuple[str, str]] = Counter()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def list(self, bucket: str, prefix: str = "") -> AsyncIterator[Any]:
+        self._seen[bucket, prefix] += 1
+        if deed := self._deeds.get((bucket, prefix, self._seen[bucket, prefix])):
+            await deed()
+        async for info in self._inner.list(bucket, prefix):
+            yield info
+
+
 class Turns:
     """Holds back whoever makes a call until the test lets it. `calls`: how many each has made."""
 

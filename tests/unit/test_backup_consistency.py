@@ -228,7 +228,7 @@ OTHER = Deed("upload", ("uploads", "a/1", b"other"))
         (REPLAY, FAILURE, FAILURE, REPLAY),
         (Deed("rerun", ("first",)), WORK, WORK),
         (Deed("purge", ("young",)), Deed("replay", ("young",))),
-        (WORK, Deed("sweep", ("first",))),
+        (Deed("work", ("young", RETURNED)), Deed("sweep", ("young",))),
         (Deed("delete", ("uploads", "a/1")), Deed("upload", ("uploads", "a/1", b"z"))),
     ],
     ids=lambda play: " ".join(deed.what for deed in play),

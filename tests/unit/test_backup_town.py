@@ -17,6 +17,7 @@ from tests.unit.backup_bench import (
     FUNCTIONS,
     PLATFORM,
     CrashError,
+    Told,
     Town,
     Turns,
     Vault,
@@ -165,6 +166,41 @@ async def test_a_key_that_has_another_attempts_result_while_its_file_waits_is_wo
     await empty.hands().come()
     await empty.hands().work_all()
     assert await empty.storage.read("results", "r/done") == b"done by echo"
+
+
+@pytest.mark.parametrize("was_there", [True, False])
+async def test_a_record_whose_result_was_overwritten_meanwhile_is_worked_again(
+    vault: Vault, empty: Town, was_there: bool
+) -> None:
+    """Its result came after results were read, and was swept and overwritten before records were."""
+    town = await Town([ECHO], clock=empty.clock).open("uploads", "results")
+    hands = town.hands()
+    await hands.come()
+    if was_there:
+        await hands.upload("uploads", "a", b"first")
+        await hands.work("echo")
+
+    async def come() -> None:
+        await hands.upload("uploads", "a", b"second")
+
+    async def finish() -> None:
+        await hands.work("echo")
+        await hands.sweep("echo")
+
+    async def overwrite() -> None:
+        await hands.upload("uploads", "a", b"third")
+        await hands.work("echo")
+
+    after_queue, after_results, before_records = (
+        (PLATFORM, "records/", 1), ("uploads", "", 1), (PLATFORM, "functions/", 2),
+    )  # fmt: skip
+    deeds = {after_queue: come, after_results: finish, before_records: overwrite}
+    await vault.back_up(replace(town.site(), storage=Told(town.storage, deeds)))
+    await vault.restore(bare(empty))
+    await empty.hands().come()
+    await empty.hands().work_all()
+    assert await empty.storage.read("uploads", "a") == b"second"
+    assert await empty.storage.read("results", "r/a") == b"second by echo"
 
 
 # Again and again
