@@ -33,10 +33,11 @@ _NO_CLUSTER = {
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What is to be recorded, and of which project and stack."""
+    """What is to be recorded, and of which project and stack; `namespace`: where most of it is declared."""
 
     project: Project
     stack: str
+    namespace: str
     run: Callable[[], None]
 
 
@@ -53,12 +54,15 @@ def program(
     `read`: reads files that hold secrets. Raises ConfigurationError with all faults of its configuration.
     """
     file = stack_file(checkout, project, stack)
-    if project is PLATFORM:
-        _refuse_cloud(file)
-        run = _platform(settings_of(StackSettings, file, texts), checkout, read)
-    else:
-        run = _functions(settings_of(FunctionSettings, file, texts), checkout)
-    return Program(project, stack, run)
+    if project is FUNCTIONS:
+        settings = settings_of(FunctionSettings, file, texts)
+        named = settings.platform.rpartition("/")[2]
+        platform = settings_of(StackSettings, stack_file(checkout, PLATFORM, named))
+        run = _functions(settings, platform, checkout)
+        return Program(project, stack, platform.functions_namespace, run)
+    _refuse_cloud(file)
+    own = settings_of(StackSettings, file, texts)
+    return Program(project, stack, own.namespace, _platform(own, checkout, read))
 
 
 def settings_of(model: type[T], file: StackFile, texts: Mapping[str, str] | None = None) -> T:
@@ -103,11 +107,9 @@ def _platform(stack: StackSettings, checkout: Path, read: Read) -> Callable[[], 
     return run
 
 
-def _functions(settings: FunctionSettings, checkout: Path) -> Callable[[], None]:
+def _functions(settings: FunctionSettings, platform: StackSettings, checkout: Path) -> Callable[[], None]:
     top = checkout / FUNCTIONS.folder
     found = rendered(settings, top, built_images(settings, top))
-    name = settings.platform.rpartition("/")[2]
-    platform = settings_of(StackSettings, stack_file(checkout, PLATFORM, name))
 
     def run() -> None:
         outputs = PlatformOutputs(
