@@ -18,7 +18,7 @@ with explained():
     folder = Path(pulumi.get_root_directory())
     hosts = Hosts("hosts", HostsArgs(stack.hosts, folder)) if stack.hosts else None
     platform = Platform("platform", PlatformArgs(stack, ground, hosts))
-    guard(stack.kubeconfig, stack.context, platform, uid=stack.cluster_uid)
+    guard(stack.kubeconfig, stack.context, platform, uid=stack.cluster_uid, protect=stack.protect)
 
 pulumi.export("namespace", stack.namespace)
 pulumi.export("functionsNamespace", stack.functions_namespace)

@@ -1,11 +1,9 @@
 """The provider by which everything of a stack is declared on its cluster, and on no other one."""
 
-from collections.abc import Sequence
-
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from infra import kubeconfig
+from infra.kubeconfig import checked, is_content
 from infra.pinning.resources import ClusterIdentity
 
 
@@ -33,24 +31,24 @@ def provider(given: str, context: str, *, uid: str = "") -> kubernetes.Provider:
     )
 
 
-def guard(given: str, context: str, *after: pulumi.Resource, uid: str = "") -> None:
-    """Look once more when all is there: `pulumi destroy` begins here, not with another cluster's objects."""
-    _identity("cluster-identity-before-destroy", given, context, uid=uid, after=after)
+def guard(given: str, context: str, *after: pulumi.Resource, uid: str = "", protect: bool = False) -> None:
+    """Look once more when all is there: `pulumi destroy` begins here, not with another cluster's objects.
+
+    `protect`: it ends here, too. Otherwise `--skip-preview` would delete whatever does not depend on what is
+    protected.
+    """
+    opts = pulumi.ResourceOptions(depends_on=list(after), protect=protect)
+    _identity("cluster-identity-before-destroy", given, context, uid=uid, opts=opts)
 
 
 def _identity(
-    name: str, given: str, context: str, *, uid: str, after: Sequence[pulumi.Resource] = ()
+    name: str, given: str, context: str, *, uid: str, opts: pulumi.ResourceOptions | None = None
 ) -> ClusterIdentity:
-    return ClusterIdentity(
-        name,
-        kubeconfig=_checked(given, context),
-        context=context,
-        expected=uid,
-        opts=pulumi.ResourceOptions(depends_on=list(after)),
-    )
+    kubeconfig = _checked(given, context)
+    return ClusterIdentity(name, kubeconfig=kubeconfig, context=context, expected=uid, opts=opts)
 
 
 def _checked(given: str, context: str) -> pulumi.Input[str]:
     """The kubeconfig; its content is a secret."""
-    checked = kubeconfig.checked(given, context)
-    return pulumi.Output.secret(checked) if kubeconfig.is_content(given) else checked
+    found = checked(given, context)
+    return pulumi.Output.secret(found) if is_content(given) else found

@@ -296,7 +296,7 @@ def test_nothing_is_declared_before_the_cluster_is_known_and_it_is_looked_at_aga
     def program():
         ground = Ground(provider(settings.kubeconfig, settings.context, uid="1-1"), wait=False)
         made = Platform("platform", PlatformArgs(settings, ground))
-        guard(settings.kubeconfig, settings.context, made, uid="1-1")
+        guard(settings.kubeconfig, settings.context, made, uid="1-1", protect=True)
 
     found = declared(program, outputs=MADE)
     assert found["cluster"].after == {"cluster-identity"}
@@ -307,4 +307,5 @@ def test_nothing_is_declared_before_the_cluster_is_known_and_it_is_looked_at_aga
             "box",
             "1-1",
         )
+    assert found["cluster-identity-before-destroy"].is_protected
     assert set(objects(found)) <= found["cluster-identity-before-destroy"].after | {"cluster"}
