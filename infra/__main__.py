@@ -13,7 +13,7 @@ from infra.settings import StackSettings
 
 with explained():
     stack = configured(StackSettings)
-    on = provider(stack.kubeconfig, stack.context, uid=stack.cluster_uid)
+    on = provider(stack.kubeconfig, stack.context, uid=stack.cluster_uid, names=stack.protected_names)
     ground = Ground(on, wait=stack.wait, protect=stack.protect)
     folder = Path(pulumi.get_root_directory())
     hosts = Hosts("hosts", HostsArgs(stack.hosts, folder)) if stack.hosts else None

@@ -1,19 +1,24 @@
 """The provider by which everything of a stack is declared on its cluster, and on no other one."""
 
+from collections.abc import Mapping
+
 import pulumi
 import pulumi_kubernetes as kubernetes
 
 from infra.kubeconfig import checked, is_content
-from infra.pinning.resources import ClusterIdentity
+from infra.pinning.resources import Pin
 
 
-def provider(given: str, context: str, *, uid: str = "") -> kubernetes.Provider:
+def provider(
+    given: str, context: str, *, uid: str = "", names: Mapping[str, str] | None = None
+) -> kubernetes.Provider:
     """The provider of the cluster that the stack names, which comes only once it is known to be the stack's.
 
-    `uid`: the expected cluster's; none: that of the first time. Every option that has a variable of the
-    environment is said here, so that none is read from there. Raises ConfigurationError.
+    `uid`: the expected cluster's; none: that of the first time. `names`: what may not change either, by
+    setting. Every option that has a variable of the environment is said here, so that none is read from
+    there. Raises ConfigurationError.
     """
-    identity = _identity("cluster-identity", given, context, uid=uid)
+    pin = _pin("pin", given, context, uid=uid, names=names or {})
     return kubernetes.Provider(
         "cluster",
         kubeconfig=_checked(given, context),
@@ -27,7 +32,7 @@ def provider(given: str, context: str, *, uid: str = "") -> kubernetes.Provider:
         skip_update_unreachable=False,
         suppress_deprecation_warnings=False,
         suppress_helm_hook_warnings=False,
-        opts=pulumi.ResourceOptions(depends_on=[identity]),
+        opts=pulumi.ResourceOptions(depends_on=[pin]),
     )
 
 
@@ -38,14 +43,20 @@ def guard(given: str, context: str, *after: pulumi.Resource, uid: str = "", prot
     protected.
     """
     opts = pulumi.ResourceOptions(depends_on=list(after), protect=protect)
-    _identity("cluster-identity-before-destroy", given, context, uid=uid, opts=opts)
+    _pin("pin-before-destroy", given, context, uid=uid, names={}, opts=opts)
 
 
-def _identity(
-    name: str, given: str, context: str, *, uid: str, opts: pulumi.ResourceOptions | None = None
-) -> ClusterIdentity:
+def _pin(
+    name: str,
+    given: str,
+    context: str,
+    *,
+    uid: str,
+    names: Mapping[str, str],
+    opts: pulumi.ResourceOptions | None = None,
+) -> Pin:
     kubeconfig = _checked(given, context)
-    return ClusterIdentity(name, kubeconfig=kubeconfig, context=context, expected=uid, opts=opts)
+    return Pin(name, kubeconfig=kubeconfig, context=context, expected=uid, names=names, opts=opts)
 
 
 def _checked(given: str, context: str) -> pulumi.Input[str]:

@@ -329,6 +329,16 @@ class StackSettings(Value):
         return {logical: bucket.name or logical for logical, bucket in self.buckets.items()}
 
     @property
+    def protected_names(self) -> dict[str, str]:
+        """Names that a protected stack keeps, by setting: under others it would be another, empty one."""
+        names = {
+            "namespace": self.namespace,
+            "functionsNamespace": self.functions_namespace,
+            "platformBucket.name": self.platform_bucket.name,
+        }
+        return names if self.protect else {}
+
+    @property
     def secret_keys(self) -> tuple[str, ...]:
         """Keys that hold a secret with these values."""
         found = {

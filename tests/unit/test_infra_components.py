@@ -299,13 +299,13 @@ def test_nothing_is_declared_before_the_cluster_is_known_and_it_is_looked_at_aga
         guard(settings.kubeconfig, settings.context, made, uid="1-1", protect=True)
 
     found = declared(program, outputs=MADE)
-    assert found["cluster"].after == {"cluster-identity"}
-    for name in ("cluster-identity", "cluster-identity-before-destroy"):
+    assert found["cluster"].after == {"pin"}
+    for name in ("pin", "pin-before-destroy"):
         inputs = found[name].inputs
         assert (inputs["kubeconfig"], inputs["context"], inputs["expected"]) == (
             Secret(KUBECONFIG),
             "box",
             "1-1",
         )
-    assert found["cluster-identity-before-destroy"].is_protected
-    assert set(objects(found)) <= found["cluster-identity-before-destroy"].after | {"cluster"}
+    assert found["pin-before-destroy"].is_protected
+    assert set(objects(found)) <= found["pin-before-destroy"].after | {"cluster"}

@@ -18,7 +18,7 @@ RENAMED, ALIAS = Path("renamed"), Path("alias")
 
 with explained():
     stack = configured(StackSettings)
-    on = provider(stack.kubeconfig, stack.context, uid=stack.cluster_uid)
+    on = provider(stack.kubeconfig, stack.context, uid=stack.cluster_uid, names=stack.protected_names)
     ground = Ground(on, wait=False, protect=stack.protect)
     spaces = Namespaces("namespaces", FoundationArgs(stack, ground))
     kinds = Definitions("definitions", FoundationArgs(stack, ground))
