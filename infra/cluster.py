@@ -1,24 +1,27 @@
 """The provider by which everything of a stack is declared on its cluster, and on no other one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 
 from headrace.model.errors import ConfigurationError
 from infra import kubeconfig
-from infra.pinning.resources import ClusterIdentity
+from infra.pinning.resources import Pin
 
 
-def provider(given: str | None, context: str | None, *, uid: str = "") -> kubernetes.Provider:
+def provider(
+    given: str | None, context: str | None, *, uid: str = "", names: Mapping[str, str] | None = None
+) -> kubernetes.Provider:
     """The provider of the cluster that the stack names, which comes only once it is known to be the stack's.
 
-    `uid`: the expected cluster's; none: that of the first time. Raises ConfigurationError.
+    `uid`: the expected cluster's; none: that of the first time. `names`: what may not change either, by
+    setting. Raises ConfigurationError.
     """
     content, named = _named(given, context)
-    identity = _identity("cluster-identity", content, named, uid=uid)
+    pin = Pin("pin", kubeconfig=content, context=named, expected=uid, names=names or {})
     # The same for ever: another path or context must not replace everything, another cluster is refused.
-    return _provider(content, named, identifier="of-this-stack", after=[identity])
+    return _provider(content, named, identifier="of-this-stack", after=[pin])
 
 
 def provider_of(content: pulumi.Input[str], context: pulumi.Input[str]) -> kubernetes.Provider:
@@ -29,12 +32,17 @@ def provider_of(content: pulumi.Input[str], context: pulumi.Input[str]) -> kuber
     return _provider(content, context, identifier=context)
 
 
-def guard(given: str | None, context: str | None, *after: pulumi.Resource, uid: str = "") -> None:
+def guard(
+    given: str | None, context: str | None, *after: pulumi.Resource, uid: str = "", protect: bool = False
+) -> None:
     """Look once more when all is there: `pulumi destroy` begins here, not with another cluster's objects.
 
-    Raises ConfigurationError.
+    `protect`: it ends here, too. Otherwise `--skip-preview` would delete whatever does not depend on what is
+    protected. Raises ConfigurationError.
     """
-    _identity("cluster-identity-before-destroy", *_named(given, context), uid=uid, after=after)
+    content, named = _named(given, context)
+    opts = pulumi.ResourceOptions(depends_on=list(after), protect=protect)
+    Pin("pin-before-destroy", kubeconfig=content, context=named, expected=uid, names={}, opts=opts)
 
 
 def _provider(
@@ -57,23 +65,6 @@ def _provider(
         skip_update_unreachable=False,
         suppress_deprecation_warnings=False,
         suppress_helm_hook_warnings=False,
-        opts=pulumi.ResourceOptions(depends_on=list(after)),
-    )
-
-
-def _identity(
-    name: str,
-    content: pulumi.Input[str],
-    context: str,
-    *,
-    uid: str,
-    after: Sequence[pulumi.Resource] = (),
-) -> ClusterIdentity:
-    return ClusterIdentity(
-        name,
-        kubeconfig=content,
-        context=context,
-        expected=uid,
         opts=pulumi.ResourceOptions(depends_on=list(after)),
     )
 

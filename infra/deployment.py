@@ -1,6 +1,6 @@
 """A stack as a whole: its cluster, given or made, and the platform on it; what it tells others."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from infra.components.aws.equipment import Equipment, EquipmentArgs
 from infra.components.aws.foundation import Foundation, FoundationArgs
 from infra.components.cluster.hosts import Hosts, HostsArgs
 from infra.components.cluster.platform import Platform, PlatformArgs
+from infra.host_files import text_of
 from infra.objects import Ground
 from infra.settings import StackSettings
 
@@ -32,9 +33,11 @@ def deploy(stack: StackSettings, folder: Path, *, name: str) -> Outputs:
 
 
 def _on_cluster(stack: StackSettings, folder: Path) -> Outputs:
-    provider = cluster.provider(stack.kubeconfig, stack.context, uid=stack.cluster_uid)
-    platform = _platform(stack, folder, Ground(provider, wait=stack.wait, protect=stack.protect))
-    cluster.guard(stack.kubeconfig, stack.context, platform, uid=stack.cluster_uid)
+    provider = cluster.provider(
+        stack.kubeconfig, stack.context, uid=stack.cluster_uid, names=stack.protected_names
+    )
+    platform = platform_on(stack, folder, Ground(provider, wait=stack.wait, protect=stack.protect))
+    cluster.guard(stack.kubeconfig, stack.context, platform, uid=stack.cluster_uid, protect=stack.protect)
     return _token(platform)
 
 
@@ -61,13 +64,18 @@ def _on_aws(stack: StackSettings, settings: AwsSettings, folder: Path, *, name: 
     ground_of_cluster = Ground(made, wait=stack.wait, after=[foundation], protect=stack.protect)
     equipment = Equipment("equipment", EquipmentArgs(stack, ground_of_cluster))
     after = replace(ground_of_cluster, after=[equipment])
-    return {**told, **_token(_platform(stack, folder, after, foundation))}
+    return {**told, **_token(platform_on(stack, folder, after, foundation))}
 
 
-def _platform(
-    stack: StackSettings, folder: Path, ground: Ground, foundation: Foundation | None = None
+def platform_on(
+    stack: StackSettings,
+    folder: Path,
+    ground: Ground,
+    foundation: Foundation | None = None,
+    read: Callable[[Path], str] = text_of,
 ) -> Platform:
-    hosts = Hosts("hosts", HostsArgs(stack.hosts, folder)) if stack.hosts else None
+    """Declare the platform and the hosts that it switches; `read`: reads files that hold secrets."""
+    hosts = Hosts("hosts", HostsArgs(stack.hosts, folder, read)) if stack.hosts else None
     queues = foundation.queues if foundation else None
     return Platform("platform", PlatformArgs(stack, ground, hosts, queues))
 

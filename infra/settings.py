@@ -218,6 +218,16 @@ class StackSettings(Value):
         return tuple(sorted(name for name, pool in self.pools.items() if has_gpus(pool)))
 
     @property
+    def protected_names(self) -> dict[str, str]:
+        """Names that a protected stack keeps, by setting: under others it would be another, empty one."""
+        names = {
+            "namespace": self.namespace,
+            "functionsNamespace": self.functions_namespace,
+            "platformBucket.name": self.platform_bucket_name,
+        }
+        return names if self.protect else {}
+
+    @property
     def secret_keys(self) -> tuple[str, ...]:
         """Keys that hold a secret with these values."""
         found = {

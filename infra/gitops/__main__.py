@@ -14,12 +14,13 @@ from pathlib import Path
 
 from headrace.kube.port import Kube, Manifest
 from headrace.model.errors import ConfigurationError, HeadraceError
-from infra.gitops import applying, given, printing
+from infra.gitops import applying, given, keeping, printing
 from infra.gitops.applying import Outcome
 from infra.gitops.files import different, write
-from infra.gitops.making import Wanted, kept_in, place_of_credentials, wanted
+from infra.gitops.making import Wanted, kept_in, wanted
+from infra.gitops.programs import Program, program
 from infra.gitops.projects import PLATFORM, PROJECTS, Project, stack_file
-from infra.gitops.rendering import rendered_files
+from infra.gitops.rendering import rendered_files, without_secrets
 from infra.pinning.providing import told
 from infra.pinning.reading import uid_on
 from infra.reaching import reached
@@ -57,9 +58,11 @@ def _secrets(asked: argparse.Namespace, project: Project, checkout: Path) -> int
         texts = given.by_pulumi(project, checkout, file)
     else:
         texts = given.by_file(project, file, asked.given)
+    known = program(project, checkout, asked.stack, texts=texts)
+    shown = without_secrets(project, checkout, asked.stack).objects
     if asked.print:
         before = printing.secret_in(asked.previous) if asked.previous else None
-        found = wanted(project, checkout, asked.stack, texts, kept_in(before))
+        found = wanted(known, kept_in(before), shown)
         sys.stdout.write(printing.printed(found))
         _tell(_told_made(found))
         return 0
@@ -69,18 +72,19 @@ def _secrets(asked: argparse.Namespace, project: Project, checkout: Path) -> int
             f"configuration of stack {asked.stack}: {' and '.join(missing)} missing, so no cluster is meant; "
             "write them, or take --print and apply what it prints"
         )
-    return asyncio.run(_on_cluster(asked, project, checkout, texts))
+    return asyncio.run(_on_cluster(known, shown, texts, take_over=asked.take_over))
 
 
 async def _on_cluster(
-    asked: argparse.Namespace, project: Project, checkout: Path, texts: Mapping[str, str]
+    known: Program, shown: Sequence[Manifest], texts: Mapping[str, str], *, take_over: bool
 ) -> int:
     async with reached(texts["kubeconfig"], texts["context"]) as kube:
         await _refuse_other(kube, texts.get("clusterUid", ""), texts["context"])
-        before = await _before(kube, asked.stack, project, checkout)
+        keeps = known.project is PLATFORM
+        before = await applying.found(kube, known.namespace, keeping.NAME) if keeps else None
         # Pulumi runs the program in a loop of its own.
-        found = await asyncio.to_thread(wanted, project, checkout, asked.stack, texts, kept_in(before))
-        if not asked.take_over:
+        found = await asyncio.to_thread(wanted, known, kept_in(before), shown)
+        if not take_over:
             await applying.refuse_foreign(kube, found)
         outcome = await applying.apply(kube, found, before, datetime.now(UTC).isoformat(timespec="seconds"))
     _tell(_told_made(found))
@@ -92,12 +96,6 @@ async def _refuse_other(kube: Kube, expected: str, context: str) -> None:
     found = await uid_on(kube)
     if found != (expected or found):
         raise ConfigurationError(told(found, expected, context))
-
-
-async def _before(kube: Kube, stack: str, project: Project, checkout: Path) -> Manifest | None:
-    if project is not PLATFORM:
-        return None
-    return await applying.found(kube, *place_of_credentials(checkout, stack))
 
 
 def _told_made(found: Wanted) -> str:

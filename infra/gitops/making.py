@@ -3,20 +3,16 @@
 import base64
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from headrace.kube.naming import key_of
 from headrace.model.labels import GROUP
 from infra.gitops import keeping
 from infra.gitops.collecting import collected
 from infra.gitops.keeping import Keeper, Kept
-from infra.gitops.programs import program, settings_of
-from infra.gitops.projects import PLATFORM, Project, stack_file
+from infra.gitops.programs import Program
 from infra.gitops.recording import declared
-from infra.gitops.rendering import without_secrets
 from infra.manifests.parts import metadata
 from infra.objects import Manifest
-from infra.settings import StackSettings
 
 FROM = f"{GROUP}/from"  # on a Secret: the project and stack that it was made for
 
@@ -39,28 +35,21 @@ class Wanted:
     spaces: frozenset[str]
 
 
-def wanted(project: Project, checkout: Path, stack: str, texts: Mapping[str, str], kept: Kept) -> Wanted:
-    """`texts`: all values of the stack, the secret ones too. Raises ConfigurationError."""
+def wanted(program: Program, kept: Kept, shown: Sequence[Manifest]) -> Wanted:
+    """`program`: one that knows all values of its stack; `kept`: what was made before; `shown`: its files."""
     keeper = Keeper(kept)
-    found = program(project, checkout, stack, texts=texts)
-    made = collected(declared(found.run, keeper.answer, project=project.name, stack=stack), stack)
-    shown = without_secrets(project, checkout, stack).objects
-    origin = f"{project.name}/{stack}"
+    name, stack = program.project.name, program.stack
+    made = collected(declared(program.run, keeper.answer, project=name, stack=stack), stack)
+    origin = f"{name}/{stack}"
     return Wanted(
         origin=origin,
         secrets=[_from(_with_data(each), origin) for each in made.secrets],
-        credentials=_from(_credentials(checkout, stack, keeper.now), origin) if keeper.now else None,
+        credentials=_from(_credentials(program.namespace, keeper.now), origin) if keeper.now else None,
         made=keeper.made,
         namespaces=[each for each in shown if each["kind"] == "Namespace"],
         workloads=[each for each in shown if "template" in each.get("spec", {})],
         spaces=frozenset(_spaces([*shown, *made.secrets])),
     )
-
-
-def place_of_credentials(checkout: Path, stack: str) -> tuple[str, str]:
-    """Namespace and name of the Secret that keeps what is made for a platform."""
-    settings = settings_of(StackSettings, stack_file(checkout, PLATFORM, stack))
-    return settings.namespace, keeping.NAME
 
 
 def kept_in(secret: Manifest | None) -> Kept:
@@ -99,12 +88,11 @@ def _read(spec: object) -> Iterator[str]:
             yield from _read(each)
 
 
-def _credentials(checkout: Path, stack: str, now: Kept) -> Manifest:
-    namespace, name = place_of_credentials(checkout, stack)
+def _credentials(namespace: str, now: Kept) -> Manifest:
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": metadata(name, namespace, "credentials"),
+        "metadata": metadata(keeping.NAME, namespace, "credentials"),
         "type": "Opaque",
         "data": _encoded([(keeping.KEY, keeping.text_of(now))]),
     }

@@ -10,11 +10,10 @@ import pulumi_kubernetes as kubernetes
 
 from headrace.model.errors import ConfigurationError
 from headrace.model.value import Value
-from infra.components.cluster.hosts import Hosts, HostsArgs
-from infra.components.cluster.platform import Platform, PlatformArgs
 from infra.components.functions.functions import Functions, FunctionsArgs
 from infra.components.functions.platform import PlatformOutputs
 from infra.configuration import parse, refuse_plain, takes_text
+from infra.deployment import platform_on
 from infra.function_settings import FunctionSettings
 from infra.gitops.projects import FUNCTIONS, PLATFORM, Project, StackFile, stack_file
 from infra.host_files import text_of
@@ -33,10 +32,11 @@ _NO_CLUSTER = {
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What is to be recorded, and of which project and stack."""
+    """What is to be recorded, and of which project and stack; `namespace`: where most of it is declared."""
 
     project: Project
     stack: str
+    namespace: str
     run: Callable[[], None]
 
 
@@ -54,10 +54,12 @@ def program(
     """
     file = stack_file(checkout, project, stack)
     if project is PLATFORM:
-        run = _platform(settings_of(StackSettings, file, texts), checkout, read)
-    else:
-        run = _functions(settings_of(FunctionSettings, file, texts), checkout)
-    return Program(project, stack, run)
+        own = settings_of(StackSettings, file, texts)
+        return Program(project, stack, own.namespace, _platform(own, checkout, read))
+    settings = settings_of(FunctionSettings, file, texts)
+    named = settings.platform.rpartition("/")[2]
+    platform = settings_of(StackSettings, stack_file(checkout, PLATFORM, named))
+    return Program(project, stack, platform.functions_namespace, _functions(settings, platform, checkout))
 
 
 def settings_of(model: type[T], file: StackFile, texts: Mapping[str, str] | None = None) -> T:
@@ -87,17 +89,14 @@ def _platform(stack: StackSettings, checkout: Path, read: Read) -> Callable[[], 
         )
 
     def run() -> None:
-        hosts = Hosts("hosts", HostsArgs(stack.hosts, checkout, read)) if stack.hosts else None
-        Platform("platform", PlatformArgs(stack, _ground(), hosts))
+        platform_on(stack, checkout, _ground(), read=read)
 
     return run
 
 
-def _functions(settings: FunctionSettings, checkout: Path) -> Callable[[], None]:
+def _functions(settings: FunctionSettings, platform: StackSettings, checkout: Path) -> Callable[[], None]:
     top = checkout / FUNCTIONS.folder
     found = rendered(settings, top, built_images(settings, top))
-    name = settings.platform.rpartition("/")[2]
-    platform = settings_of(StackSettings, stack_file(checkout, PLATFORM, name))
 
     def run() -> None:
         outputs = PlatformOutputs(

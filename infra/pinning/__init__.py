@@ -1,1 +1,1 @@
-"""A stack stays with the cluster where it first went up: another one is refused, as it goes up and down."""
+"""What a stack may not change by accident: its cluster, and the names under which it has data."""

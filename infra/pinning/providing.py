@@ -1,5 +1,6 @@
-"""What Pulumi calls to look whether a cluster is still the one of its stack."""
+"""What Pulumi calls to look whether a stack is still where it was: on its cluster, under its names."""
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pulumi import dynamic
@@ -8,11 +9,11 @@ from headrace.model.errors import HeadraceError
 from infra.pinning.reading import uid_of_cluster
 
 Properties = dict[str, Any]
-KUBECONFIG, CONTEXT, EXPECTED, UID = "kubeconfig", "context", "expected", "uid"
+KUBECONFIG, CONTEXT, EXPECTED, UID, NAMES = "kubeconfig", "context", "expected", "uid", "names"
 
 
-class Pin(dynamic.ResourceProvider):
-    """Inputs: kubeconfig, context, expected (a uid, or empty). Outputs: those and uid.
+class Pinner(dynamic.ResourceProvider):
+    """Inputs: kubeconfig, context, expected (a uid, or empty), names (by setting). Outputs: those and uid.
 
     The uid is added to the inputs where these are checked, which is before anything else is done, in a
     preview too; Pulumi hands them back the next time.
@@ -27,12 +28,12 @@ class Pin(dynamic.ResourceProvider):
     def check(self, _olds: Properties, news: Properties) -> dynamic.CheckResult:
         allowed = news[EXPECTED] or _olds.get(UID, "")
         found, fault = self._looked(news, allowed)
+        faults = [*([fault] if fault else []), *renamed(_olds.get(NAMES) or {}, news[NAMES])]
         # Without a property: Pulumi would print its value.
-        failures = [dynamic.CheckFailure("", fault)] if fault else []
-        return dynamic.CheckResult({**news, UID: found}, failures)
+        return dynamic.CheckResult({**news, UID: found}, [dynamic.CheckFailure("", each) for each in faults])
 
     def diff(self, _id: str, _olds: Properties, _news: Properties) -> dynamic.DiffResult:
-        keys = (KUBECONFIG, CONTEXT, EXPECTED, UID)
+        keys = (KUBECONFIG, CONTEXT, EXPECTED, UID, NAMES)
         return dynamic.DiffResult(changes=any(_olds.get(key) != _news.get(key) for key in keys))
 
     def create(self, props: Properties) -> dynamic.CreateResult:
@@ -60,6 +61,17 @@ class Pin(dynamic.ResourceProvider):
         except HeadraceError as error:
             return "", f"the cluster can't be looked at: {error}"
         return found, told(found, allowed, props[CONTEXT]) if found != (allowed or found) else ""
+
+
+def renamed(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
+    """Names that changed, each as a fault."""
+    for setting, name in now.items():
+        if before.get(setting, name) != name:
+            yield (
+                f"{setting}: found {name!r}, allowed {before[setting]!r}, under which this protected stack "
+                "has its data: another name would be another, empty one. Take the change back; to begin "
+                "anew, set protect to false and `pulumi up` first"
+            )
 
 
 def told(found: str, allowed: str, context: str) -> str:

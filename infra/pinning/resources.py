@@ -1,13 +1,15 @@
-"""The cluster of a stack, as a resource of it."""
+"""Where a stack is, as a resource of it."""
+
+from collections.abc import Mapping
 
 import pulumi
 from pulumi import dynamic
 
-from infra.pinning.providing import CONTEXT, EXPECTED, KUBECONFIG, UID, Pin
+from infra.pinning.providing import CONTEXT, EXPECTED, KUBECONFIG, NAMES, UID, Pinner
 
 
-class ClusterIdentity(dynamic.Resource, module="headrace", name="ClusterIdentity"):
-    """Refuses to go on where the cluster is another one; `uid`: its own."""
+class Pin(dynamic.Resource, module="headrace", name="Pin"):
+    """Refuses to go on where the cluster is another one, or one of the names; `uid`: the cluster's."""
 
     uid: pulumi.Output[str]
 
@@ -18,7 +20,8 @@ class ClusterIdentity(dynamic.Resource, module="headrace", name="ClusterIdentity
         kubeconfig: pulumi.Input[str],
         context: str,
         expected: str,
+        names: Mapping[str, str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        props = {KUBECONFIG: kubeconfig, CONTEXT: context, EXPECTED: expected, UID: None}
-        super().__init__(Pin(), name, props, opts)
+        props = {KUBECONFIG: kubeconfig, CONTEXT: context, EXPECTED: expected, NAMES: dict(names), UID: None}
+        super().__init__(Pinner(), name, props, opts)

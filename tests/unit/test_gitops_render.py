@@ -183,7 +183,7 @@ def test_a_mark_changes_with_rotation_settings_and_encrypted_values_and_with_not
 
 
 def planted(run):
-    return recorded(Program(PLATFORM, "test", run))
+    return recorded(Program(PLATFORM, "test", "headrace", run))
 
 
 def config_map(text):

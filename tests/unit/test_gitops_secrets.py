@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import functools
 import json
 import subprocess
 from pathlib import Path
@@ -21,6 +22,7 @@ from infra.gitops.applying import RESTARTED, UNREAD, Change, apply, refuse_forei
 from infra.gitops.keeping import KEY, NAME, kept_of
 from infra.gitops.making import kept_in, wanted
 from infra.gitops.printing import printed, secret_in
+from infra.gitops.programs import program
 from infra.gitops.projects import FUNCTIONS, PLATFORM, stack_file
 from infra.gitops.rendering import without_secrets
 from tests.infra.checkout import Checkout, encrypted
@@ -37,10 +39,17 @@ def checkout(tmp_path_factory) -> Checkout:
     return made
 
 
+@functools.cache
+def shown(folder):
+    """What the files hold."""
+    return without_secrets(PLATFORM, folder, "test").objects
+
+
 def made(checkout, kept=None, **texts):
-    """What the stack wants, its file and other values taken together."""
+    """What the stack wants, its file and other values taken together; the files do not know of those."""
     known = stack_file(checkout.folder, PLATFORM, "test").texts
-    return wanted(PLATFORM, checkout.folder, "test", {**known, **texts}, kept or {})
+    platform = program(PLATFORM, checkout.folder, "test", texts={**known, **texts})
+    return wanted(platform, kept or {}, shown(checkout.folder))
 
 
 @pytest.fixture(scope="module")
@@ -112,17 +121,13 @@ async def beside(step, *arguments):
     return await asyncio.to_thread(step, *arguments)
 
 
-def shown(checkout):
-    return without_secrets(PLATFORM, checkout.folder, "test").objects
-
-
 async def cluster(checkout, *, with_files=True):
     """An API server; the workloads of the files are there or yet to come."""
     kube = MemoryKube(namespaces=("default",))
     if with_files:
         await kube.create(NAMESPACES, {"metadata": {"name": "headrace"}})
         kinds = {"Deployment": DEPLOYMENTS, "StatefulSet": STATEFUL_SETS}
-        for each in await beside(shown, checkout):
+        for each in await beside(shown, checkout.folder):
             if each["kind"] in kinds:
                 await kube.create(kinds[each["kind"]], each)
     return kube
@@ -249,6 +254,11 @@ async def test_two_runs_at_once_do_not_mix_their_passwords(checkout, first):
     }
 
 
+def of_functions(folder, texts):
+    found = program(FUNCTIONS, folder, "test", texts=texts)
+    return wanted(found, {}, without_secrets(FUNCTIONS, folder, "test").objects)
+
+
 async def test_a_secret_that_is_no_longer_wanted_goes_and_those_of_others_stay(checkout, tmp_path):
     own = Checkout(tmp_path)
     own.platform()
@@ -256,12 +266,12 @@ async def test_a_secret_that_is_no_longer_wanted_goes_and_those_of_others_stay(c
     kube = MemoryKube()
     await kube.create(SECRETS, {"metadata": {"name": "other", "namespace": "headrace-functions"}})
     texts = {**stack_file(own.folder, FUNCTIONS, "test").texts, "secrets": '{"token": {"KEY": "hush"}}'}
-    await apply(kube, await beside(wanted, FUNCTIONS, own.folder, "test", texts, {}), None, NOW)
+    await apply(kube, await beside(of_functions, own.folder, texts), None, NOW)
     there = await kube.get(SECRETS, "token", namespace="headrace-functions")
     assert base64.b64decode(there["data"]["KEY"]) == b"hush"
     own.functions()
     texts = stack_file(own.folder, FUNCTIONS, "test").texts
-    outcome = await apply(kube, await beside(wanted, FUNCTIONS, own.folder, "test", texts, {}), None, NOW)
+    outcome = await apply(kube, await beside(of_functions, own.folder, texts), None, NOW)
     assert outcome.changes == {("headrace-functions", "token"): Change.GONE}
     assert [key_of(each)[1] for each in (await kube.list(SECRETS)).items] == ["other"]
 
@@ -341,7 +351,7 @@ def test_pulumi_decrypts_what_is_encrypted(hiding):
     ((command, folder),) = asked
     assert command[:2] == ["pulumi", "config"]
     assert folder == hiding.folder
-    found = wanted(PLATFORM, hiding.folder, "test", texts, {})
+    found = wanted(program(PLATFORM, hiding.folder, "test", texts=texts), {}, [])
     assert (
         Settings.from_json(data(found, "space", "headrace-receiver")["settings.json"]).storage.secret_key
         == "hush"

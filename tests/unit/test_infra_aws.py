@@ -510,7 +510,7 @@ def test_the_cluster_is_reached_by_what_it_told_and_its_kubeconfig_is_secret():
         "json",
     ]
     assert given["context"] == given["clusterIdentifier"] == "headrace"
-    assert [name for name, each in usual().items() if name and each.type.endswith(":ClusterIdentity")] == []
+    assert [name for name, each in usual().items() if name and each.type.endswith(":Pin")] == []
 
 
 def test_what_holds_data_on_the_cluster_is_protected_where_the_stack_says_so():

@@ -108,14 +108,14 @@ def test_a_cluster_that_is_named_is_looked_at_before_and_after_and_one_that_is_t
     named = {"kubeconfig": str(kubeconfig), "context": "lab", "clusterUid": "1-1", "aws": "null"}
     settings = parse(FunctionSettings, {**TEXTS, **named}, stack="test")
     pinned = declared(lambda: deploy(settings, [rendered("echo")]), outputs=ANSWERS)
-    identities = {name: each for name, each in pinned.items() if each.type.endswith(":ClusterIdentity")}
-    assert {name: each.inputs["expected"] for name, each in identities.items()} == {
-        "cluster-identity": "1-1",
-        "cluster-identity-before-destroy": "1-1",
+    pins = {name: each for name, each in pinned.items() if each.type.endswith(":Pin")}
+    assert {name: each.inputs["expected"] for name, each in pins.items()} == {
+        "pin": "1-1",
+        "pin-before-destroy": "1-1",
     }
-    assert pinned["cluster"].after == {"cluster-identity"}
-    assert "function/echo" in identities["cluster-identity-before-destroy"].after
-    assert [name for name, each in found().items() if each.type.endswith(":ClusterIdentity")] == []
+    assert pinned["cluster"].after == {"pin"}
+    assert "function/echo" in pins["pin-before-destroy"].after
+    assert [name for name, each in found().items() if each.type.endswith(":Pin")] == []
 
 
 @pytest.mark.parametrize(

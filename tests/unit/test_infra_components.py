@@ -288,18 +288,20 @@ def test_a_stack_that_is_protected_protects_what_holds_data_and_nothing_else():
         *(f"namespace/{name}" for name in ("headrace", "headrace-functions")),
         *(f"{kind}/headrace/{name}" for kind in ("persistentvolumeclaim", "statefulset") for name in SERVERS),
         "bucket/headrace/headrace-platform",
+        "pin-before-destroy",  # at which a destruction begins, and so ends
     }
     assert protecting(protect=False) == set()
 
 
 def test_nothing_is_declared_before_the_cluster_is_known_and_it_is_looked_at_again_at_the_end():
-    found = deployed(stack(wait=False, cluster_uid="1-1"))
-    assert found["cluster"].after == {"cluster-identity"}
-    for name in ("cluster-identity", "cluster-identity-before-destroy"):
+    found = deployed(stack(wait=False, cluster_uid="1-1", protect=True))
+    assert found["cluster"].after == {"pin"}
+    for name in ("pin", "pin-before-destroy"):
         inputs = found[name].inputs
         assert (inputs["kubeconfig"], inputs["context"], inputs["expected"]) == (
             Secret(KUBECONFIG),
             "box",
             "1-1",
         )
-    assert set(objects(found)) <= found["cluster-identity-before-destroy"].after | {"cluster"}
+    assert found["pin-before-destroy"].is_protected
+    assert set(objects(found)) <= found["pin-before-destroy"].after | {"cluster"}

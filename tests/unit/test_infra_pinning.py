@@ -1,14 +1,14 @@
-"""A stack stays with its cluster: what Pulumi is answered when it asks for the cluster's identity."""
+"""A stack stays on its cluster and under its names: what Pulumi is answered when it asks."""
 
 import pytest
 
 from headrace.model.errors import TransientError
-from infra.pinning.providing import Pin
+from infra.pinning.providing import Pinner
 
 FIRST, OTHER = "1111-1111", "2222-2222"
 
 
-class Known(Pin):
+class Known(Pinner):
     """A look at a cluster that needs none."""
 
     def __init__(self, uid: str) -> None:
@@ -22,7 +22,7 @@ class Known(Pin):
 
 
 def inputs(expected="", **more):
-    return {"kubeconfig": "/k", "context": "box", "expected": expected, "uid": None, **more}
+    return {"kubeconfig": "/k", "context": "box", "expected": expected, "uid": None, "names": {}, **more}
 
 
 @pytest.mark.parametrize(
@@ -53,12 +53,33 @@ def test_a_cluster_that_can_not_be_seen_is_refused_with_the_reason():
     assert failure.reason == "the cluster can't be looked at: no answer"
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "refused"),
+    [
+        ({}, {"namespace": "a"}, []),
+        ({"namespace": "a"}, {"namespace": "a"}, []),
+        (
+            {"namespace": "a", "platformBucket.name": "x"},
+            {"namespace": "b", "platformBucket.name": "y"},
+            ["b", "y"],
+        ),
+        ({"namespace": "a"}, {}, []),  # it is no longer protected
+    ],
+)
+def test_names_of_a_protected_stack_stay(before, now, refused):
+    answer = Known(FIRST).check({"uid": FIRST, "names": before}, inputs(names=now))
+    assert [
+        each.reason.partition(", allowed")[0].split()[-1].strip("'") for each in answer.failures
+    ] == refused
+    assert answer.inputs["names"] == now
+
+
 def test_another_path_to_the_same_cluster_is_noted_and_nothing_else_changes():
     before, after = inputs(uid=FIRST), inputs(uid=FIRST, kubeconfig="/elsewhere")
-    assert Pin().diff("id", before, before).changes is False
-    told = Pin().diff("id", before, after)
+    assert Pinner().diff("id", before, before).changes is False
+    told = Pinner().diff("id", before, after)
     assert (told.changes, told.replaces) == (True, None)
-    assert Pin().update("id", before, after).outs == after
+    assert Pinner().update("id", before, after).outs == after
 
 
 @pytest.mark.parametrize("found", [OTHER, ""])

@@ -18,7 +18,7 @@ RENAMED, ALIAS = Path("renamed"), Path("alias")
 
 with explained():
     stack = configured(StackSettings)
-    on = provider(stack.kubeconfig, stack.context, uid=stack.cluster_uid)
+    on = provider(stack.kubeconfig, stack.context, uid=stack.cluster_uid, names=stack.protected_names)
     ground = Ground(on, wait=False, protect=stack.protect)
     spaces = Namespaces("namespaces", FoundationArgs(stack, ground))
     kinds = Definitions("definitions", FoundationArgs(stack, ground))
@@ -28,4 +28,4 @@ with explained():
     # docs/deploy.md, "Renames": the alias is what keeps the pools where they are.
     opts = pulumi.ResourceOptions(aliases=[pulumi.Alias(name="pools")]) if ALIAS.exists() else None
     pools = Pools(RENAMED.read_text() if RENAMED.exists() else "pools", PoolsArgs(stack.pools, ground), opts)
-    guard(stack.kubeconfig, stack.context, queue, pools, uid=stack.cluster_uid)
+    guard(stack.kubeconfig, stack.context, queue, pools, uid=stack.cluster_uid, protect=stack.protect)
