@@ -138,7 +138,8 @@ def test_two_leaders_that_see_the_same_plan_the_same_and_start_nothing_twice(sna
 def test_what_was_ordered_is_not_ordered_again(snapshot):
     """A leader that comes when the orders are known orders no further node for the same files.
 
-    Spares are left out: one that takes files before what was ordered for them is there is replaced.
+    Spares are left out: one that takes files before what was ordered for them is there is replaced. For files
+    that the first left without a node, as GPUs were held for others, the second may have one.
     """
     slow = tuple(replace(each, spare_nodes=0, boot=at_least(each.boot, 30.0)) for each in snapshot.pools)
     before = replace(snapshot, pools=slow)
@@ -149,7 +150,47 @@ def test_what_was_ordered_is_not_ordered_again(snapshot):
         NodeView(name, pool, NodeState.BOOTING, NOW, ordered=NOW) for name, pool in ordered.items()
     )
     second = decide(replace(before, nodes=(*others, *booting)), ScalerSettings(), NOW)
-    assert [start.node for start in second.start] == []
+    without = {each.function for each in first.unmet}
+    theirs = {pool for each in snapshot.functions if each.name in without for pool in each.pools}
+    assert [start.node for start in second.start if start.pool not in theirs] == []
+
+
+@pytest.mark.parametrize(("slots", "boot"), [(1, 150.0), (2, 30.0)])
+def test_a_class_that_has_a_choice_leaves_a_node_on_its_way_to_the_one_that_has_none(slots, boot):
+    """It was ordered for: the one that may go anywhere has its own, of the cheaper pool, though it be late."""
+    two = ResourceList.of({"slot": 2})
+    dear = PoolView("p", two, BootEstimate(30.0, 30.0), price_per_hour=0.5, max_nodes=2)
+    cheap = PoolView("q", two, BootEstimate(boot, boot), price_per_hour=0.1, max_nodes=1)
+    waiting = (Files(NOW, 1),)
+    anywhere = FunctionView(
+        "a",
+        ResourceList.of({"slot": slots}),
+        ("p", "q"),
+        waiting=waiting,
+        recent=waiting,
+        max_wait_seconds=0.0,
+        max_workers=1,
+    )
+    there = replace(anywhere, name="b", pools=("p",), request=ResourceList.of({"slot": 1}))
+    coming = tuple(NodeView(f"{pool}-0", pool, NodeState.BOOTING, NOW, ordered=NOW) for pool in ("p", "q"))
+    plan = decide(Snapshot((anywhere, there), (dear, cheap), coming), ScalerSettings(), NOW)
+    assert plan.start == ()
+
+
+def test_a_node_more_for_a_boot_that_may_fail_takes_no_worker_of_the_quota():
+    """Two workers are allowed, and each function has one file: the other pool's node is ordered, too."""
+    one = ResourceList.of({"slot": 1})
+    failing = PoolView("p", one, BootEstimate(150.0, 150.0, failing=True), max_nodes=1)
+    other = PoolView("q", one, BootEstimate(150.0, 150.0), max_nodes=1)
+    waiting = (Files(NOW, 1),)
+    first = FunctionView(
+        "a", one, ("p",), waiting=waiting, recent=waiting, max_wait_seconds=0.0, tenant="lab"
+    )
+    functions = (first, replace(first, name="b", pools=("q",)))
+    two = TenantView("lab", bounds=(("slot", 2),))
+    plan = decide(Snapshot(functions, (failing, other), tenants=(two,)), ScalerSettings(), NOW)
+    assert sorted(start.node for start in plan.start) == ["p-0", "q-0"]
+    assert plan.unmet == ()
 
 
 def at_least(boot: BootEstimate, seconds: float) -> BootEstimate:

@@ -127,7 +127,8 @@ def classes(
 ) -> tuple[tuple[WorkClass, ...], tuple[FunctionView, ...]]:
     """All classes, the first to be served first, and the functions that fit no pool.
 
-    The tenant whose share is least goes first; of one tenant the higher priority, then the request that
+    The tenant whose share is least goes first; of one tenant the higher priority, then what fewest pools
+    serve: those that have a choice are to leave it the nodes that were ordered for it; then the request that
     fewest of its home's nodes hold: the large ones are packed before the small. Paused functions have no
     class.
     """
@@ -190,8 +191,8 @@ def price_a_worker(pool: PoolView, request: ResourceList) -> float:
     return pool.price_per_hour / request.count_in(pool.capacity)
 
 
-def _turn(each: WorkClass) -> tuple[int, int, str]:
-    return (-each.priority, each.request.count_in(each.home.capacity), each.name)
+def _turn(each: WorkClass) -> tuple[int, int, int, str]:
+    return (-each.priority, len(each.homes), each.request.count_in(each.home.capacity), each.name)
 
 
 def serving(found: Sequence[WorkClass], pool: str) -> tuple[WorkClass, ...]:

@@ -16,7 +16,8 @@ from headrace.scaler.plan import ReasonCode
 class Order:
     """Workers to add and the nodes for them; the jobs, slots and boot that were planned with.
 
-    `limited`: more would be needed than maxWorkers or a quota allows.
+    `choice` may have a node more, for one whose boot may fail: no worker is counted for it. `limited`: more
+    workers would be needed than maxWorkers or a quota allows.
     """
 
     workers: int
@@ -68,9 +69,10 @@ def _order(
         jobs, code = jobs.postponed(before=ready, until=ready + each.wait_seconds), ReasonCode.OVERDUE
         workers = need(jobs, times, ready, enough=enough)
     wanted = int(max(0.0, min(workers, allowed)))
+    spare = 0
     if wanted and each.home.boot.failing and _too_late(jobs, times, ready + ROOM_FOR_ANOTHER * boot):
-        wanted += each.workers_a_node  # another failure could not be made good
-    choice = choose(wanted, each.request, each.homes, supplies)
+        spare = each.workers_a_node  # another failure could not be made good
+    choice = choose(wanted + spare, each.request, each.homes, supplies).without_spare(spare)
     return Order(wanted, code, choice, jobs, times, boot, workers > allowed)
 
 

@@ -28,7 +28,10 @@ MANY = 2**62  # workers: what no node holds
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """When a worker can start, ascending, and on which room; at the same time the oldest node comes first."""
+    """When a worker can start, ascending, and on which room.
+
+    At the same time a node of the pool that was named first comes first, and of one pool the oldest.
+    """
 
     times: Times
     rooms: Whole
@@ -64,16 +67,17 @@ class Rooms:
         self._columns: tuple[Times, Whole, Whole, Whole] | None = None
 
     def slots(self, request: ResourceList, pools: Iterable[str]) -> Slots:
-        """Every slot of a request on these pools' nodes."""
+        """Every slot of a request on these pools' nodes; the cheapest pool first, as nodes are ordered."""
         times, owners, pools_of, free = self._arrays()
         wanted = np.array(self._vector(request), dtype=np.int64)
         asked = np.flatnonzero(wanted)
         counts = np.maximum((free[:, asked] // wanted[asked]).min(axis=1, initial=MANY), 0)
-        allowed = frozenset(pools)
-        counts[~np.isin(pools_of, [n for n, name in enumerate(self._pools) if name in allowed])] = 0
+        turns = {name: turn for turn, name in enumerate(pools)}
+        turn = np.array([turns.get(name, -1) for name in self._pools], dtype=np.int64)[pools_of]
+        counts[turn < 0] = 0
         before = np.concatenate(([0], np.where(owners[1:] == owners[:-1], counts[:-1], 0)))[: len(counts)]
         added = np.maximum(counts - before, 0)
-        order = np.argsort(times, kind="stable")
+        order = np.lexsort((turn, times))
         return Slots(np.repeat(times[order], added[order]), np.repeat(owners[order], added[order]))
 
     def promise(self, slots: Slots, request: ResourceList) -> None:

@@ -1,7 +1,7 @@
 """Which nodes to order for so many workers: the cheapest that hold them, within each pool's limits."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 
 from headrace.model.node import NodeState
@@ -96,6 +96,10 @@ class Choice:
     def with_more(self, other: "Choice") -> "Choice":
         """This and another one of other pools, for what is missing here."""
         return Choice({**self.nodes, **other.nodes}, self.price + other.price, other.missing)
+
+    def without_spare(self, workers: int) -> "Choice":
+        """The same nodes, where for so many of the workers there need be none."""
+        return replace(self, missing=max(0, self.missing - workers))
 
 
 def choose(
