@@ -81,7 +81,7 @@ docs: ## write the generated pages of docs anew
 	$(BIN)/python -m headrace.cli.reference > docs/commands.md.new && mv docs/commands.md.new docs/commands.md
 
 lock: ## lock what pyproject.toml asks for, with hashes; ARGS=--upgrade takes the newest (needs uv)
-	$(COMPILE) $(ARGS) --all-extras pyproject.toml -o requirements-dev.txt
+	$(COMPILE) $(ARGS) --all-extras --overrides tools/overrides.txt pyproject.toml -o requirements-dev.txt
 	$(COMPILE) $(ARGS) --extra local --extra echo --extra simulate pyproject.toml -c requirements-dev.txt -o requirements.txt
 	$(COMPILE) $(ARGS) --extra gpu --extra hosts pyproject.toml -c requirements-dev.txt -o images/headrace/requirements.txt
 	$(COMPILE) $(ARGS) functions/echo/requirements.in -c requirements-dev.txt -o functions/echo/requirements.txt

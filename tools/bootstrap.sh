@@ -88,8 +88,8 @@ if ! { [ -x $venv/bin/python ] && is_new_enough $venv/bin/python; }; then
   run_uv venv --quiet --python "$python" $venv
 fi
 say "installing $lock"
-# A lock names all there is to install: what pyproject.toml overrides for the resolver would unpin it again.
-run_uv pip install --quiet --no-config --no-deps --compile-bytecode --python $venv/bin/python --require-hashes -r "$lock"
+# A lock names all there is to install, also what tools/overrides.txt allows against a package's own wish.
+run_uv pip install --quiet --no-deps --compile-bytecode --python $venv/bin/python --require-hashes -r "$lock"
 # The policy pack is itself a folder that Pulumi runs, and imports nothing of this project.
 if [ $venv = .venv ]; then
   run_uv pip install --quiet --python .venv/bin/python --build-constraints tools/build.txt --no-deps -e .

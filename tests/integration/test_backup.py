@@ -139,6 +139,12 @@ def task_of(upload: Upload) -> str:
     return task_id(upload.function, upload.bucket, upload.key, upload.etag)
 
 
+def processes(state: Path) -> Mapping[str, int]:
+    """The servers of a stack, by name, as it tells."""
+    found: Mapping[str, int] = json.loads((state / "stack.json").read_bytes())["processes"]
+    return found
+
+
 async def at_rest(stack: Stack) -> bool:
     return not any([(await stack.queue.backlog(name)).tasks for name in FUNCTIONS])
 
@@ -200,7 +206,14 @@ async def test_a_stack_that_is_lost_goes_on_elsewhere_from_its_backup(tmp_path: 
         assert recorded <= restored, "what had a record when the backup began has it"
         there = [u for u in uploader.uploads if (u.key, u.etag) in inputs or task_of(u) in restored]
         assert {u.place for u in before} <= {u.place for u in there}, "no file that was there is lost"
+        first = processes(tmp_path / "new")["seaweedfs"]
         scene.come(functions)
+
+        async def the_store_is_another() -> bool:
+            return processes(tmp_path / "new").get("seaweedfs", first) != first
+
+        # It starts anew once it has a further bucket to report, and the plain client repeats nothing.
+        await until(the_store_is_another, "store that reports the functions' bucket")
         waited_for = {task_of(upload) for upload in there if (upload.key, upload.etag) in inputs}
 
         async def all_have_ended() -> bool:
