@@ -157,7 +157,7 @@ def test_what_was_ordered_is_not_ordered_again(snapshot):
 
 @pytest.mark.parametrize(("slots", "boot"), [(1, 150.0), (2, 30.0)])
 def test_a_class_that_has_a_choice_leaves_a_node_on_its_way_to_the_one_that_has_none(slots, boot):
-    """It was ordered for: the one that may go anywhere has its own, of the cheaper pool, though it be late."""
+    """It was ordered for: what may go anywhere has its own, of the cheaper pool, though it be late."""
     two = ResourceList.of({"slot": 2})
     dear = PoolView("p", two, BootEstimate(30.0, 30.0), price_per_hour=0.5, max_nodes=2)
     cheap = PoolView("q", two, BootEstimate(boot, boot), price_per_hour=0.1, max_nodes=1)
