@@ -22,6 +22,7 @@ from infra.manifests.parts import (
 )
 
 RECEIVER_PORT = 8080
+RECEIVER_GRACE_SECONDS = 45  # a poll of SQS that is under way takes 20 s, and what it brings a few more
 MODULES: Mapping[str, str] = {
     names.RECEIVER: "headrace.events",
     names.SCALER: "headrace.scaler",
@@ -71,6 +72,8 @@ def _pod(workload: Workload) -> Manifest:
     if workload.host_files:
         items = [{"key": key, "path": place} for place, key in workload.host_files.items()]
         volumes.append({"name": "hosts", "secret": {**secret, "items": items}})
+    if workload.name == names.RECEIVER:
+        pod["terminationGracePeriodSeconds"] = RECEIVER_GRACE_SECONDS
     return {**pod, "volumes": volumes}
 
 

@@ -405,7 +405,7 @@ def test_queues_are_encrypted_and_nothing_is_thrown_away():
         assert queue["kmsMasterKeyId"] == "arn:aws:kms:key-events"
         assert queue["messageRetentionSeconds"] == 14 * 24 * 3600
     redrive = json.loads(found["Queue/events"].inputs["redrivePolicy"])
-    assert redrive["deadLetterTargetArn"] == "arn:aws:sqs:events-dead"
+    assert redrive == {"deadLetterTargetArn": "arn:aws:sqs:events-dead", "maxReceiveCount": 1000}
     assert "redrivePolicy" not in found["Queue/events-dead"].inputs
     allowed = json.loads(found["RedriveAllowPolicy/events-dead"].inputs["redriveAllowPolicy"])
     assert allowed == {"redrivePermission": "byQueue", "sourceQueueArns": ["arn:aws:sqs:events"]}

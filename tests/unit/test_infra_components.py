@@ -7,9 +7,11 @@ from pathlib import Path
 import pulumi
 import pytest
 
+from headrace.events import polling
 from headrace.model.bucket import OnBucketDelete
 from headrace.model.function import Function
 from headrace.model.pool import Driver, NodePoolSpec
+from headrace.model.settings import SqsSettings
 from infra.cluster import provider
 from infra.components.cluster.platform import Platform, PlatformArgs
 from infra.components.functions.functions import Functions, FunctionsArgs
@@ -117,6 +119,12 @@ def test_a_pods_mark_is_no_secret_and_changes_with_the_settings():
     assert isinstance(one, str)
     assert one == mark(platform(stack()))
     assert one != mark(platform(stack(platform_bucket=PlatformBucket(name="other-name"))))
+
+
+def test_the_receiver_has_time_to_end_a_poll_and_what_it_brought():
+    pod = usual()["deployment/headrace/receiver"].inputs["spec"]["template"]["spec"]
+    longest = SqsSettings.model_fields["poll_seconds"].default
+    assert pod["terminationGracePeriodSeconds"] >= longest + polling.GRACE_SECONDS
 
 
 def test_the_platforms_bucket_comes_after_everything_so_that_it_goes_first():

@@ -16,6 +16,7 @@ from infra.policy.headrace_policy.settings import judge
 from infra.policy.headrace_policy.tree import Node
 from infra.policy.headrace_policy.values import Resource
 from infra.settings import StackSettings
+from tests.infra.aws import deployed, example
 from tests.infra.recording import Secret, declared
 from tests.unit.test_infra_components import KUBECONFIG, MADE, functions
 
@@ -34,9 +35,22 @@ LAB = {
 def resources(found):
     """What a program declared, as the pack is told of it."""
     return [
-        Resource(each.type, name, _urn(found, name), Node(_shown(each.inputs)))
+        Resource(each.type, _own(name), _urn(found, name), Node(_shown(each.inputs)), _refers(found, name))
         for name, each in found.items()
     ]
+
+
+def _own(name):
+    """The name that a resource of AWS has for Pulumi, without its kind."""
+    kind, _, own = name.partition("/")
+    return own if kind[:1].isupper() else name
+
+
+def _refers(found, name):
+    """Of a block what it is of: the outputs that it was made from."""
+    if not found[name].type.endswith(":BucketPublicAccessBlock"):
+        return {}
+    return {"bucket": frozenset(_urn(found, each) for each in found[name].after if each in found)}
 
 
 def _urn(found, name):
@@ -44,7 +58,7 @@ def _urn(found, name):
     while above in found:
         types.insert(0, found[above].type)
         above = found[above].parent
-    return f"urn:pulumi:lab::headrace::{'$'.join(types)}::{name}"
+    return f"urn:pulumi:lab::headrace::{'$'.join(types)}::{_own(name)}"
 
 
 def _shown(value):
@@ -80,6 +94,16 @@ def platform(stack):
     return resources(declared(program, outputs=MADE)), config
 
 
+@functools.cache
+def on_aws():
+    """The whole of the stack on AWS, with its images pinned, and a pool that shares its GPUs by MPS."""
+    tree = {**example(), "images": PINNED | {"devicePlugin": f"plugin@sha256:{'0b' * 32}"}}
+    gpu = tree["pools"]["gpu"]
+    tree["pools"]["gpu"] = {**gpu, "gpu": {**gpu["gpu"], "sharing": {"mps": 4}}}
+    found = {name: each for name, each in deployed(tree).items() if name}
+    return resources(found), {f"headrace:{key}": json.dumps(each) for key, each in tree.items()}
+
+
 def deciding(stack, *, shipped, config):
     return judge(RULES, config=config, stack=stack, shipped=shipped, today=DAY)
 
@@ -89,16 +113,22 @@ def refused(found, by):
     return sorted({(each.rule.name, each.resource.name) for each in verdicts if each.exemption is None})
 
 
-def test_a_lab_with_every_part_passes_by_the_exceptions_and_needs_each_of_them():
-    found, config = platform("lab")
-    by = deciding("lab", shipped=SHIPPED, config=config)
-    assert by.exemptions.faults == ()
-    assert refused(found, by) == []
-    assert {each.exemption.rule for each in by.let_pass(found)} == {each["rule"] for each in SHIPPED}
-    assert list(by.stale(found)) == []
+def test_a_lab_and_aws_with_every_part_pass_by_the_exceptions_and_need_each_of_them():
+    stacks = {"lab": platform("lab"), "aws": on_aws()}
+    used = []
+    for name, (found, config) in stacks.items():
+        by = deciding(name, shipped=SHIPPED, config=config)
+        assert by.exemptions.faults == ()
+        assert refused(found, by) == []
+        assert list(by.stale(found)) == []
+        used += [each.exemption.resource for each in by.let_pass(found)]
+    assert set(used) == {each["resource"] for each in SHIPPED}
     for index in range(len(SHIPPED)):
         without = SHIPPED[:index] + SHIPPED[index + 1 :]
-        assert refused(found, deciding("lab", shipped=without, config=config)) != []
+        assert any(
+            refused(found, deciding(name, shipped=without, config=config))
+            for name, (found, config) in stacks.items()
+        )
 
 
 def test_what_is_excepted_is_the_plugin_its_namespace_and_how_hosts_are_switched():
@@ -125,6 +155,20 @@ def test_the_stack_on_premises_lacks_nothing_but_digests():
     assert {rule for rule, _ in faults} == {"image-digest"}
     assert len(faults) == 7
     assert refused(found, deciding("onprem-test", shipped=SHIPPED, config=config)) == []
+
+
+def test_what_is_excepted_on_aws_is_nvidias_plugin_its_namespace_and_the_administrators():
+    found, config = on_aws()
+    plugin, mps = (f"daemonset/headrace-device-plugin/headrace-{each}" for each in ("device-plugin", "mps"))
+    assert refused(found, deciding("aws", shipped=None, config=config)) == [
+        ("iam-wildcard", "administrator-role/platform"),
+        ("namespace-standard", "namespace/headrace-device-plugin"),
+        ("pod-host", plugin),
+        ("pod-host", mps),
+        ("pod-privileges", mps),
+        ("pod-root", plugin),
+        ("pod-root", mps),
+    ]
 
 
 def test_functions_pass_once_their_images_are_pinned():

@@ -16,9 +16,10 @@ DAY = 24 * 3600
 KEPT_SECONDS = 14 * DAY  # the longest that SQS keeps a message
 HIDDEN_SECONDS = 60  # the receiver asks for its own time with each message
 POLL_SECONDS = 20  # the longest
-# The receiver itself moves what is no event. So often comes only what kills it, or what has waited for hours
-# until tasks can be queued: the listing finds such a file, too.
-MOST_RECEIVES = 200
+# The most that SQS allows. The receiver itself moves what is no event: what SQS counts are servers that were
+# away, and a low limit would bury good messages in an outage.
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
+MOST_RECEIVES = 1000
 DELIVERY_SECONDS, DELIVERY_TRIES = DAY, 185  # EventBridge's own defaults, and its most
 KEY_SECONDS = 300  # SQS asks KMS so often
 
