@@ -80,5 +80,6 @@ def told(found: str, allowed: str, context: str) -> str:
         f"context {context!r} leads to another cluster than this stack's: found uid {found} (of namespace "
         f"kube-system), allowed {allowed}. Name the right kubeconfig and context; for another cluster make "
         "another stack. Where this cluster was built anew on purpose, say so: "
-        f"`pulumi config set clusterUid {found}`, `pulumi up`, and then `pulumi up --refresh`"
+        f"`pulumi config set clusterUid {found}`, `pulumi up --target '**::pin*' --target "
+        "'**:providers:kubernetes::cluster'`, and then `pulumi up --refresh`"
     )

@@ -148,7 +148,7 @@ def test_a_cluster_that_was_built_anew_is_taken_once_a_person_says_so(
     kubeconfig.write_text(elsewhere.kubeconfig.read_text())
     try:
         project.configure(clusterUid=uid(elsewhere))
-        project.up()
+        project.up("--target", "**::pin*", "--target", "**:providers:kubernetes::cluster")
         project.up("--refresh")
         there = {each.rpartition("/")[0] for each in names(elsewhere)}
         assert {each.rpartition("/")[0] for each in before} <= there

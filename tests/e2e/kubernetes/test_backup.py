@@ -115,18 +115,19 @@ def work_and_back_up(site: Site, place: Path) -> Lost:
         return Lost(uploader.uploads, recorded)
 
 
-def forget_cluster(project: Project) -> None:
-    """What was on a cluster that is gone is gone: the stack's state is told so, and keeps its secrets."""
-    environ = {**project.environ, "PULUMI_K8S_DELETE_UNREACHABLE": "true"}
-    replace(project, environ=environ).run("refresh", "--yes", "--skip-preview")
+def make_anew(project: Project) -> None:
+    """On another cluster: the first `up` only notes which one it is, the second makes what is not there."""
+    project.up("--target", "**::pin*", "--target", "**:providers:kubernetes::cluster")
+    project.up("--refresh")
 
 
 def restore_and_go_on(site: Site, place: Path, lost: Lost) -> None:
     """The order of docs/backup.md, on a new cluster, until all is worked; then the judgement."""
-    for project in (site.functions, site.platform):
-        forget_cluster(project)
     configure(site)
-    site.platform.up()
+    uid = site.box.get("namespace", "kube-system")["metadata"]["uid"]
+    for project in (site.platform, site.functions):
+        project.configure(clusterUid=uid)
+    make_anew(site.platform)
     with site.connected() as commands:
         assert "would be put back" in commands.run("restore", str(place), "--dry-run")
         report = commands.json("restore", str(place), "--objects")
@@ -135,7 +136,7 @@ def restore_and_go_on(site: Site, place: Path, lost: Lost) -> None:
         client = client_of(commands)
         restored = tasks_in(client, "records")
         assert lost.recorded <= restored, "what had a record has it"
-        site.functions.up()
+        make_anew(site.functions)
         newest = {upload.place: upload for upload in lost.uploads}.values()
         wanted = {task_id(each.function, each.bucket, each.key, each.etag) for each in newest}
         wait_until(lambda: wanted <= tasks_in(client, "records"), "all files are worked")
