@@ -74,9 +74,9 @@ async def open_session(state: Path) -> AsyncIterator[Session]:
     storage = S3Storage(settings.storage)
     queue = JetStreamQueue.of(settings.queue)
     try:
-        folder = Path(settings.functions_directory)
-        functions = read_objects(folder) if settings.kubernetes else load_folder(folder)
-        stack = Stack(storage, queue, functions, settings.platform_bucket, settings.buckets)
+        folder, place = Path(settings.functions_directory), settings.kubernetes
+        functions = read_objects(folder, place) if place else load_folder(folder)
+        stack = Stack(storage, queue, functions, settings.platform_bucket, settings.buckets, place)
         yield Session(
             stack,
             settings.receiver.listing_seconds,

@@ -24,8 +24,7 @@ from headrace.events.sqs import SqsQueue
 from headrace.kube.kinds import FUNCTIONS
 from headrace.kube.leadership import Leadership, Seat
 from headrace.kube.lightkube import LightKube
-from headrace.kube.mirror import Mirror
-from headrace.kube.port import Selection
+from headrace.kube.mirrors import mirror_of
 from headrace.logs.json_lines import configure_logging
 from headrace.model.errors import HeadraceError
 from headrace.model.labels import LISTING_LEASE
@@ -75,12 +74,12 @@ async def _on_kubernetes(
 ) -> tuple[FunctionSource, Leading]:
     kube = LightKube.of(place)
     closing.push_async_callback(kube.close)
-    functions = await closing.enter_async_context(Mirror(kube, FUNCTIONS, Selection(place.namespace)))
+    functions = await closing.enter_async_context(mirror_of(kube, FUNCTIONS, place.namespaces))
     seat = Seat.own(place.platform_namespace, LISTING_LEASE)
     leadership = Leadership(lambda: LightKube.of(place), seat)
     leadership.start()
     closing.push_async_callback(leadership.stop)
-    return ObjectSource(functions), leadership.leading
+    return ObjectSource(functions, place), leadership.leading
 
 
 def _config(settings: Settings, service: Service) -> uvicorn.Config:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from headrace.events.deposit import Deposit
 from headrace.events.routing import takers, task_of
@@ -12,6 +13,7 @@ from headrace.model.function import Function
 from headrace.model.marks import restored_content
 from headrace.model.settings import Settings
 from headrace.model.task import Task
+from headrace.model.tenancy import tenant_of
 from headrace.storage.port import ObjectInfo, Storage
 
 Functions = Callable[[], tuple[Function, ...]]  # asked for each delivery: functions come and go
@@ -83,7 +85,11 @@ class Intake:
         return tuple(task_of(function.name, info, received=received) for function in wanted)
 
     def _takers(self, functions: tuple[Function, ...], bucket: str, key: str) -> tuple[Function, ...]:
-        return takers(functions, bucket, key, real_bucket=self._settings.real_bucket)
+        return tuple(each for each in functions if self._takes(each, bucket, key))
+
+    def _takes(self, function: Function, bucket: str, key: str) -> bool:
+        real = partial(self._settings.real_bucket, tenant=tenant_of(function.name))
+        return bool(takers((function,), bucket, key, real_bucket=real))
 
     async def _head(self, bucket: str, key: str) -> ObjectInfo | None:
         try:

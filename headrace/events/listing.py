@@ -16,6 +16,7 @@ from headrace.model.record import Ending
 from headrace.model.restoration import IgnoredTasks
 from headrace.model.settings import Settings
 from headrace.model.task import Task
+from headrace.model.tenancy import tenant_of
 from headrace.queue.port import Queue
 from headrace.storage.port import ObjectInfo, Storage
 
@@ -147,7 +148,7 @@ class Listing:
             return ""  # a replay took it meanwhile
 
     async def _compare(self, listed: Listed, source: Input, known: _Known) -> Found:
-        bucket = self._settings.real_bucket(source.bucket)
+        bucket = self._settings.real_bucket(source.bucket, tenant_of(listed.function.name))
         if bucket == self._settings.platform_bucket:
             return Found()
         compared = put = 0

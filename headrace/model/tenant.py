@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from headrace.model.amounts import amount_text as resource_text
 from headrace.model.amounts import bytes_text, countable, in_units, resource_name, spelt
+from headrace.model.bucket import BucketName
 from headrace.model.function import MAX_QUANTITY_LENGTH, MOST, MOST_ENTRIES, Access
 from headrace.model.images import ImageRule
 from headrace.model.metadata import Namespace
@@ -126,6 +127,11 @@ class Tenant(Value):
         default=(),
         max_length=MOST_ENTRIES,
         description="where its functions' images may come from; none: from anywhere",
+    )
+    buckets: Mapping[BucketName, BucketName] = Field(
+        default_factory=dict,
+        max_length=MOST_ENTRIES,
+        description="the buckets that its functions may name, and what they are called in the store",
     )
 
 

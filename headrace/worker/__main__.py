@@ -16,6 +16,7 @@ from headrace.catalog.folder import Installed, load_function
 from headrace.logs.json_lines import configure_logging
 from headrace.model.errors import HeadraceError
 from headrace.model.settings import RunnerKind, Settings
+from headrace.model.tenancy import qualified
 from headrace.queue.jetstream import JetStreamQueue
 from headrace.queue.port import Queue
 from headrace.storage.port import Storage
@@ -61,15 +62,15 @@ async def _sweep_often(storage: Storage, settings: Settings, function: str) -> N
 
 async def serve_in_pod(settings: Settings, name: str, storage: Storage, queue: Queue) -> None:
     """Work beside the user's container until SIGTERM; who starts workers sees to changes of the function."""
-    installed = load_deployed(Path(settings.functions_directory) / name)
+    installed = load_deployed(Path(settings.functions_directory) / name, settings.tenant)
     secrets = mounted_secrets(Path(settings.worker.secrets_directory), installed.function.spec.secrets)
     configure_logging((*settings.secrets, *secrets.values()))
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    sweeping = asyncio.create_task(_sweep_often(storage, settings, name))
-    worker = os.environ.get("HEADRACE_WORKER") or socket.gethostname()
+    sweeping = asyncio.create_task(_sweep_often(storage, settings, installed.function.name))
+    worker = qualified(settings.tenant, os.environ.get("HEADRACE_WORKER") or socket.gethostname())
     try:
         await Pod(worker, installed, settings, storage, queue, secrets).serve(ended)
     finally:

@@ -151,13 +151,13 @@ def assembled(
     """A worker around runners of any kind."""
     ledger = Ledger(storage, settings.platform_bucket)
     leases = Leases(identity, folder / "tasks", settings.queue.lease_seconds)
-    redactor = Redactor(secrets)
+    redactor, buckets = Redactor(secrets), settings.buckets_of(settings.tenant)
     parts = Parts(
         queue=queue,
         leases=leases,
         stager=Stager(storage, ledger, identity, settings.worker.lost_leases),
         batches=Batches(identity, folder, new_runner=new_runner, tell=queue.tell),
-        finisher=Finisher(ledger, identity, redactor, settings.buckets, settings.worker.retry_seconds),
+        finisher=Finisher(ledger, identity, redactor, buckets, settings.worker.retry_seconds),
         posture=Posture(identity, leases, queue.tell),
     )
     return Worker(parts, prefetch_seconds=settings.worker.prefetch_seconds, grace_seconds=grace_seconds)
