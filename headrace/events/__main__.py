@@ -29,7 +29,7 @@ from headrace.logs.json_lines import configure_logging
 from headrace.model.errors import HeadraceError
 from headrace.model.labels import LISTING_LEASE
 from headrace.model.settings import KubernetesSettings, Settings
-from headrace.queue.jetstream import JetStreamQueue
+from headrace.queue.accounts import queue_of
 from headrace.storage.s3 import S3Storage
 
 GRACE_SECONDS = 4  # for requests that are under way when the process is told to stop
@@ -40,7 +40,7 @@ Leading = Callable[[], bool]
 
 async def _serve(settings: Settings) -> None:
     async with AsyncExitStack() as closing:
-        storage, queue = S3Storage(settings.storage), JetStreamQueue.of(settings.queue)
+        storage, queue = S3Storage(settings.storage), queue_of(settings.queue)
         closing.push_async_callback(storage.close)
         closing.push_async_callback(queue.close)
         messages = _messages(settings, closing)
