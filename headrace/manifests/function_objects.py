@@ -182,12 +182,6 @@ def bucket(logical: str, real: str, namespace: str) -> Manifest:
     }
 
 
-def bucket_names(function: Function) -> tuple[str, ...]:
-    """The logical names of every bucket that a function reads or writes, each once."""
-    spec = function.spec
-    return tuple(dict.fromkeys([*(i.bucket for i in spec.input), *(o.bucket for o in spec.output)]))
-
-
 def _metadata(owner: Owner, name: str, labels: Mapping[str, str] | None = None) -> Manifest:
     own = {FUNCTION: owner.name, PART_OF: HEADRACE, MANAGED_BY: MANAGER}
     return {

@@ -358,6 +358,12 @@ class Function(Value):
         owned._tenant = tenant  # noqa: SLF001  (of its own kind)
         return owned
 
+    @property
+    def bucket_names(self) -> tuple[str, ...]:
+        """The logical names of every bucket that it reads or writes, each once."""
+        spec = self.spec
+        return tuple(dict.fromkeys([*(i.bucket for i in spec.input), *(o.bucket for o in spec.output)]))
+
     def inputs_for(self, bucket: str, key: str) -> tuple[Input, ...]:
         """The inputs that take this object; `bucket` is the logical name."""
         return tuple(i for i in self.spec.input if i.bucket == bucket and i.takes(key))
