@@ -106,10 +106,9 @@ class Quota(Value):
         return {name: amount for name, amount in sorted(counted.items()) if amount is not None}
 
 
-class Tenant(Value):
-    """Functions of one namespace, in what they share with others."""
+class Terms(Value):
+    """What a tenant may take, beside others."""
 
-    name: Namespace = Field(description="the tenant's name: the namespace of its functions")
     quota: Quota = Field(default=Quota(), description="the most that its functions may have together")
     weight: Annotated[float, Field(gt=0, le=10**6, allow_inf_nan=False)] = Field(
         default=1.0,
@@ -128,6 +127,12 @@ class Tenant(Value):
         max_length=MOST_ENTRIES,
         description="where its functions' images may come from; none: from anywhere",
     )
+
+
+class Tenant(Terms):
+    """Functions of one namespace, in what they share with others."""
+
+    name: Namespace = Field(description="the tenant's name: the namespace of its functions")
     buckets: Mapping[BucketName, BucketName] = Field(
         default_factory=dict,
         max_length=MOST_ENTRIES,
