@@ -207,3 +207,11 @@ async def test_a_connected_command_line_knows_a_tenants_functions_by_name(tmp_pa
     assert [each.function.name for each in found] == ["echo", "lab.echo"]
     stack = Stack(MemoryStorage(now=float), MemoryQueue(now=float), found, "headrace", {}, PLACE)
     assert [stack.inputs(each)[0][0] for each in found] == ["uploads", "lab-uploads"]
+
+
+def test_a_document_without_tenants_is_what_it_was() -> None:
+    document = json.loads(settings_with().to_json())
+    assert "tenant" not in document
+    assert "accounts" not in document["queue"]
+    whole = settings(tenant="lab", queue={"url": "u", "accounts": {"lab": {"user": "u", "password": "p"}}})
+    assert Settings.from_json(whole.to_json()) == whole
