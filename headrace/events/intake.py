@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from headrace.events.deposit import Deposit
+from headrace.events.gate import Held
 from headrace.events.routing import takers, task_of
 from headrace.model.errors import NotFoundError, RejectedError
 from headrace.model.event import Delivery, FileEvent, IgnoredEvent
@@ -28,6 +29,7 @@ class Report:
     stored: tuple[Task, ...] = ()
     queued: tuple[Task, ...] = ()  # refused by the queue: waiting or leased already
     ignored: tuple[IgnoredEvent, ...] = ()
+    held: tuple[Held, ...] = ()  # not let in now: the listing brings them once their tenant has room
 
 
 class Intake:
@@ -49,7 +51,7 @@ class Intake:
         self._clock = clock
 
     async def take(self, delivery: Delivery) -> Report:
-        """Store every task of a delivery; returns only when all of them are stored.
+        """Store every task of a delivery that is let in; returns only when all of these are stored.
 
         Raises TransientError when store or queue is away: nothing is lost if the delivery is repeated.
         """
@@ -63,7 +65,7 @@ class Intake:
             else:
                 tasks.update((task.id, task) for task in each)
         deposited = await self._deposit.put(tasks.values())
-        return Report(deposited.stored, deposited.queued, tuple(ignored))
+        return Report(deposited.stored, deposited.queued, tuple(ignored), deposited.held)
 
     async def _tasks_of(self, event: FileEvent, received: float) -> tuple[Task, ...] | IgnoredEvent:
         if event.bucket == self._settings.platform_bucket:

@@ -10,6 +10,7 @@ from headrace.kube.naming import Key, is_ending, key_of, uid_of
 from headrace.kube.port import Manifest
 from headrace.model.errors import ConfigurationError, TransientError
 from headrace.model.function import Function
+from headrace.model.judging import judge
 from headrace.model.settings import KubernetesSettings
 
 _log = logging.getLogger(__name__)
@@ -21,7 +22,7 @@ class _Read:
 
     uid: str
     generation: int
-    function: Function | None  # None: it has had faults ever since it came
+    function: Function | None  # None: it has had faults ever since it came, or is not allowed
 
 
 class ObjectSource:
@@ -65,8 +66,16 @@ class ObjectSource:
         if before is not None and (before.uid, before.generation) == (uid, generation):
             return before
         try:
-            return _Read(uid, generation, function_of(manifest, self._place))
+            return _Read(uid, generation, self._allowed(function_of(manifest, self._place)))
         except ConfigurationError as error:
             _log.error("%s", error, extra={"action": "events.function_refused"})
             same = before is not None and before.uid == uid
             return _Read(uid, generation, before.function if before is not None and same else None)
+
+    def _allowed(self, function: Function) -> Function | None:
+        """A function, unless its tenant may not have it: then it gets no more files."""
+        refusal = judge(function, self._place) if self._place else ""
+        if refusal:
+            extra = {"action": "events.function_refused", "function": function.name}
+            _log.error("function %s gets no files: %s", function.name, refusal, extra=extra)
+        return None if refusal else function

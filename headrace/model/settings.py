@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from operator import not_
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -74,7 +75,7 @@ class QueueSettings(Value):
     tls_hostname: str = ""  # the name in the server's certificate, where the url has another
     lease_seconds: float = Field(default=30.0, gt=0)
     max_leased: int = Field(default=1024, gt=0)  # of a function at once, at least
-    accounts: Mapping[Namespace, QueueLogin] = Field(default_factory=dict)  # by tenant
+    accounts: Mapping[Namespace, QueueLogin] = Field(default_factory=dict, exclude_if=not_)  # by tenant
 
     @property
     def passwords(self) -> tuple[str, ...]:
@@ -232,7 +233,7 @@ class Settings(Value):
     kubernetes: KubernetesSettings | None = None
     platform_bucket: str = "headrace"
     buckets: Mapping[str, str] = Field(default_factory=dict)  # logical name -> real name, where they differ
-    tenant: str = ""  # of a worker: whose it is; empty: the stack's own
+    tenant: str = Field(default="", exclude_if=not_)  # of a worker: whose it is; empty: the stack's own
 
     @property
     def secrets(self) -> tuple[str, ...]:

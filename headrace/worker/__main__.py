@@ -4,7 +4,6 @@ import asyncio
 import logging
 import os
 import signal
-import socket
 import sys
 import time
 from pathlib import Path
@@ -16,13 +15,12 @@ from headrace.catalog.folder import Installed, load_function
 from headrace.logs.json_lines import configure_logging
 from headrace.model.errors import HeadraceError
 from headrace.model.settings import RunnerKind, Settings
-from headrace.model.tenancy import qualified
 from headrace.queue.jetstream import JetStreamQueue
 from headrace.queue.port import Queue
 from headrace.storage.port import Storage
 from headrace.storage.s3 import S3Storage
 from headrace.worker import guard
-from headrace.worker.build import build_worker, worker_name
+from headrace.worker.build import build_worker, name_in_pod, worker_name
 from headrace.worker.container.pod import Pod
 from headrace.worker.deployed import load_deployed
 from headrace.worker.folders import worker_folder
@@ -70,7 +68,7 @@ async def serve_in_pod(settings: Settings, name: str, storage: Storage, queue: Q
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     sweeping = asyncio.create_task(_sweep_often(storage, settings, installed.function.name))
-    worker = qualified(settings.tenant, os.environ.get("HEADRACE_WORKER") or socket.gethostname())
+    worker = name_in_pod(settings.tenant, os.environ)
     try:
         await Pod(worker, installed, settings, storage, queue, secrets).serve(ended)
     finally:

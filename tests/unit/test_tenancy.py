@@ -29,8 +29,11 @@ from headrace.operations.stack import Stack
 from headrace.queue import jetstream_layout as layout
 from headrace.queue import jetstream_told as telling
 from headrace.queue.memory import MemoryQueue
+from headrace.scaler.kubernetes.pods import worker_pod_of
 from headrace.storage.memory import MemoryStorage
+from headrace.worker.build import assembled, name_in_pod
 from headrace.worker.deployed import load_deployed
+from headrace.worker.identity import Identity
 from tests.unit.intake_bench import settings_with
 
 LAB = Tenant(name="lab", buckets={"uploads": "lab-uploads", "results": "heart-results"})
@@ -103,6 +106,27 @@ def test_a_worker_in_a_pod_knows_its_function_by_the_same_name_as_everybody(tmp_
     (tmp_path / "function.yaml").write_text(text["function.yaml"])
     assert load_deployed(tmp_path, "lab").function == function
     assert load_deployed(tmp_path).function.name == "echo"
+
+
+def test_a_worker_in_a_pod_is_called_as_the_scaler_calls_its_pod() -> None:
+    pod = worker_pod(function_of(manifest(), PLACE), "0123456789", ordinal=0, node="n", settings=PLACE)
+    pod["metadata"] |= {"creationTimestamp": "2026-01-01T00:00:00Z", "uid": "u"}
+    name = name_in_pod("lab", {"HEADRACE_WORKER": pod["metadata"]["name"]})
+    seen = worker_pod_of(pod, "lab")
+    assert seen is not None
+    assert name == seen.name == "lab.echo-0123456789-0"
+    assert name_in_pod("", {"HEADRACE_WORKER": "echo-0123456789-0"}) == "echo-0123456789-0"
+
+
+async def test_a_tenants_worker_publishes_into_its_tenants_buckets(tmp_path: Path) -> None:
+    function = function_of(manifest(), PLACE)
+    identity = Identity(function, "d", "lab.echo-d-0", float, lambda: "a")
+    worker = assembled(
+        identity, settings(tenant="lab", buckets={"uploads": "given"}),
+        MemoryStorage(now=float), MemoryQueue(now=float),
+        folder=tmp_path, secrets={}, new_runner=lambda _: NotImplemented, grace_seconds=1.0,
+    )  # fmt: skip
+    assert worker._parts.finisher.buckets == LAB.buckets
 
 
 # Places, buckets, logins
@@ -207,3 +231,11 @@ async def test_a_connected_command_line_knows_a_tenants_functions_by_name(tmp_pa
     assert [each.function.name for each in found] == ["echo", "lab.echo"]
     stack = Stack(MemoryStorage(now=float), MemoryQueue(now=float), found, "headrace", {}, PLACE)
     assert [stack.inputs(each)[0][0] for each in found] == ["uploads", "lab-uploads"]
+
+
+def test_a_document_without_tenants_is_what_it_was() -> None:
+    document = json.loads(settings_with().to_json())
+    assert "tenant" not in document
+    assert "accounts" not in document["queue"]
+    whole = settings(tenant="lab", queue={"url": "u", "accounts": {"lab": {"user": "u", "password": "p"}}})
+    assert Settings.from_json(whole.to_json()) == whole
