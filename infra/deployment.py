@@ -26,6 +26,7 @@ def deploy(stack: StackSettings, folder: Path, *, name: str) -> Outputs:
         "functionsNamespace": stack.functions_namespace,
         "platformBucket": stack.platform_bucket_name,
         "buckets": stack.bucket_names,
+        "tenants": {name: stack.buckets_of(name) for name in sorted(stack.tenants)},
     }
     if stack.aws is not None:
         return {**told, **_on_aws(stack, stack.aws, folder, name=name)}

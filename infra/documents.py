@@ -9,6 +9,7 @@ from headrace.model.settings import (
     EksSettings,
     HostsSettings,
     KubernetesSettings,
+    QueueLogin,
     QueueSettings,
     ReceiverSettings,
     Settings,
@@ -16,6 +17,7 @@ from headrace.model.settings import (
     SqsSettings,
     StorageSettings,
 )
+from headrace.model.tenancy import qualified
 from infra import names
 from infra.manifests import nats, seaweedfs
 from infra.manifests.parts import USER, WORKER_PRIORITY
@@ -57,21 +59,17 @@ def document(
     hosts: HostsSettings | None = None,
     *,
     queues: Queues | None = None,
+    tenant: str = "",
 ) -> Settings:
     """What one of READERS is told. Only the receiver has the token that notifications must carry.
 
     `hosts`: where the scaler finds what it switches hosts by. `queues`: what the receiver reads, on AWS.
+    `tenant`: whose workers it is for.
     """
-    user = QUEUE_USERS[reader]
     token = made.receiver_token if reader == names.RECEIVER else ""
     return Settings(
-        storage=_storage(reader, stack, made.store_keys),
-        queue=QueueSettings(
-            url=f"tls://{names.host(names.NATS, stack.namespace)}:{nats.PORT}",
-            user=user,
-            password=made.queue_passwords[user],
-            ca_file=f"{SETTINGS}/{AUTHORITY_KEY}",
-        ),
+        storage=_storage(qualified(tenant, reader), stack, made.store_keys),
+        queue=_queue(reader, stack, made.queue_passwords, tenant),
         receiver=ReceiverSettings(
             host="0.0.0.0",  # noqa: S104  (a network policy says who may connect)
             port=RECEIVER_PORT,
@@ -83,7 +81,22 @@ def document(
         functions_directory=FUNCTIONS if reader == names.WORKER else "",
         kubernetes=_kubernetes(stack, hosts),
         platform_bucket=stack.platform_bucket_name,
-        buckets=stack.bucket_names,
+        buckets=stack.buckets_of(tenant),
+        tenant=tenant,
+    )
+
+
+def _queue(reader: str, stack: StackSettings, passwords: Mapping[str, str], tenant: str) -> QueueSettings:
+    """A service has a login to every tenant's account, a worker to its own tenant's alone."""
+    user = qualified(tenant, QUEUE_USERS[reader])
+    others = sorted(stack.tenants) if reader != names.WORKER else ()
+    logins = {each: qualified(each, user) for each in others}
+    return QueueSettings(
+        url=f"tls://{names.host(names.NATS, stack.namespace)}:{nats.PORT}",
+        user=user,
+        password=passwords[user],
+        ca_file=f"{SETTINGS}/{AUTHORITY_KEY}",
+        accounts={each: QueueLogin(user=name, password=passwords[name]) for each, name in logins.items()},
     )
 
 
@@ -93,13 +106,13 @@ def _sqs(stack: StackSettings, queues: Queues | None) -> SqsSettings | None:
     return SqsSettings(queue_url=queues.events, dead_letter_url=queues.dead_letters, region=stack.aws.region)
 
 
-def _storage(reader: str, stack: StackSettings, keys: Mapping[str, str]) -> StorageSettings:
+def _storage(identity: str, stack: StackSettings, keys: Mapping[str, str]) -> StorageSettings:
     if stack.aws is not None:
         return StorageSettings(region=stack.aws.region)  # by the pod's own identity
     given = stack.given_store
     if given is None:
         endpoint = f"http://{names.host(names.SEAWEEDFS, stack.namespace)}:{seaweedfs.PORT}"
-        return StorageSettings(endpoint=endpoint, access_key=reader, secret_key=keys[reader])
+        return StorageSettings(endpoint=endpoint, access_key=identity, secret_key=keys[identity])
     return StorageSettings(
         endpoint=given.endpoint,
         access_key=given.access_key,
@@ -123,6 +136,7 @@ def _kubernetes(stack: StackSettings, hosts: HostsSettings | None) -> Kubernetes
         hosts=hosts,
         eks=_eks(stack),
         gpu_networks=stack.remote_gpus.networks if stack.remote_gpus else (),
+        tenants=stack.declared_tenants,
         sidecar=SidecarSettings(
             image=stack.headrace_image,
             settings_secret=names.own(names.WORKER),

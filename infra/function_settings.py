@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from headrace.model.bucket import BucketName, OnBucketDelete
 from headrace.model.function import EnvironmentName, Name
+from headrace.model.metadata import Namespace
 from headrace.model.value import Value
 from infra.kubeconfig import ClusterUid, is_content
 
@@ -62,6 +63,10 @@ class FunctionSettings(Value):
         pattern=r"^[^/\s]+/[^/\s]+/[^/\s]+$",
         description="the platform's stack: organization/headrace/<stack>",
     )
+    tenant: Namespace | None = Field(
+        default=None,
+        description="whose functions they are, by the platform's `tenants`; none: the stack's own",
+    )
     functions: tuple[Name, ...] = Field(min_length=1, description="folders of functions, beside the program")
     images: Mapping[Name, Annotated[str, Field(min_length=1)]] = Field(
         default_factory=dict,
@@ -107,3 +112,5 @@ class FunctionSettings(Value):
                 f"found {key} beside aws, allowed without it, as the platform's stack tells the cluster; "
                 "take it out"
             )
+        if self.tenant is not None:
+            yield "found tenant beside aws, allowed without it, as platforms there have none; take it out"

@@ -17,7 +17,7 @@ from infra.rendering import Rendered
 def deploy(settings: FunctionSettings, functions: Sequence[Rendered]) -> None:
     """Declare everything. Raises ConfigurationError."""
     stack = platform_of(settings.platform)
-    platform = stack.outputs(on_aws=settings.aws is not None)
+    platform = stack.outputs(on_aws=settings.aws is not None, tenant=settings.tenant or "")
     if settings.aws is None:
         provider = cluster.provider(settings.kubeconfig, settings.context, uid=settings.cluster_uid)
     else:

@@ -13,6 +13,7 @@ from headrace.model.function import Name, Profile
 from headrace.model.labels import HEADRACE
 from headrace.model.metadata import Namespace
 from headrace.model.pool import Driver, NodePoolSpec
+from headrace.model.tenant import Tenant
 from headrace.model.value import Value
 from infra import versions
 from infra.aws_settings import AwsSettings
@@ -22,7 +23,8 @@ from infra.kubeconfig import ClusterUid, is_content
 from infra.names import VOLUMES
 from infra.ranges import EVERYWHERE, Range
 from infra.stack_rules import faults_of, has_gpus
-from infra.store_settings import Disk, Entrance, GivenStore, SeaweedStore, Store
+from infra.store_settings import BucketSettings, Disk, Entrance, GivenStore, SeaweedStore, Store
+from infra.tenant_settings import TenantSettings
 
 
 class Images(Value):
@@ -57,15 +59,6 @@ class Receiver(Replicas):
         default=300.0, gt=0, allow_inf_nan=False, description="between two listings"
     )
     entrance: Entrance = Field(default=Entrance(), description="who else may notify it")
-
-
-class BucketSettings(Value):
-    """A bucket of the stack."""
-
-    name: BucketName | None = Field(
-        default=None,
-        description="its name in the store; none: the logical one, on AWS with account and region",
-    )
 
 
 class PlatformBucket(Value):
@@ -151,6 +144,11 @@ class StackSettings(Value):
         description="buckets by logical name whose name in the store differs; on AWS all that functions "
         "name, as the stack makes them",
     )
+    tenants: Mapping[Namespace, TenantSettings] = Field(
+        default_factory=dict,
+        description="tenants by name, each with a namespace of that name, a key of the store and an account "
+        "of the queue of its own; none: all functions are in `functionsNamespace`",
+    )
     pools: Mapping[Name, NodePoolSpec] = Field(
         default_factory=dict, description="node pools by name, each the `spec` of a NodePool"
     )
@@ -194,6 +192,20 @@ class StackSettings(Value):
 
     def _real(self, logical: str) -> str:
         return self.aws.place.bucket_name(logical) if self.aws else logical
+
+    @property
+    def function_namespaces(self) -> tuple[str, ...]:
+        """Where functions are: the stack's own, then the tenants' in order of names."""
+        return (self.functions_namespace, *sorted(self.tenants))
+
+    @property
+    def declared_tenants(self) -> tuple[Tenant, ...]:
+        """The tenants as services know them, in order of names."""
+        return tuple(self.tenants[name].called(name) for name in sorted(self.tenants))
+
+    def buckets_of(self, tenant: str) -> dict[str, str]:
+        """Logical name -> name in the store, of a tenant; empty: those of the stack's own functions."""
+        return dict(self.tenants[tenant].called(tenant).buckets) if tenant else self.bucket_names
 
     @property
     def seaweedfs(self) -> SeaweedStore | None:

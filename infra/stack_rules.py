@@ -25,6 +25,7 @@ def faults_of(stack: "StackSettings") -> Iterator[str]:
     yield from _gpus(stack)
     yield from _hosts(stack)
     yield from _buckets(stack)
+    yield from _tenants(stack)
     yield from _node_groups(stack)
 
 
@@ -101,6 +102,36 @@ def _buckets(stack: "StackSettings") -> Iterator[str]:
             )
         elif real.count(name) > 1:
             yield f"found buckets.{logical} at {name!r}, where another bucket is too, allowed one; rename one"
+
+
+def _tenants(stack: "StackSettings") -> Iterator[str]:
+    """Each has a namespace and buckets that nobody else has, and a key of a store that the stack runs."""
+    if stack.tenants and stack.seaweedfs is None:
+        yield (
+            f"found tenants ({', '.join(sorted(stack.tenants))}) and a store that the stack does not run, "
+            "allowed with its own SeaweedFS for now, as nothing else gives each a key; take them out"
+        )
+    gpus = {"remoteGpus.namespace": stack.remote_gpus.namespace} if stack.remote_gpus else {}
+    plugin = {"devicePlugin.namespace": stack.device_plugin.namespace} if stack.device_plugin else {}
+    others = {"namespace": stack.namespace, "functionsNamespace": stack.functions_namespace, **gpus, **plugin}
+    for key, namespace in others.items():
+        if namespace in stack.tenants:
+            yield f"found tenants.{namespace}, which is {key} too, allowed another name; rename one"
+    yield from _tenants_buckets(stack)
+
+
+def _tenants_buckets(stack: "StackSettings") -> Iterator[str]:
+    taken = {stack.platform_bucket_name: "the platform's own"}
+    taken |= {real: f"buckets.{logical}" for logical, real in stack.bucket_names.items()}
+    for tenant in stack.declared_tenants:
+        for logical, real in sorted(tenant.buckets.items()):
+            place = f"tenants.{tenant.name}.buckets.{logical}"
+            if real in taken:
+                yield (
+                    f"found {place} at {real!r}, where {taken[real]} is, allowed a bucket of its own; give "
+                    "one another name"
+                )
+            taken.setdefault(real, place)
 
 
 # AWS

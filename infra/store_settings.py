@@ -5,6 +5,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from headrace.model.bucket import BucketName
 from headrace.model.function import Quantity
 from headrace.model.value import Value
 from infra.ranges import EVERYWHERE, Range
@@ -34,6 +35,16 @@ class Entrance(Value):
     service: ServiceType = Field(default=ServiceType.CLUSTER_IP, description="the type of its service")
     clients: tuple[Range, ...] = Field(
         default=(), description="address ranges that may connect, besides the platform's own pods"
+    )
+
+
+class BucketSettings(Value):
+    """A bucket of the stack."""
+
+    name: BucketName | None = Field(
+        default=None,
+        description="its name in the store; none: the logical one, behind its tenant's name and a hyphen "
+        "where it has one; on AWS with account and region",
     )
 
 

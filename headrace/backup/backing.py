@@ -23,6 +23,7 @@ from headrace.backup.repository import Repository
 from headrace.backup.site import Silent, Site, Telling
 from headrace.backup.stock import Stock
 from headrace.model.task import Task
+from headrace.model.tenancy import tenant_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,7 @@ class Backup:
         data: Mapping[str, Sequence[Entry]],
     ) -> Manifest:
         made = platform.made
+        owners = tuple(tenant_of(each.name) for each in self._site.functions)
         return Manifest(
             version=self._wish.version,
             began=began,
@@ -146,6 +148,7 @@ class Backup:
             buckets=dict(self._site.buckets),
             functions=tuple(json.loads(each.to_json()) for each in self._site.functions),
             objects=tuple(self._wish.objects),
+            owners=owners if any(owners) else None,
             queues=queues,
             platform=await self._state(self._site.platform_bucket, platform.entries, made),
             data=tuple([await self._state(name, entries, made) for name, entries in data.items()]),

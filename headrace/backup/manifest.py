@@ -43,7 +43,8 @@ class Manifest(StoredValue):
     """A backup. `began` and `ended` in seconds since the epoch; `version` of Headrace.
 
     `buckets` maps logical to real names, where they differ. `platform` describes the platform bucket.
-    `functions` are Function documents as the model writes them, `objects` those of Kubernetes.
+    `functions` are Function documents as the model writes them, `objects` those of Kubernetes. `owners` are
+    the tenants whose functions they are, one for each; none: all are the stack's own.
     """
 
     format: Literal[1] = FORMAT
@@ -53,13 +54,16 @@ class Manifest(StoredValue):
     buckets: Mapping[str, str]
     functions: tuple[Mapping[str, Any], ...]
     objects: tuple[Mapping[str, Any], ...]
+    owners: tuple[str, ...] | None = None
     queues: tuple[QueueState, ...]
     platform: BucketState
     data: tuple[BucketState, ...]
 
     def read_functions(self) -> tuple[Function, ...]:
         """Raises ConfigurationError for one that this version can't read."""
-        return tuple(map(_function, self.functions))
+        owners = self.owners or ("",) * len(self.functions)
+        pairs = zip(self.functions, owners, strict=True)
+        return tuple(_function(document).owned_by(owner) for document, owner in pairs)
 
     @property
     def lists(self) -> tuple[Part, ...]:

@@ -1,6 +1,6 @@
 """Objects of Kubernetes in a backup: what people wrote of them, without what servers and services add."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,8 @@ from headrace.model.function import Function
 from headrace.model.gpu_server import GpuServer
 from headrace.model.labels import GROUP, MANAGED_BY
 from headrace.model.pool import NodePool
+from headrace.model.settings import KubernetesSettings, real_bucket
+from headrace.model.tenancy import qualified
 from headrace.model.value import Value
 
 # In the order in which they are made: a function's buckets and pools are there before it.
@@ -60,26 +62,39 @@ def _written(manifest: Manifest, kind: Kind, model: type[Value]) -> dict[str, An
     return {**document, "apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata}
 
 
-def real_buckets(objects: Iterable[Manifest]) -> frozenset[str]:
-    """The store's names of the sound Bucket objects among these."""
+def real_buckets(objects: Iterable[Manifest], place: KubernetesSettings | None = None) -> frozenset[str]:
+    """The store's names of the sound Bucket objects among these; a tenant's are called as `place` says."""
     buckets = (each for each in objects if each["kind"] == BUCKETS.name)
-    return frozenset(bucket.real_name for bucket in sound(buckets, bucket_of))
+    return frozenset(_real_name(bucket, place) for bucket in sound(buckets, bucket_of))
 
 
-async def create_objects(kube: Kube, objects: Iterable[Mapping[str, Any]], *, namespace: str) -> Created:
+def _real_name(bucket: Bucket, place: KubernetesSettings | None) -> str:
+    tenant = _tenant_of(bucket.metadata.namespace or "", place.namespaces[1:] if place else ())
+    return real_bucket(bucket.name, tenant, {}, place) if tenant else bucket.real_name
+
+
+def _tenant_of(namespace: str, tenants: Collection[str]) -> str:
+    return namespace if namespace in tenants else ""
+
+
+async def create_objects(
+    kube: Kube, objects: Iterable[Mapping[str, Any]], *, namespace: str, tenants: Collection[str] = ()
+) -> Created:
     """Make those that are not there, but for what Pulumi declares; what is there stays as it is.
 
-    `namespace`: of functions and buckets. Raises what the port raises; may be repeated.
+    `namespace`: of functions and buckets, but for those of `tenants`, which come to their own. Raises what
+    the port raises; may be repeated.
     """
     kinds = {kind.name: (number, kind) for number, (kind, _) in enumerate(KINDS)}
     created, there, of_pulumi = [], [], []
     for each in sorted(objects, key=lambda item: kinds[item["kind"]][0]):
         kind = kinds[each["kind"]][1]
-        name = f"{kind.name} {each['metadata']['name']}"
+        tenant = _tenant_of(each["metadata"].get("namespace", ""), tenants)
+        name = f"{kind.name} {qualified(tenant, each['metadata']['name'])}"
         if each["metadata"].get("labels", {}).get(MANAGED_BY) == PULUMI:
             of_pulumi.append(name)
             continue
-        place = {"namespace": namespace} if kind.namespaced else {}
+        place = {"namespace": tenant or namespace} if kind.namespaced else {}
         try:
             await kube.create(kind, {**each, "metadata": {**each["metadata"], **place}})
         except ExistsError:

@@ -21,6 +21,8 @@ from headrace.model.errors import ConfigurationError
 from headrace.model.function import Function
 from headrace.model.gpu_server import GpuServer
 from headrace.model.pool import NodePool
+from headrace.model.settings import KubernetesSettings
+from headrace.model.tenancy import qualified
 from headrace.model.value import Value
 
 Manifest = Mapping[str, Any]
@@ -44,9 +46,23 @@ _SERVERS_OWN = frozenset(
 )
 
 
-def function_of(manifest: Manifest) -> Function:
-    """The function of an object. Raises ConfigurationError that names every fault."""
-    return _parsed(manifest, Function)
+def function_of(manifest: Manifest, place: KubernetesSettings | None = None) -> Function:
+    """The function of an object; by its namespace in `place` it is a tenant's or the stack's own.
+
+    Raises ConfigurationError that names every fault.
+    """
+    function = _parsed(manifest, Function)
+    return function.owned_by(tenant_at(manifest, place)) if place is not None else function
+
+
+def tenant_at(manifest: Manifest, place: KubernetesSettings) -> str:
+    """Whose an object is, by its namespace; empty: the stack's own."""
+    return place.tenant_in(manifest["metadata"].get("namespace") or place.namespace)
+
+
+def known_as(manifest: Manifest, place: KubernetesSettings) -> str:
+    """The name of a function's object, sound or not, where functions of several tenants meet."""
+    return qualified(tenant_at(manifest, place), manifest["metadata"]["name"])
 
 
 def bucket_of(manifest: Manifest) -> Bucket:

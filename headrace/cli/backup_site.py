@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -17,6 +18,7 @@ from rich.progress import (
 )
 
 from headrace.backup.objects import read_objects, real_buckets
+from headrace.backup.owning import as_stored
 from headrace.backup.site import Silent, Site, Telling
 from headrace.cli.output import err
 from headrace.cli.session import Opener, Session, open_session
@@ -24,7 +26,10 @@ from headrace.connect.cluster import ClusterOptions, connected
 from headrace.kube.lightkube import LightKube
 from headrace.kube.port import Kube, Manifest
 from headrace.local.state import StateDirectory
+from headrace.model.function import Function
 from headrace.model.settings import KubernetesSettings, QueueSettings
+from headrace.model.tenancy import tenant_of
+from headrace.operations.stack import Stack
 
 Cluster = Annotated[
     Path | None,
@@ -43,14 +48,19 @@ def site_of(session: Session, objects: Iterable[Manifest] = ()) -> Site:
     return Site(
         storage=stack.storage,
         queue=stack.queue,
-        functions=tuple(each.function for each in stack.functions),
+        functions=tuple(_function_of(stack, each.function) for each in stack.functions),
         platform_bucket=stack.platform_bucket,
         now=session.now,
         sleep=session.sleep,
         buckets=stack.buckets,
-        bucket_objects=real_buckets(objects),
+        bucket_objects=real_buckets(objects, stack.place),
         queue_settings=session.settings.queue if session.settings else QueueSettings(url=""),
     )
+
+
+def _function_of(stack: Stack, function: Function) -> Function:
+    tenant = tenant_of(function.name)
+    return as_stored(function, partial(stack.real_bucket, tenant=tenant)) if tenant else function
 
 
 @asynccontextmanager
@@ -73,7 +83,7 @@ async def objects_of(session: Session) -> list[Manifest]:
         if cluster is None:
             return []
         kube, place = cluster
-        return await read_objects(kube, (place.namespace, place.platform_namespace))
+        return await read_objects(kube, (*place.namespaces, place.platform_namespace))
 
 
 def opener_of(kubeconfig: Path | None, namespace: str) -> Opener | None:

@@ -88,4 +88,5 @@ async def _create(session: Session, manifest: Manifest) -> Created:
                 "--objects is for a cluster; the functions of a stack on this machine are folders: copy them"
             )
         kube, place = cluster
-        return await create_objects(kube, manifest.objects, namespace=place.namespace)
+        own, *tenants = place.namespaces
+        return await create_objects(kube, manifest.objects, namespace=own, tenants=tenants)

@@ -19,7 +19,7 @@ from headrace.local.state import StackState, StateDirectory
 from headrace.model.errors import ConfigurationError, NotFoundError
 from headrace.model.settings import Settings, places_of
 from headrace.operations.stack import Stack
-from headrace.queue.jetstream import JetStreamQueue
+from headrace.queue.accounts import queue_of
 from headrace.scaler.explaining import Explanation
 from headrace.storage.s3 import S3Storage
 
@@ -72,11 +72,11 @@ async def open_session(state: Path) -> AsyncIterator[Session]:
     """Connect to the stack whose state is kept in a folder. Raises ConfigurationError."""
     settings = read_settings(state)
     storage = S3Storage(settings.storage)
-    queue = JetStreamQueue.of(settings.queue)
+    queue = queue_of(settings.queue)
     try:
-        folder = Path(settings.functions_directory)
-        functions = read_objects(folder) if settings.kubernetes else load_folder(folder)
-        stack = Stack(storage, queue, functions, settings.platform_bucket, settings.buckets)
+        folder, place = Path(settings.functions_directory), settings.kubernetes
+        functions = read_objects(folder, place) if place else load_folder(folder)
+        stack = Stack(storage, queue, functions, settings.platform_bucket, settings.buckets, place)
         yield Session(
             stack,
             settings.receiver.listing_seconds,

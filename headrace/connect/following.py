@@ -12,11 +12,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from headrace.catalog.deployed import function_of
+from headrace.catalog.deployed import function_of, known_as
 from headrace.catalog.folder import Installed
 from headrace.files.whole import write_private
 from headrace.kube.kinds import CONFIG_MAPS, FUNCTIONS, NODE_POOLS, NODES
 from headrace.kube.mirror import Mirror
+from headrace.kube.mirrors import View, mirror_of
 from headrace.kube.port import Kube, Manifest, Selection
 from headrace.local.remembering import WishesFile
 from headrace.local.state import StackState, StateDirectory
@@ -42,9 +43,10 @@ class Follower:
     ) -> None:
         self._kube = kube
         self._settings = settings
+        self._place = place
         self._state = state
         self._folder = Path(settings.functions_directory)
-        self._functions = Mirror(kube, FUNCTIONS, Selection(place.namespace))
+        self._functions = mirror_of(kube, FUNCTIONS, place.namespaces)
         self._plans = Mirror(
             kube, CONFIG_MAPS, Selection(place.platform_namespace, {labels.COMPONENT: "scaler"})
         )
@@ -60,7 +62,8 @@ class Follower:
     async def following(self) -> AsyncIterator[None]:
         """Write it once, then keep it while the block runs. Raises HeadraceError when it can't be seen."""
         async with AsyncExitStack() as closing:
-            for mirror in (self._functions, self._plans):
+            views: tuple[View, ...] = (self._functions, self._plans)
+            for mirror in views:
                 await closing.enter_async_context(mirror)
                 if not await mirror.sync(SYNC_SECONDS):
                     raise TransientError(f"the cluster did not answer for {SYNC_SECONDS:g} s; is it up?")
@@ -92,7 +95,9 @@ class Follower:
             self._bulletin.tell(self._told(self._explained), self._explained)
 
     def _write_functions(self) -> None:
-        objects = {name: json.dumps(item).encode() for (_, name), item in self._functions.items.items()}
+        objects = {
+            known_as(item, self._place): json.dumps(item).encode() for item in self._functions.items.values()
+        }
         for name, body in objects.items():
             if self._written.get(name) != body:
                 write_private(self._folder / f"{name}.json", body)
@@ -144,12 +149,12 @@ class Follower:
         return str(found[0]["metadata"]["name"]) if found else node
 
 
-def read_objects(folder: Path) -> tuple[Installed, ...]:
+def read_objects(folder: Path, place: KubernetesSettings | None = None) -> tuple[Installed, ...]:
     """The sound ones of the functions that a follower wrote; the others have no workers."""
     found = []
     for path in sorted(folder.glob("*.json")):
         try:
-            function = function_of(json.loads(path.read_bytes()))
+            function = function_of(json.loads(path.read_bytes()), place)
         except (ConfigurationError, FileNotFoundError) as error:
             _log.warning("left out: %s", error, extra={"action": "connect.function_unsound"})
             continue

@@ -22,14 +22,14 @@ from headrace.logs.json_lines import configure_logging
 from headrace.model.errors import ConfigurationError, HeadraceError
 from headrace.model.labels import CONTROLLER_LEASE
 from headrace.model.settings import KubernetesSettings, Settings
-from headrace.queue.jetstream import JetStreamQueue
+from headrace.queue.accounts import queue_of
 from headrace.storage.s3 import S3Storage
 
 
 async def _serve(settings: Settings, kubernetes: KubernetesSettings, port: int) -> None:
     """Work until SIGTERM or SIGINT."""
     kube, storage = LightKube.of(kubernetes), S3Storage(settings.storage)
-    queue = JetStreamQueue.of(settings.queue)
+    queue = queue_of(settings.queue)
     seat = Seat.own(kubernetes.platform_namespace, CONTROLLER_LEASE)
     leadership = Leadership(lambda: LightKube.of(kubernetes), seat)
     world = World(kube, queue, storage, settings, kubernetes, time.time, time.monotonic, leadership.leading)

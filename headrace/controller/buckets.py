@@ -19,9 +19,11 @@ from headrace.kube.naming import Key, is_ending, key_of
 from headrace.kube.port import Manifest
 from headrace.model.bucket import Bucket, OnBucketDelete
 from headrace.model.errors import ConfigurationError, TransientError
+from headrace.model.judging import judge_bucket
 from headrace.model.keys import bucket_key
 from headrace.model.labels import FINALIZER
 from headrace.model.status import BucketStatus, told
+from headrace.model.tenant import Tenant
 from headrace.storage.port import Version
 
 LOOK_SECONDS = 10.0  # between two looks into a bucket
@@ -88,6 +90,11 @@ class Buckets:
             bucket = bucket_of(found)
         except ConfigurationError as error:
             return Verdict.no(statuses.INVALID, str(error))
+        if tenant := self._tenant_of(found):
+            refusal = judge_bucket(bucket.name, tenant) or _misnamed(bucket, tenant)
+            if refusal:
+                return Verdict.no(statuses.NOT_ALLOWED, f"tenant {tenant.name}: {refusal}")
+            bucket = bucket.called(self._real_name(found))
         rival = self._rival(found, bucket)
         return Verdict.no(statuses.NAME_TAKEN, rival) if rival else bucket
 
@@ -103,12 +110,27 @@ class Buckets:
         for other in self._seen.all_buckets():
             if key_of(other) != key_of(found) and self._rank(other) < self._rank(found):
                 metadata = other["metadata"]
-                if _real_name(other) == bucket.real_name:
+                if self._real_name(other) == bucket.real_name:
                     return (
                         f"spec.name: found {bucket.real_name!r}, which is the bucket of "
                         f"{metadata['namespace']}/{metadata['name']}, allowed a free one; change it"
                     )
         return ""
+
+    def _tenant_of(self, found: Manifest) -> Tenant | None:
+        """Whose an object is; None: the stack's or the platform's own."""
+        namespace, place = found["metadata"]["namespace"], self._world.kubernetes
+        is_own = namespace in (place.namespace, place.platform_namespace)
+        return None if is_own else place.declared(namespace)
+
+    def _real_name(self, found: Manifest) -> str:
+        """The store's name: a tenant's is what the stack says, another is as far as the object says one."""
+        logical = found["metadata"]["name"]
+        if tenant := self._tenant_of(found):
+            return self._world.settings.real_bucket(logical, tenant.name)
+        spec = found.get("spec")
+        said = spec.get("name") if isinstance(spec, dict) else None
+        return str(said or logical)
 
     def _rank(self, found: Manifest) -> tuple[bool, str, Key]:
         """Who comes first: the platform's own, then the oldest."""
@@ -169,7 +191,7 @@ class Buckets:
                 return "the store's bucket is gone already"  # or an earlier turn took it away
             return "the store's bucket stays: it was there before"
         for other in self._seen.all_buckets():
-            named = key_of(other) != key_of(found) and _real_name(other) == bucket.real_name
+            named = key_of(other) != key_of(found) and self._real_name(other) == bucket.real_name
             if named and not is_ending(other):
                 return f"the store's bucket stays: {'/'.join(key_of(other))} names it too"
         return ""
@@ -208,8 +230,11 @@ class Buckets:
         _log.info("deleted; %s", what, extra={"action": "controller.bucket_deleted", "bucket": name})
 
 
-def _real_name(found: Manifest) -> str:
-    """The store's name, as far as the object says one."""
-    spec = found.get("spec")
-    said = spec.get("name") if isinstance(spec, dict) else None
-    return str(said or found["metadata"]["name"])
+def _misnamed(bucket: Bucket, tenant: Tenant) -> str:
+    """Why a tenant must not give a bucket its name in the store, for people; empty: it is the stack's."""
+    real, said = tenant.buckets[bucket.name], bucket.spec.name
+    if said in (None, real):
+        return ""
+    return (
+        f"spec.name: found {said!r}, allowed {real!r}, as the stack names it; drop it, or have that changed"
+    )

@@ -2,7 +2,7 @@
 
 import logging
 
-from headrace.catalog.deployed import function_of
+from headrace.catalog.deployed import function_of, known_as
 from headrace.controller import statuses
 from headrace.controller.census import Census
 from headrace.controller.parts import Deployed, Parts, owner_of
@@ -11,11 +11,13 @@ from headrace.controller.statuses import Sight, Verdict, function_status
 from headrace.controller.telling import Teller
 from headrace.controller.world import World, finalizers
 from headrace.kube.kinds import FUNCTIONS, PODS
-from headrace.kube.naming import is_ending
+from headrace.kube.naming import Key, is_ending, key_of
 from headrace.kube.port import Manifest
 from headrace.model.errors import ConfigurationError, NotFoundError, RejectedError, TransientError
 from headrace.model.function import OnDelete, digest_of
+from headrace.model.judging import judge
 from headrace.model.labels import FINALIZER
+from headrace.model.tenancy import qualified
 from headrace.nodes.cluster import is_over
 from headrace.placement.ways import choose_way
 from headrace.queue.port import Backlog
@@ -37,18 +39,18 @@ class Functions:
         self._census = census
         self._parts = Parts(world, seen)
         self._teller = Teller(world)
-        self._last: dict[str, Manifest] = {}
+        self._last: dict[Key, Manifest] = {}
 
-    async def reconcile(self, name: str, *, failures: int) -> float | None:
+    async def reconcile(self, namespace: str, name: str, *, failures: int) -> float | None:
         """One look; after how many seconds the next is due, None: it is gone.
 
         `failures`: of the looks before this one, in a row. Raises what the ports raise.
         """
-        found = self._seen.function(name)
+        found = self._seen.functions.get(name, namespace)
         if found is None:
-            self._forget(name)
+            self._forget((namespace, name))
             return None
-        self._last[name] = found
+        self._last[namespace, name] = found
         try:
             return await self._look(found)
         except TransientError as error:
@@ -71,11 +73,13 @@ class Functions:
     async def _prepared(self, found: Manifest) -> Verdict:
         """Make what is missing; whether all is there."""
         try:
-            function = function_of(found)
+            function = function_of(found, self._world.kubernetes)
             digest = digest_of(function, {})
             self._parts.check(function, digest)
         except (ConfigurationError, RejectedError) as error:
             return Verdict.no(statuses.INVALID, str(error))
+        if refusal := judge(function, self._world.kubernetes):
+            return Verdict.no(statuses.NOT_ALLOWED, refusal)
         gpu = choose_way(function, self._seen.gpus())
         if not gpu.way.taken:
             return Verdict.no(statuses.NO_WAY_TO_GPU, gpu.way.reason, digest=None)
@@ -92,7 +96,7 @@ class Functions:
     # How it stands
 
     async def _backlog(self, found: Manifest) -> Backlog:
-        name = found["metadata"]["name"]
+        name = known_as(found, self._world.kubernetes)
         try:
             return await self._world.queue.backlog(name)
         except NotFoundError:
@@ -101,8 +105,8 @@ class Functions:
 
     async def _tell(self, found: Manifest, verdict: Verdict, backlog: Backlog | None) -> float:
         """Write its status if that is due; in how many seconds to look again."""
-        name = found["metadata"]["name"]
-        pods = self._seen.pods_of(name)
+        name = known_as(found, self._world.kubernetes)
+        pods = self._seen.pods_of(key_of(found))
         is_busy = bool(pods or (backlog and backlog.tasks))
         if is_busy:
             self._census.stir(name)
@@ -115,11 +119,11 @@ class Functions:
 
     async def _end(self, found: Manifest) -> float | None:
         """First its workers end, then its stream goes if it is to, then the object is let go."""
-        policy, name = on_delete(found), found["metadata"]["name"]
+        policy, name = on_delete(found), known_as(found, self._world.kubernetes)
         backlog = await self._backlog(found)
         if policy is OnDelete.REFUSE and backlog.tasks:
             return await self._tell(found, _held(backlog), backlog)
-        pods = [pod for pod in self._seen.pods_of(name) if not is_over(pod)]
+        pods = [pod for pod in self._seen.pods_of(key_of(found)) if not is_over(pod)]
         for pod in pods:
             await self._world.hands.delete(PODS, pod)
         if pods:
@@ -135,10 +139,12 @@ class Functions:
         )
         return None
 
-    def _forget(self, name: str) -> None:
+    def _forget(self, key: Key) -> None:
+        namespace, own = key
+        name = qualified(self._world.kubernetes.tenant_in(namespace), own)
         self._census.forget(name)
         self._parts.stream_is_lost(name)
-        last = self._last.pop(name, None)
+        last = self._last.pop(key, None)
         if last is not None:
             self._teller.forget(last)
 

@@ -19,7 +19,6 @@ from headrace.kube.port import Manifest
 from headrace.manifests.function_objects import (
     Owner,
     bucket,
-    bucket_names,
     claim_template,
     config_map,
     network_policy,
@@ -32,6 +31,7 @@ from headrace.model.function import Access, Function
 from headrace.model.labels import DIGEST, short_digest
 from headrace.model.settings import KubernetesSettings, SidecarSettings
 from headrace.model.status import READY, Truth
+from headrace.model.tenancy import tenant_of
 
 STREAM_SECONDS = 60.0  # between two looks whether a stream is as wanted: others may have made it anew
 
@@ -75,12 +75,12 @@ class Parts:
         networks = place.gpu_networks if remote else ()
         policy = network_policy(owner, self._reaches, place, networks)
         await self._ensure(NETWORK_POLICIES, policy)
-        waits = [await self._bucket(logical) for logical in bucket_names(function)]
+        waits = [await self._bucket(logical, function, owner) for logical in function.bucket_names]
         return "; ".join(wait for wait in waits if wait)
 
     async def remove_old(self, deployed: Deployed) -> None:
         """Remove the texts of former specs, and their claims' templates, that no worker reads any more."""
-        name = deployed.function.name
+        name = deployed.owner.namespace, deployed.owner.name
         read = {labels_of(pod).get(DIGEST) for pod in self._seen.pods_of(name)} | {
             short_digest(deployed.digest)
         }
@@ -117,12 +117,12 @@ class Parts:
         if found is None or not covers(found, wanted):
             await self._world.hands.apply(kind, wanted)
 
-    async def _bucket(self, logical: str) -> str:
+    async def _bucket(self, logical: str, function: Function, owner: Owner) -> str:
         """Make a bucket that nobody declared; why it is not ready, empty when it is."""
-        namespace = self._seen.namespace
+        namespace = owner.namespace
         found = self._seen.bucket(logical, namespace)
         if found is None:
-            real = self._world.settings.real_bucket(logical)
+            real = self._world.settings.real_bucket(logical, tenant_of(function.name))
             with contextlib.suppress(ExistsError):  # the mirror is late
                 await self._world.hands.create(BUCKETS, bucket(logical, real, namespace))
             return f"bucket {logical} is being made"

@@ -4,6 +4,7 @@ While anything stands against its deletion all else is left as it is; once it is
 functions and their buckets goes before it, as nobody would see to their end later.
 """
 
+from headrace.catalog.deployed import known_as
 from headrace.controller.contents import Contents, told_contents
 from headrace.controller.seen import Seen
 from headrace.controller.world import World
@@ -37,11 +38,11 @@ class PlatformBucket:
         if bucket.spec.on_delete is OnBucketDelete.DELETE:
             return ""
         reasons = []
-        if names := [name for _, name in sorted(self._seen.functions.items)]:
+        if names := sorted(map(self._told, self._seen.functions.items.values())):
             reasons.append(f"functions are there: {', '.join(names)}")
         holding = [own.told(bucket.real_name)] if own else []
         for other in self._others():
-            status, name = told(other, BucketStatus), other["metadata"]["name"]
+            status, name = told(other, BucketStatus), self._told(other)
             if not status.conditions:
                 holding.append(f"{name} (not looked at yet)")
             elif contents := told_contents(status):
@@ -59,7 +60,7 @@ class PlatformBucket:
         functions, buckets = list(self._seen.functions.items.values()), self._others()
         refusals = [await self._delete(FUNCTIONS, each) for each in functions if lose]
         refusals += [await self._delete_bucket(each, lose=lose) for each in buckets if not functions]
-        named = [each["metadata"]["name"] for each in (*functions, *buckets)]
+        named = [self._told(each) for each in (*functions, *buckets)]
         waits = f"it goes after {', '.join(named)}; {_HELP}" if named else ""
         return "; ".join(filter(None, (waits, *refusals)))
 
@@ -76,6 +77,11 @@ class PlatformBucket:
         except ConfigurationError as error:
             return str(error)
         return ""
+
+    def _told(self, found: Manifest) -> str:
+        """An object for people: with its tenant's name before its own."""
+        is_platforms = found["metadata"]["namespace"] == self._seen.platform_namespace
+        return str(found["metadata"]["name"]) if is_platforms else known_as(found, self._world.kubernetes)
 
     def _others(self) -> list[Manifest]:
         return [each for each in self._seen.all_buckets() if not self.is_it(each)]

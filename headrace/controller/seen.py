@@ -21,7 +21,8 @@ from headrace.kube.kinds import (
     Kind,
 )
 from headrace.kube.mirror import Mirror
-from headrace.kube.naming import labels_of
+from headrace.kube.mirrors import View, mirror_of
+from headrace.kube.naming import Key, labels_of
 from headrace.kube.port import Kube, Manifest, Selection
 from headrace.manifests.function_objects import MANAGER
 from headrace.model.labels import COMPONENT, FUNCTION, HEADRACE, MANAGED_BY, PART_OF
@@ -32,25 +33,25 @@ OWN = (CONFIG_MAPS, SERVICE_ACCOUNTS, NETWORK_POLICIES)  # kinds that are made f
 
 
 class Seen:
-    """The objects of both namespaces, pools and nodes, some milliseconds late: a context manager."""
+    """The objects of functions' namespaces and the platform's, pools and nodes, some milliseconds late."""
 
     def __init__(self, kube: Kube, settings: KubernetesSettings) -> None:
-        self.namespace, self.platform_namespace = settings.namespace, settings.platform_namespace
-        within, made = settings.namespace, {MANAGED_BY: MANAGER}
-        self.functions = Mirror(kube, FUNCTIONS, Selection(within))
-        self.pods = Mirror(kube, PODS, Selection(within, {PART_OF: HEADRACE, COMPONENT: "worker"}))
+        self.namespaces, self.platform_namespace = settings.namespaces, settings.platform_namespace
+        within, made = settings.namespaces, {MANAGED_BY: MANAGER}
+        self.functions = mirror_of(kube, FUNCTIONS, within)
+        self.pods = mirror_of(kube, PODS, within, {PART_OF: HEADRACE, COMPONENT: "worker"})
         # Only a stack with remote GPUs is sure to have a server that knows these.
         remote = (RESOURCE_CLAIM_TEMPLATES,) if settings.gpu_networks else ()
-        self.made = {kind: Mirror(kube, kind, Selection(within, made)) for kind in (*OWN, *remote)}
+        self.made = {kind: mirror_of(kube, kind, within, made) for kind in (*OWN, *remote)}
         self.servers = Mirror(kube, GPU_SERVERS) if settings.gpu_networks else None
-        spaces = dict.fromkeys((within, settings.platform_namespace))
+        spaces = dict.fromkeys((*within, settings.platform_namespace))
         self.buckets = {space: Mirror(kube, BUCKETS, Selection(space)) for space in spaces}
         self.pools, self.nodes = Mirror(kube, NODE_POOLS), Mirror(kube, NODES)
         self.tally = Tally(self.nodes)
         self._stack = AsyncExitStack()
 
     @property
-    def mirrors(self) -> tuple[Mirror, ...]:
+    def mirrors(self) -> tuple[View, ...]:
         own = (self.functions, self.pods, *self.made.values(), *self.buckets.values())
         return (*own, self.pools, self.nodes, *((self.servers,) if self.servers else ()))
 
@@ -74,9 +75,6 @@ class Seen:
     ) -> None:
         await self._stack.aclose()
 
-    def function(self, name: str) -> Manifest | None:
-        return self.functions.get(name, self.namespace)
-
     def bucket(self, name: str, namespace: str) -> Manifest | None:
         mirror = self.buckets.get(namespace)
         return mirror.get(name, namespace) if mirror else None
@@ -90,22 +88,31 @@ class Seen:
         return inventory_of(sound(self.pools.items.values(), pool_of), sound(servers, gpu_server_of))
 
     def all_buckets(self) -> list[Manifest]:
-        """Of both namespaces."""
+        """Of all namespaces."""
         return [each for mirror in self.buckets.values() for each in mirror.items.values()]
 
-    def made_for(self, kind: Kind, function: str) -> list[Manifest]:
+    def made_for(self, kind: Kind, function: Key) -> list[Manifest]:
         """What there is of a kind among the objects that were made for a function."""
-        made = self.made[kind].items.values() if kind in self.made else ()
-        return [each for each in made if labels_of(each).get(FUNCTION) == function]
+        return _of(self.made[kind], function) if kind in self.made else []
 
-    def pods_of(self, function: str) -> list[Manifest]:
-        return [each for each in self.pods.items.values() if labels_of(each).get(FUNCTION) == function]
+    def pods_of(self, function: Key) -> list[Manifest]:
+        return _of(self.pods, function)
 
-    def functions_naming(self, bucket: str) -> Iterator[str]:
+    def functions_naming(self, bucket: Key) -> Iterator[Key]:
         """Functions that read or write a bucket, by its logical name; invalid objects are looked at too."""
-        for (_, name), found in self.functions.items.items():
-            if bucket in _named(found):
-                yield name
+        namespace, logical = bucket
+        for key, found in self.functions.items.items():
+            if key[0] == namespace and logical in _named(found):
+                yield key
+
+
+def _of(view: View, function: Key) -> list[Manifest]:
+    """Objects of a function's namespace that say that they are for it."""
+    namespace, name = function
+    return [
+        each for (space, _), each in view.items.items()
+        if space == namespace and labels_of(each).get(FUNCTION) == name
+    ]  # fmt: skip
 
 
 def _named(function: Manifest) -> set[Any]:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from headrace.catalog.deployed import known_as
 from headrace.controller.buckets import Buckets
 from headrace.controller.census import REST_SECONDS, Census
 from headrace.controller.functions import Functions
@@ -14,6 +15,7 @@ from headrace.controller.waking import Waking, Whose
 from headrace.controller.world import World
 from headrace.kube.kinds import FUNCTIONS, NODE_POOLS
 from headrace.model.errors import ChangedError, HeadraceError, NotFoundError
+from headrace.model.tenancy import own_name
 
 HANDS = 4  # turns taken at once
 STANDBY_SECONDS = 1.0  # between two looks whether this process may act by now
@@ -74,12 +76,14 @@ class Service:
         if not (self._world.leading() and self.seen.synced):
             return STANDBY_SECONDS
         try:
-            changed, rest = await self.census.turn([name for _, name in self.seen.functions.items])
+            place = self._world.kubernetes
+            known = [known_as(each, place) for each in self.seen.functions.items.values()]
+            changed, rest = await self.census.turn(known)
         except HeadraceError as error:
             _log.warning("files are not counted: %s", error, extra={"action": "controller.count_failed"})
             return FAILED_SECONDS
         if changed is not None:
-            self.turns.add(Whose(FUNCTIONS, self.seen.namespace, changed))
+            self.turns.add(Whose(FUNCTIONS, place.namespace_of(changed), own_name(changed)))
         return rest
 
     async def _reconcile(self, whose: Whose) -> float | None:
@@ -87,7 +91,7 @@ class Service:
             return await self._pools.reconcile(whose.name)
         failures = self.turns.failures(whose)
         if whose.kind == FUNCTIONS:
-            return await self._functions.reconcile(whose.name, failures=failures)
+            return await self._functions.reconcile(whose.namespace, whose.name, failures=failures)
         return await self._buckets.reconcile(whose.namespace, whose.name, failures=failures)
 
     def _failed(self, whose: Whose, error: HeadraceError, level: int) -> None:

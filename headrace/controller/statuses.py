@@ -26,7 +26,7 @@ from headrace.queue.port import Backlog
 _STEPS = ((60, 1), (600, 5))  # an age below so many seconds is told in steps of so many; above: of a minute
 
 INVALID, REFUSED, UNREACHABLE, ENDING = "Invalid", "Refused", "Unreachable", "Ending"
-NO_WAY_TO_GPU = "NoWayToGpu"
+NO_WAY_TO_GPU, NOT_ALLOWED = "NoWayToGpu", "NotAllowed"
 ALL_READY, BUCKETS_MISSING, HOLDS_FILES, HOLDS_DATA, NAME_TAKEN, DRIVER_UNSUPPORTED = (
     "Ready", "BucketsNotReady", "HoldsFiles", "HoldsData", "NameTaken", "DriverUnsupported",
 )  # fmt: skip

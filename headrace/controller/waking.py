@@ -43,8 +43,8 @@ class Waking:
         seen.functions.listen(self._upon_news(FUNCTIONS, _outline, self._function))
         for mirror in seen.buckets.values():
             mirror.listen(self._upon_news(BUCKETS, _bucket_outline, self._bucket))
-        for mirror in (seen.pods, *seen.made.values()):
-            mirror.listen(self._part)
+        for view in (seen.pods, *seen.made.values()):
+            view.listen(self._part)
         seen.pools.listen(self._upon_news(NODE_POOLS, _outline, self._pool))
         seen.tally.listen(self._nodes)
 
@@ -67,17 +67,17 @@ class Waking:
 
     def _bucket(self, found: Manifest) -> None:
         self._wake(BUCKETS, key_of(found))
-        namespace, name = key_of(found)
-        if namespace == self._seen.namespace:
-            for function in self._seen.functions_naming(name):
-                self._wake(FUNCTIONS, (namespace, function))
+        namespace, _ = key_of(found)
+        if namespace in self._seen.namespaces:
+            for function in self._seen.functions_naming(key_of(found)):
+                self._wake(FUNCTIONS, function)
         if namespace != self._seen.platform_namespace:
             self._wake_platform()
 
     def _part(self, event: Event) -> None:
         function = labels_of(event.manifest).get(FUNCTION, "")
         if function:
-            whose = Whose(FUNCTIONS, self._seen.namespace, function)
+            whose = Whose(FUNCTIONS, key_of(event.manifest)[0], function)
             self._turns.add(whose, after_seconds=TOGETHER_SECONDS)
 
     def _pool(self, found: Manifest) -> None:

@@ -24,13 +24,12 @@ from headrace.events.sqs import SqsQueue
 from headrace.kube.kinds import FUNCTIONS
 from headrace.kube.leadership import Leadership, Seat
 from headrace.kube.lightkube import LightKube
-from headrace.kube.mirror import Mirror
-from headrace.kube.port import Selection
+from headrace.kube.mirrors import mirror_of
 from headrace.logs.json_lines import configure_logging
 from headrace.model.errors import HeadraceError
 from headrace.model.labels import LISTING_LEASE
 from headrace.model.settings import KubernetesSettings, Settings
-from headrace.queue.jetstream import JetStreamQueue
+from headrace.queue.accounts import queue_of
 from headrace.storage.s3 import S3Storage
 
 GRACE_SECONDS = 4  # for requests that are under way when the process is told to stop
@@ -41,7 +40,7 @@ Leading = Callable[[], bool]
 
 async def _serve(settings: Settings) -> None:
     async with AsyncExitStack() as closing:
-        storage, queue = S3Storage(settings.storage), JetStreamQueue.of(settings.queue)
+        storage, queue = S3Storage(settings.storage), queue_of(settings.queue)
         closing.push_async_callback(storage.close)
         closing.push_async_callback(queue.close)
         messages = _messages(settings, closing)
@@ -75,12 +74,12 @@ async def _on_kubernetes(
 ) -> tuple[FunctionSource, Leading]:
     kube = LightKube.of(place)
     closing.push_async_callback(kube.close)
-    functions = await closing.enter_async_context(Mirror(kube, FUNCTIONS, Selection(place.namespace)))
+    functions = await closing.enter_async_context(mirror_of(kube, FUNCTIONS, place.namespaces))
     seat = Seat.own(place.platform_namespace, LISTING_LEASE)
     leadership = Leadership(lambda: LightKube.of(place), seat)
     leadership.start()
     closing.push_async_callback(leadership.stop)
-    return ObjectSource(functions), leadership.leading
+    return ObjectSource(functions, place), leadership.leading
 
 
 def _config(settings: Settings, service: Service) -> uvicorn.Config:

@@ -1,9 +1,10 @@
 """Putting tasks into the queue, also when it has lost a function's stream."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from headrace.events.gate import Gate, Held
 from headrace.model.errors import NotFoundError, TransientError
 from headrace.model.function import Function
 from headrace.model.settings import QueueSettings
@@ -13,18 +14,20 @@ from headrace.queue.port import Queue
 
 @dataclass(frozen=True, slots=True)
 class Deposited:
-    """What became of tasks: stored now, or refused because they wait or are leased already."""
+    """What became of tasks: stored now, refused because they wait or are leased already, or held back."""
 
     stored: tuple[Task, ...] = ()
     queued: tuple[Task, ...] = ()
+    held: tuple[Held, ...] = ()
 
 
 class Deposit:
     """The queue, as the receiver and the listing use it."""
 
-    def __init__(self, queue: Queue, settings: QueueSettings) -> None:
+    def __init__(self, queue: Queue, settings: QueueSettings, gate: Gate | None = None) -> None:
         self._queue = queue
         self._settings = settings
+        self._gate = gate
         self._most_leased: dict[str, int] = {}  # by function
         self._gone: set[str] = set()
 
@@ -40,13 +43,26 @@ class Deposit:
         self._gone.add(function)
 
     async def put(self, tasks: Iterable[Task]) -> Deposited:
-        """Store tasks at once. Raises TransientError when one may not be stored; put all again then."""
+        """Store tasks at once, those that the gate lets in.
+
+        Raises TransientError when one may not be stored; put all again then.
+        """
+        pairs: list[tuple[Task, bool]] = []
+
+        async def put(admitted: Sequence[Task]) -> None:
+            answers = await asyncio.gather(*(self._put(task) for task in admitted))
+            pairs.extend(zip(admitted, answers, strict=True))
+
         ordered = tuple(tasks)
-        answers = await asyncio.gather(*(self._put(task) for task in ordered))
-        pairs = tuple(zip(ordered, answers, strict=True))
+        held: tuple[Held, ...] = ()
+        if self._gate is None:
+            await put(ordered)
+        else:
+            held = tuple(await self._gate.pass_on(ordered, put))
         return Deposited(
             stored=tuple(task for task, stored in pairs if stored),
             queued=tuple(task for task, stored in pairs if not stored),
+            held=held,
         )
 
     async def _put(self, task: Task) -> bool:

@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from headrace.events.deposit import Deposit
+from headrace.events.gate import Held
 from headrace.events.routing import takers, task_of
 from headrace.model.errors import NotFoundError, RejectedError
 from headrace.model.event import Delivery, FileEvent, IgnoredEvent
@@ -12,6 +14,7 @@ from headrace.model.function import Function
 from headrace.model.marks import restored_content
 from headrace.model.settings import Settings
 from headrace.model.task import Task
+from headrace.model.tenancy import tenant_of
 from headrace.storage.port import ObjectInfo, Storage
 
 Functions = Callable[[], tuple[Function, ...]]  # asked for each delivery: functions come and go
@@ -26,6 +29,7 @@ class Report:
     stored: tuple[Task, ...] = ()
     queued: tuple[Task, ...] = ()  # refused by the queue: waiting or leased already
     ignored: tuple[IgnoredEvent, ...] = ()
+    held: tuple[Held, ...] = ()  # not let in now: the listing brings them once their tenant has room
 
 
 class Intake:
@@ -47,7 +51,7 @@ class Intake:
         self._clock = clock
 
     async def take(self, delivery: Delivery) -> Report:
-        """Store every task of a delivery; returns only when all of them are stored.
+        """Store every task of a delivery that is let in; returns only when all of these are stored.
 
         Raises TransientError when store or queue is away: nothing is lost if the delivery is repeated.
         """
@@ -61,7 +65,7 @@ class Intake:
             else:
                 tasks.update((task.id, task) for task in each)
         deposited = await self._deposit.put(tasks.values())
-        return Report(deposited.stored, deposited.queued, tuple(ignored))
+        return Report(deposited.stored, deposited.queued, tuple(ignored), deposited.held)
 
     async def _tasks_of(self, event: FileEvent, received: float) -> tuple[Task, ...] | IgnoredEvent:
         if event.bucket == self._settings.platform_bucket:
@@ -83,7 +87,11 @@ class Intake:
         return tuple(task_of(function.name, info, received=received) for function in wanted)
 
     def _takers(self, functions: tuple[Function, ...], bucket: str, key: str) -> tuple[Function, ...]:
-        return takers(functions, bucket, key, real_bucket=self._settings.real_bucket)
+        return tuple(each for each in functions if self._takes(each, bucket, key))
+
+    def _takes(self, function: Function, bucket: str, key: str) -> bool:
+        real = partial(self._settings.real_bucket, tenant=tenant_of(function.name))
+        return bool(takers((function,), bucket, key, real_bucket=real))
 
     async def _head(self, bucket: str, key: str) -> ObjectInfo | None:
         try:

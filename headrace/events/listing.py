@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import orjson
 
 from headrace.events.deposit import Deposit
+from headrace.events.gate import Held
 from headrace.events.routing import task_of
 from headrace.model.errors import HeadraceError, NotFoundError, TransientError
 from headrace.model.function import Existing, Function, Input
@@ -16,6 +17,7 @@ from headrace.model.record import Ending
 from headrace.model.restoration import IgnoredTasks
 from headrace.model.settings import Settings
 from headrace.model.task import Task
+from headrace.model.tenancy import tenant_of
 from headrace.queue.port import Queue
 from headrace.storage.port import ObjectInfo, Storage
 
@@ -147,10 +149,11 @@ class Listing:
             return ""  # a replay took it meanwhile
 
     async def _compare(self, listed: Listed, source: Input, known: _Known) -> Found:
-        bucket = self._settings.real_bucket(source.bucket)
+        bucket = self._settings.real_bucket(source.bucket, tenant_of(listed.function.name))
         if bucket == self._settings.platform_bucket:
             return Found()
         compared = put = 0
+        held: tuple[Held, ...] = ()
         async for tasks, looked_at in self._lost(listed, source, bucket=bucket, known=known):
             deposited = await self._deposit.put(tasks)
             for task in deposited.stored:
@@ -159,9 +162,15 @@ class Listing:
                     extra={"action": "events.task_found", "function": task.function, "task": task.id}
                     | {"bucket": task.bucket, "key": task.key},
                 )
+            held += deposited.held
             known.tasks.update(task.id for task in tasks)
             compared += looked_at
             put += len(deposited.stored)
+        if held:
+            _log.info(
+                "%d files are held back until their tenant has room: %s", len(held), held[-1].reason,
+                extra={"action": "events.files_held", "function": listed.function.name, "bucket": bucket},
+            )  # fmt: skip
         return Found(compared, put)
 
     async def _lost(

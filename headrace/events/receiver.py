@@ -1,7 +1,8 @@
 """The HTTP receiver of notifications.
 
 POST /events  a notification, with `Authorization: Bearer <token>`
-    200 {"stored", "queued", "ignored"}   the queue holds every task of it
+    200 {"stored", "queued", "ignored"}   the queue holds every task of it; but for "held" ones, where there
+        are such: their tenant's quota of waiting files is full, and the listing brings them later
     400 {"error"}   no notification, with the reason      401  no or a wrong token
     413  the body is too large      503 with Retry-After  store or queue is away: send it again
 GET /healthz  200: the process answers      GET /readyz  200: store and queue answer, else 503
@@ -84,7 +85,8 @@ class Receiver:
             return _answer(500, {"error": str(error)})
         tell(report)
         counts = {name: len(getattr(report, name)) for name in ("stored", "queued", "ignored")}
-        return _answer(200, counts)
+        held = {"held": len(report.held)} if report.held else {}
+        return _answer(200, counts | held)
 
     def _is_allowed(self, request: Request) -> bool:
         found = request.headers.get("authorization", "").encode("latin-1")

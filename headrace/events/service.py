@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from headrace.events.deposit import Deposit
+from headrace.events.gate import Gate
 from headrace.events.intake import Intake
 from headrace.events.listing import Listing
 from headrace.events.messages import MessageQueue
@@ -55,7 +56,8 @@ class Service:
         self._settings = settings
         self._storage = storage
         self._queue = queue
-        deposit = Deposit(queue, settings.queue)
+        self._gate = Gate(queue, settings.kubernetes, lambda: self._roster.functions, clock)
+        deposit = Deposit(queue, settings.queue, self._gate)
         self._source = source
         self._roster = Roster(source, storage, deposit, platform_bucket=settings.platform_bucket, clock=clock)
         intake = Intake(
@@ -125,11 +127,15 @@ class Service:
         return WATCH_SECONDS
 
     async def _list_young(self) -> float:
-        """Look again for files of functions that came a moment ago."""
-        now = self._clock()
-        young = [each for each in self._roster.listed if now - each.first_seen < YOUNG_SECONDS]
-        if young and self._leading():
-            await self._listing.run(young)
+        """Look again for files of functions that came a moment ago, and for those that were held back."""
+        now, held = self._clock(), await self._gate.returning() if self._leading() else ()
+        due = [
+            each
+            for each in self._roster.listed
+            if now - each.first_seen < YOUNG_SECONDS or each.function.name in held
+        ]
+        if due and self._leading():
+            await self._listing.run(due)
         return AGAIN_SECONDS
 
     async def _list(self) -> float:

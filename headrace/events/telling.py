@@ -15,6 +15,13 @@ def tell(report: Report) -> None:
             extra={"action": "events.task_stored", "function": task.function, "task": task.id}
             | {"bucket": task.bucket, "key": task.key},
         )
+    for each in report.held:
+        _log.info(
+            "held back until its tenant has room, when the listing brings it: %s",
+            each.reason,
+            extra={"action": "events.task_held", "function": each.task.function, "task": each.task.id}
+            | {"bucket": each.task.bucket, "key": each.task.key},
+        )
     for event in report.ignored:
         _log.debug(
             "ignored: %s",

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
-from headrace.kube.mirror import Mirror
+from headrace.kube.mirrors import View
 from headrace.kube.naming import key_of, uid_of, version_of
 from headrace.kube.port import Manifest
 from headrace.model.errors import ConfigurationError
@@ -21,7 +21,7 @@ class Parsed(Generic[Found]):
 
     def __init__(
         self,
-        mirror: Mirror,
+        mirror: View,
         parse: Callable[[Manifest], Found | None],
         *,
         mark: Callable[[Manifest], Hashable] = version_of,

@@ -105,7 +105,9 @@ def account_name(function: str) -> str:
 
 def config_map(function: Function, digest: str, owner: Owner) -> Manifest:
     """The whole function as its workers read it; never changed, as its name holds the digest."""
-    metadata = _metadata(owner, function_map_name(function.name, digest), {DIGEST: short_digest(digest)})
+    metadata = _metadata(
+        owner, function_map_name(function.metadata.name, digest), {DIGEST: short_digest(digest)}
+    )
     data = {FUNCTION_FILE: function.to_json().decode()}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "immutable": True, "data": data}
 
@@ -124,7 +126,7 @@ def claim_template(function: Function, digest: str, owner: Owner) -> Manifest:
     """Of the claims of a function's workers for GPUs of servers. Raises ValueError where it wants no GPU."""
     if function.spec.gpu is None:
         raise ValueError(f"function {function.name} wants no GPU")
-    name = claim_template_name(function.name, digest)
+    name = claim_template_name(function.metadata.name, digest)
     return {
         "apiVersion": API,
         "kind": "ResourceClaimTemplate",
@@ -178,12 +180,6 @@ def bucket(logical: str, real: str, namespace: str) -> Manifest:
         },
         "spec": {} if real == logical else {"name": real},
     }
-
-
-def bucket_names(function: Function) -> tuple[str, ...]:
-    """The logical names of every bucket that a function reads or writes, each once."""
-    spec = function.spec
-    return tuple(dict.fromkeys([*(i.bucket for i in spec.input), *(o.bucket for o in spec.output)]))
 
 
 def _metadata(owner: Owner, name: str, labels: Mapping[str, str] | None = None) -> Manifest:

@@ -57,7 +57,7 @@ def worker_settings(*, prefetch_seconds: float = 2.0) -> WorkerSettings:
 
 
 def pod_name(function: str, digest: str, ordinal: int) -> str:
-    """The name of a worker's pod, which is the worker's name too."""
+    """The name of a worker's pod; by the function's name where tenants meet it is the worker's."""
     return f"{function}-{short_digest(digest)}-{ordinal}"
 
 
@@ -88,12 +88,12 @@ def worker_pod(
     The scheduler still binds it: it alone knows what else is on its way to the node. Raises
     ConfigurationError for a function that can't run in a pod, and for settings without a sidecar.
     """
-    sidecar = _checked(function, settings)
+    sidecar, own = _checked(function, settings), function.metadata.name
     labels = {
         PART_OF: HEADRACE,
         COMPONENT: "worker",
         MANAGED_BY: f"{HEADRACE}-scaler",
-        FUNCTION: function.name,
+        FUNCTION: own,
         DIGEST: short_digest(digest),
         **({POOL: pool} if pool else {}),
         **({GPU_WAY: way.mark} if way.mark else {}),
@@ -102,14 +102,14 @@ def worker_pod(
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
-            "name": pod_name(function.name, digest, ordinal),
-            "namespace": settings.namespace,
+            "name": pod_name(own, digest, ordinal),
+            "namespace": settings.namespace_of(function.name),
             "labels": labels,
             **_annotations(settings),
         },
         "spec": {
             "restartPolicy": "Never",
-            "serviceAccountName": f"{HEADRACE}-{function.name}",
+            "serviceAccountName": f"{HEADRACE}-{own}",
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "terminationGracePeriodSeconds": ceil(leaving_seconds(function)) + SETTLING_SECONDS,
@@ -160,7 +160,7 @@ def _claims(function: Function, digest: str, way: Way) -> Manifest:
     """GPUs of servers, which Kubernetes allocates before the pod is bound."""
     if way.claim is None:
         return {}
-    template = claim_template_name(function.name, digest)
+    template = claim_template_name(function.metadata.name, digest)
     return {"resourceClaims": [{"name": CLAIM, "resourceClaimTemplateName": template}]}
 
 
@@ -206,7 +206,7 @@ def _supervisor(function: Function, sidecar: SidecarSettings, way: Way) -> Manif
         "image": sidecar.image,
         "restartPolicy": "Always",
         "command": ["python", "-m", "headrace.worker"],
-        "args": ["--settings", f"{SETTINGS}/{SETTINGS_KEY}", "--function", function.name],
+        "args": ["--settings", f"{SETTINGS}/{SETTINGS_KEY}", "--function", function.metadata.name],
         "env": [
             {"name": "HEADRACE_WORKER", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
             *([{"name": GPU_VARIABLE, "value": way.mark}] if way.mark else ()),
@@ -229,7 +229,7 @@ def _supervisor(function: Function, sidecar: SidecarSettings, way: Way) -> Manif
         "lifecycle": {"preStop": {"exec": {"command": ["touch", LEAVING]}}},
         "volumeMounts": [
             {"name": "shared", "mountPath": SHARED},
-            {"name": "function", "mountPath": f"{FUNCTIONS}/{function.name}", "readOnly": True},
+            {"name": "function", "mountPath": f"{FUNCTIONS}/{function.metadata.name}", "readOnly": True},
             {"name": "settings", "mountPath": SETTINGS, "readOnly": True},
             *secrets,
         ],
@@ -319,7 +319,7 @@ def _volumes(function: Function, digest: str, sidecar: SidecarSettings) -> list[
     spec = function.spec
     return [
         {"name": "shared", "emptyDir": {}},
-        {"name": "function", "configMap": {"name": function_map_name(function.name, digest)}},
+        {"name": "function", "configMap": {"name": function_map_name(function.metadata.name, digest)}},
         {"name": "settings", "secret": {"secretName": sidecar.settings_secret}},
         *([] if spec.security.writable_root else [{"name": "tmp", "emptyDir": {}}]),
         *(

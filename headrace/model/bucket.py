@@ -67,3 +67,7 @@ class Bucket(Value):
     def real_name(self) -> str:
         """The store's name."""
         return self.spec.name or self.metadata.name
+
+    def called(self, real: str) -> "Bucket":
+        """The same, of this name in the store."""
+        return self.model_copy(update={"spec": self.spec.model_copy(update={"name": real})})

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from headrace.model.metadata import Namespace, ObjectMetadata
 from headrace.model.quantity import (
@@ -16,6 +16,7 @@ from headrace.model.quantity import (
     parse_nanos,
     parse_quantity,
 )
+from headrace.model.tenancy import qualified
 from headrace.model.value import Value
 
 MOST = 2**31 - 1  # of what is counted in whole numbers, as Kubernetes counts them
@@ -342,9 +343,26 @@ class Function(Value):
     metadata: Metadata = Field(description="name and labels")
     spec: FunctionSpec = Field(description="what the function does")
 
+    _tenant: str = PrivateAttr(default="")  # no part of its document: nobody says of himself whose he is
+
     @property
     def name(self) -> str:
-        return self.metadata.name
+        """Its name wherever functions of several tenants meet; in its namespace it is metadata.name."""
+        return qualified(self._tenant, self.metadata.name)
+
+    def owned_by(self, tenant: str) -> "Function":
+        """The same as a tenant's; empty: as the stack's own."""
+        if tenant == self._tenant:
+            return self
+        owned = self.model_copy()
+        owned._tenant = tenant  # noqa: SLF001  (of its own kind)
+        return owned
+
+    @property
+    def bucket_names(self) -> tuple[str, ...]:
+        """The logical names of every bucket that it reads or writes, each once."""
+        spec = self.spec
+        return tuple(dict.fromkeys([*(i.bucket for i in spec.input), *(o.bucket for o in spec.output)]))
 
     def inputs_for(self, bucket: str, key: str) -> tuple[Input, ...]:
         """The inputs that take this object; `bucket` is the logical name."""

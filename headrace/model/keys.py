@@ -12,6 +12,7 @@ REPLAYS = "replays"
 RUNS = "runs"
 IGNORED = "ignored"
 RESTORES = "restores"
+WORKERS_AREAS = (RECORDS, FAILURES, STAGING, NOTES, LOGS, HISTORY)  # what a worker reads and writes
 
 MARK = "headrace-attempt"  # user metadata on every output: "<task id>/<attempt>"
 

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from operator import not_
 from typing import Self
 from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from headrace.model.function import Function, Resources
+from headrace.model.metadata import Namespace
+from headrace.model.tenancy import tenant_of
 from headrace.model.tenant import Tenant
 from headrace.model.value import Value
 
@@ -51,8 +54,18 @@ class StorageSettings(Value):
         return bool(self.access_key)
 
 
+class QueueLogin(Value):
+    """How a service logs in to a tenant's account of the queue."""
+
+    user: str
+    password: str = Field(repr=False)
+
+
 class QueueSettings(Value):
-    """A NATS server. Kept in a file of mode 0600."""
+    """A NATS server. Kept in a file of mode 0600.
+
+    Without a login of `accounts` a service speaks for the stack's own functions alone.
+    """
 
     url: str  # nats://host:port, tls://host:port
     token: str = Field(default="", repr=False)
@@ -62,6 +75,20 @@ class QueueSettings(Value):
     tls_hostname: str = ""  # the name in the server's certificate, where the url has another
     lease_seconds: float = Field(default=30.0, gt=0)
     max_leased: int = Field(default=1024, gt=0)  # of a function at once, at least
+    accounts: Mapping[Namespace, QueueLogin] = Field(default_factory=dict, exclude_if=not_)  # by tenant
+
+    @property
+    def passwords(self) -> tuple[str, ...]:
+        """Values that no log may show; those that are not set are empty."""
+        return self.token, self.password, *(each.password for each in self.accounts.values())
+
+    def of_account(self, tenant: str) -> "QueueSettings":
+        """The same, logged in to one account alone; empty: the stack's own."""
+        changes: dict[str, object] = {"accounts": {}}
+        if tenant:
+            login = self.accounts[tenant]
+            changes |= {"token": "", "user": login.user, "password": login.password}
+        return self.model_copy(update=changes)
 
     def most_leased(self, function: Function) -> int:
         """How many tasks may be leased at once: four batches for each worker that there may be."""
@@ -170,6 +197,23 @@ class KubernetesSettings(Value):
     gpu_networks: tuple[str, ...] = ()  # address ranges of GPU servers; none: this stack has no remote GPUs
     tenants: tuple[Tenant, ...] = ()  # whose functions share by weight, each within its quota
 
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """Where functions may be: the stack's own, then the tenants'."""
+        return tuple(dict.fromkeys((self.namespace, *(each.name for each in self.tenants))))
+
+    def tenant_in(self, namespace: str) -> str:
+        """By which tenant's name functions of a namespace are known; empty: by none, they are the stack's."""
+        return "" if namespace == self.namespace else namespace
+
+    def namespace_of(self, name: str) -> str:
+        """The namespace of a function or worker, by its name."""
+        return tenant_of(name) or self.namespace
+
+    def declared(self, namespace: str) -> Tenant | None:
+        """What is declared of the functions of a namespace."""
+        return next((each for each in self.tenants if each.name == namespace), None)
+
 
 class Settings(Value):
     """Everything a service needs, in one document.
@@ -189,6 +233,7 @@ class Settings(Value):
     kubernetes: KubernetesSettings | None = None
     platform_bucket: str = "headrace"
     buckets: Mapping[str, str] = Field(default_factory=dict)  # logical name -> real name, where they differ
+    tenant: str = Field(default="", exclude_if=not_)  # of a worker: whose it is; empty: the stack's own
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -196,14 +241,28 @@ class Settings(Value):
         return (
             self.storage.secret_key,
             self.storage.session_token,
-            self.queue.token,
-            self.queue.password,
+            *self.queue.passwords,
             self.receiver.token,
         )
 
-    def real_bucket(self, logical: str) -> str:
-        """The store's name of a bucket that a function names."""
-        return self.buckets.get(logical, logical)
+    def buckets_of(self, tenant: str) -> Mapping[str, str]:
+        """Logical names and the store's, of a tenant's functions or of the stack's own."""
+        return buckets_of(tenant, self.buckets, self.kubernetes)
+
+    def real_bucket(self, logical: str, tenant: str = "") -> str:
+        """The store's name of a bucket that a tenant's function names, or one of the stack's own."""
+        return real_bucket(logical, tenant, self.buckets, self.kubernetes)
+
+
+def buckets_of(tenant: str, own: Mapping[str, str], place: KubernetesSettings | None) -> Mapping[str, str]:
+    """Logical names and the store's: of a tenant, or `own` of the stack and of a tenant's own worker."""
+    declared = place.declared(tenant) if place is not None and tenant else None
+    return own if declared is None else declared.buckets
+
+
+def real_bucket(logical: str, tenant: str, own: Mapping[str, str], place: KubernetesSettings | None) -> str:
+    """The store's name of a bucket; what a tenant may not name is called as if it were its own."""
+    return buckets_of(tenant, own, place).get(logical, f"{tenant}-{logical}" if tenant else logical)
 
 
 def places_of(error: ValidationError) -> str:

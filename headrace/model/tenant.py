@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from headrace.model.amounts import amount_text as resource_text
 from headrace.model.amounts import bytes_text, countable, in_units, resource_name, spelt
+from headrace.model.bucket import BucketName
 from headrace.model.function import MAX_QUANTITY_LENGTH, MOST, MOST_ENTRIES, Access
 from headrace.model.images import ImageRule
 from headrace.model.metadata import Namespace
@@ -105,10 +106,9 @@ class Quota(Value):
         return {name: amount for name, amount in sorted(counted.items()) if amount is not None}
 
 
-class Tenant(Value):
-    """Functions of one namespace, in what they share with others."""
+class Terms(Value):
+    """What a tenant may take, beside others."""
 
-    name: Namespace = Field(description="the tenant's name: the namespace of its functions")
     quota: Quota = Field(default=Quota(), description="the most that its functions may have together")
     weight: Annotated[float, Field(gt=0, le=10**6, allow_inf_nan=False)] = Field(
         default=1.0,
@@ -126,6 +126,17 @@ class Tenant(Value):
         default=(),
         max_length=MOST_ENTRIES,
         description="where its functions' images may come from; none: from anywhere",
+    )
+
+
+class Tenant(Terms):
+    """Functions of one namespace, in what they share with others."""
+
+    name: Namespace = Field(description="the tenant's name: the namespace of its functions")
+    buckets: Mapping[BucketName, BucketName] = Field(
+        default_factory=dict,
+        max_length=MOST_ENTRIES,
+        description="the buckets that its functions may name, and what they are called in the store",
     )
 
 

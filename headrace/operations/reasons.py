@@ -57,9 +57,18 @@ def why_never(info: ObjectInfo | None, key: str, *, is_platform_bucket: bool) ->
 
 
 def why_absent(
-    info: ObjectInfo, source: Input, *, first_seen: float | None, now: float, listing_seconds: float
+    info: ObjectInfo,
+    source: Input,
+    *,
+    first_seen: float | None,
+    now: float,
+    listing_seconds: float,
+    held: str = "",
 ) -> str:
-    """Why a function that takes an object has neither a task nor a record of it."""
+    """Why a function that takes an object has neither a task nor a record of it.
+
+    `held`: why none of its files is let in now; empty: they are.
+    """
     if first_seen is None:
         return "the receiver has not seen this function yet: is `headrace up` running?"
     # Stores tell whole seconds: an object of the function's first second counts as newer, as in the listing.
@@ -68,6 +77,8 @@ def why_absent(
             f"it is {first_seen - info.modified:.0f} s older than the function, whose input says "
             "`existing: ignore`; `headrace rerun` works it"
         )
+    if held:
+        return f"it is held back, and the listing brings it once there is room: {held}"
     return (
         f"its notification is under way or was lost, {max(0.0, now - info.modified):.0f} s after the put; "
         f"the listing, at least every {listing_seconds:g} s, finds it"

@@ -33,7 +33,7 @@ class Records:
 
     async def find(self, function: str, task_id: str) -> Record | FailureRecord | None:
         """The record of a task; None while there is none."""
-        return await self._read(record_key(function, task_id))
+        return await self._read(record_key(function, task_id), function, task_id)
 
     async def listed(self, function: str) -> dict[str, ObjectInfo]:
         """Every task that has a record, and that record's object; nothing is read."""
@@ -58,7 +58,7 @@ class Records:
     async def last_failure(self, function: str, task_id: str) -> FailureRecord | None:
         """The newest failure that a replay superseded."""
         keys = [i.key async for i in self.storage.list(self.bucket, f"{HISTORY}/{function}/{task_id}/")]
-        found = await self._read(max(keys)) if keys else None
+        found = await self._read(max(keys), function, task_id) if keys else None
         return found if isinstance(found, FailureRecord) else None
 
     async def note(self, function: str, task_id: str) -> AttemptNote:
@@ -97,13 +97,18 @@ class Records:
                 return True
         return False
 
-    async def _read(self, key: str) -> Record | FailureRecord | None:
+    async def _read(self, key: str, function: str, task_id: str) -> Record | FailureRecord | None:
+        """A tenant's workers write its records: what one says of another's task is not acted upon."""
         try:
-            return read_record(await self.storage.read(self.bucket, key))
+            found = read_record(await self.storage.read(self.bucket, key))
         except NotFoundError:
             return None
         except ValidationError as error:
             raise self._unreadable(key, error) from error
+        if (found.task.function, found.task.id) != (function, task_id):
+            said = ValueError(f"it is of task {found.task.id} of {found.task.function}")
+            raise self._unreadable(key, said) from said
+        return found
 
     async def _ids(self, prefix: str) -> frozenset[str]:
         return frozenset([_stem(info.key) async for info in self.storage.list(self.bucket, prefix)])

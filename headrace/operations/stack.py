@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from headrace.catalog.folder import Installed
 from headrace.model.errors import ConfigurationError, NotFoundError
 from headrace.model.function import Input
+from headrace.model.settings import KubernetesSettings, real_bucket
+from headrace.model.tenancy import tenant_of
 from headrace.operations.records import Records
 from headrace.queue.port import Queue
 from headrace.storage.port import Storage
@@ -13,13 +15,17 @@ from headrace.storage.port import Storage
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """`platform_bucket` keeps records; `buckets` maps logical to real names, where they differ."""
+    """`platform_bucket` keeps records; `buckets` maps logical to real names, where they differ.
+
+    `place` names the tenants, of functions that are objects on Kubernetes.
+    """
 
     storage: Storage
     queue: Queue
     functions: tuple[Installed, ...]
     platform_bucket: str
     buckets: Mapping[str, str] = field(default_factory=dict)
+    place: KubernetesSettings | None = None
 
     @property
     def records(self) -> Records:
@@ -33,19 +39,21 @@ class Stack:
         names = ", ".join(installed.function.name for installed in self.functions) or "none"
         raise NotFoundError(f"function {function!r} is not installed; installed: {names}")
 
-    def real_bucket(self, logical: str) -> str:
-        """The store's name of a bucket that a function names."""
-        return self.buckets.get(logical, logical)
+    def real_bucket(self, logical: str, tenant: str = "") -> str:
+        """The store's name of a bucket that a tenant's function names, or one of the stack's own."""
+        return real_bucket(logical, tenant, self.buckets, self.place)
 
     def inputs(self, installed: Installed) -> tuple[tuple[str, Input], ...]:
         """A function's inputs with their buckets' real names.
 
         Raises ConfigurationError for an input from the platform bucket, whose keys never start a task.
         """
-        pairs = tuple((self.real_bucket(i.bucket), i) for i in installed.function.spec.input)
+        function = installed.function
+        tenant = tenant_of(function.name)
+        pairs = tuple((self.real_bucket(i.bucket, tenant), i) for i in function.spec.input)
         if any(bucket == self.platform_bucket for bucket, _ in pairs):
             raise ConfigurationError(
-                f"function {installed.function.name!r} reads from {self.platform_bucket!r}, the platform's "
+                f"function {function.name!r} reads from {self.platform_bucket!r}, the platform's "
                 "own bucket, whose objects never start a task; name another bucket"
             )
         return pairs

@@ -1,4 +1,7 @@
-"""How a function's tasks lie on a NATS server: names, settings, and what a stored message must be."""
+"""How a function's tasks lie on a NATS server: names, settings, and what a stored message must be.
+
+In a tenant's account streams and subjects have the functions' own names: the account says whose they are.
+"""
 
 import logging
 
@@ -13,6 +16,7 @@ from nats.js.api import (
 from pydantic import ValidationError
 
 from headrace.model.task import Task
+from headrace.model.tenancy import own_name
 
 log = logging.getLogger(__name__)
 
@@ -26,12 +30,12 @@ class RubbishError(ValueError):
 
 def stream_name(function: str) -> str:
     """The stream that holds a function's tasks."""
-    return f"tasks-{function}"
+    return f"tasks-{own_name(function)}"
 
 
 def subject(function: str, task_id: str) -> str:
     """The subject of a task; with `*` for the id, that of all tasks of the function."""
-    return f"tasks.{function}.{task_id}"
+    return f"tasks.{own_name(function)}.{task_id}"
 
 
 def stream(function: str) -> StreamConfig:

@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 from nats.aio.msg import Msg
 from nats.js.api import ConsumerInfo
 
-from headrace.model.errors import TransientError
+from headrace.model.errors import NotFoundError, TransientError
 from headrace.model.task import Task
 from headrace.queue.jetstream_batch import ask
 from headrace.queue.jetstream_layout import CONSUMER, RubbishError, read_task, stream_name, subject
@@ -108,14 +109,22 @@ async def ids(server: Server, function: str) -> frozenset[str]:
     found: set[str] = set()
     prefix = len(subject(function, ""))
     while True:
-        page = await server.api(
-            f"STREAM.INFO.{stream_name(function)}",
-            {"subjects_filter": subject(function, "*"), "offset": len(found)},
-        )
+        page = await _subjects(server, function, after=len(found))
         listed = page["state"].get("subjects") or {}
         found.update(name[prefix:] for name in listed)
         if not listed or len(found) >= page.get("total", 0):
             return frozenset(found)
+
+
+async def _subjects(server: Server, function: str, *, after: int) -> dict[str, Any]:
+    """A page of a stream's subjects."""
+    try:
+        return await server.api(
+            f"STREAM.INFO.{stream_name(function)}",
+            {"subjects_filter": subject(function, "*"), "offset": after},
+        )
+    except NotFoundError as error:
+        raise NotFoundError(f"function {function}: {error}") from error
 
 
 def _direct(function: str) -> str:

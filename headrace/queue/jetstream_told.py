@@ -13,6 +13,7 @@ from nats.errors import Error as NatsError
 from pydantic import ValidationError
 
 from headrace.model.observation import Finished, Standing
+from headrace.model.tenancy import own_name
 from headrace.queue.jetstream_layout import RubbishError
 from headrace.queue.jetstream_server import Server, translated
 from headrace.queue.port import TOLD_MOST
@@ -29,7 +30,7 @@ _ROOTS = {Finished: "finished", Standing: "standing"}
 
 def subject(kind: type[Finished | Standing], function: str) -> str:
     """The subject on which a function's workers tell; with `*`, those of all functions."""
-    return f"{_ROOTS[kind]}.{function}"
+    return f"{_ROOTS[kind]}.{own_name(function)}"
 
 
 def read_told(kind: type[T], on_subject: str, body: bytes) -> T:

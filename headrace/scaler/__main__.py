@@ -20,7 +20,7 @@ from headrace.logs.json_lines import configure_logging
 from headrace.model.errors import ConfigurationError, HeadraceError
 from headrace.model.labels import SCALER_LEASE
 from headrace.model.settings import KubernetesSettings, Settings
-from headrace.queue.jetstream import JetStreamQueue
+from headrace.queue.accounts import queue_of
 from headrace.scaler.kubernetes.leading import Life, Parts
 
 SILENT_SECONDS = 30.0  # the API server may be away so long before the pod is told not to be ready
@@ -46,7 +46,7 @@ class _Health:
 
 
 async def _serve(settings: Settings, place: KubernetesSettings, port: int) -> None:
-    kube, queue = LightKube.of(place), JetStreamQueue.of(settings.queue)
+    kube, queue = LightKube.of(place), queue_of(settings.queue)
     seat = Seat.own(place.platform_namespace, SCALER_LEASE)
     leadership = Leadership(lambda: LightKube.of(place), seat)
     life = Life(Parts(kube, queue, place, leadership))

@@ -69,8 +69,15 @@ class Buckets:
         return state.get("Status") in {"Enabled", "Suspended"}
 
     async def objects(self, bucket: str, prefix: str) -> AsyncIterator[ObjectInfo]:
-        """The newest version of each object, as the store lists it."""
-        async for page in self._pages(bucket, prefix):
+        """The newest version of each object, as the store lists it; without ids for who may not ask for them.
+
+        A tenant's worker may list its part of a bucket, and ask nothing about the bucket as a whole.
+        """
+        try:
+            versioned = await self.versioned(bucket)
+        except ConfigurationError:
+            versioned = False
+        async for page in self._pages(bucket, prefix, versioned=versioned):
             for entry in page.entries:
                 yield ObjectInfo(
                     bucket=bucket,
@@ -83,7 +90,7 @@ class Buckets:
 
     async def kept(self, bucket: str, prefix: str) -> AsyncIterator[Version]:
         """Every version and mark of deletion, as the store lists it."""
-        async for page in self._pages(bucket, prefix):
+        async for page in self._pages(bucket, prefix, versioned=await self.versioned(bucket)):
             for entry in page.entries:
                 yield Version(entry.key, entry.version, is_object=True)
             for old in page.old:
@@ -99,8 +106,8 @@ class Buckets:
         wish = {"Bucket": bucket, "Key": version.key, "VersionId": version.id}
         await self._client.call(f"s3://{bucket}/{version.key}", lambda s3: s3.delete_object(**wish))
 
-    async def _pages(self, bucket: str, prefix: str) -> AsyncIterator[Page]:
-        call = "list_object_versions" if await self.versioned(bucket) else "list_objects_v2"
+    async def _pages(self, bucket: str, prefix: str, *, versioned: bool) -> AsyncIterator[Page]:
+        call = "list_object_versions" if versioned else "list_objects_v2"
         following: Mapping[str, str] | None = {}
         while following is not None:
             page = await self._page(bucket, call, {"Prefix": prefix, **following})

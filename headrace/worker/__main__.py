@@ -4,7 +4,6 @@ import asyncio
 import logging
 import os
 import signal
-import socket
 import sys
 import time
 from pathlib import Path
@@ -21,7 +20,7 @@ from headrace.queue.port import Queue
 from headrace.storage.port import Storage
 from headrace.storage.s3 import S3Storage
 from headrace.worker import guard
-from headrace.worker.build import build_worker, worker_name
+from headrace.worker.build import build_worker, name_in_pod, worker_name
 from headrace.worker.container.pod import Pod
 from headrace.worker.deployed import load_deployed
 from headrace.worker.folders import worker_folder
@@ -61,15 +60,15 @@ async def _sweep_often(storage: Storage, settings: Settings, function: str) -> N
 
 async def serve_in_pod(settings: Settings, name: str, storage: Storage, queue: Queue) -> None:
     """Work beside the user's container until SIGTERM; who starts workers sees to changes of the function."""
-    installed = load_deployed(Path(settings.functions_directory) / name)
+    installed = load_deployed(Path(settings.functions_directory) / name, settings.tenant)
     secrets = mounted_secrets(Path(settings.worker.secrets_directory), installed.function.spec.secrets)
     configure_logging((*settings.secrets, *secrets.values()))
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    sweeping = asyncio.create_task(_sweep_often(storage, settings, name))
-    worker = os.environ.get("HEADRACE_WORKER") or socket.gethostname()
+    sweeping = asyncio.create_task(_sweep_often(storage, settings, installed.function.name))
+    worker = name_in_pod(settings.tenant, os.environ)
     try:
         await Pod(worker, installed, settings, storage, queue, secrets).serve(ended)
     finally:

@@ -13,6 +13,7 @@ from headrace.catalog.folder import Installed
 from headrace.manifests.worker_pod import GPU_VARIABLE, leaving_seconds
 from headrace.model.errors import ConfigurationError
 from headrace.model.settings import Settings
+from headrace.model.tenancy import qualified
 from headrace.queue.port import Queue
 from headrace.storage.port import Storage
 from headrace.worker.batches import Batches
@@ -37,6 +38,11 @@ KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "
 def worker_name(function: str) -> str:
     """A name that no other worker has."""
     return f"{function}-{socket.gethostname()}-{os.getpid()}-{random_ids.token_hex(3)}"
+
+
+def name_in_pod(tenant: str, environment: Mapping[str, str]) -> str:
+    """The name of a pod's worker: the pod's own, with that of its tenant before it."""
+    return qualified(tenant, environment.get("HEADRACE_WORKER") or socket.gethostname())
 
 
 def runner_environment(
@@ -151,13 +157,13 @@ def assembled(
     """A worker around runners of any kind."""
     ledger = Ledger(storage, settings.platform_bucket)
     leases = Leases(identity, folder / "tasks", settings.queue.lease_seconds)
-    redactor = Redactor(secrets)
+    redactor, buckets = Redactor(secrets), settings.buckets_of(settings.tenant)
     parts = Parts(
         queue=queue,
         leases=leases,
         stager=Stager(storage, ledger, identity, settings.worker.lost_leases),
         batches=Batches(identity, folder, new_runner=new_runner, tell=queue.tell),
-        finisher=Finisher(ledger, identity, redactor, settings.buckets, settings.worker.retry_seconds),
+        finisher=Finisher(ledger, identity, redactor, buckets, settings.worker.retry_seconds),
         posture=Posture(identity, leases, queue.tell),
     )
     return Worker(parts, prefetch_seconds=settings.worker.prefetch_seconds, grace_seconds=grace_seconds)

@@ -9,14 +9,14 @@ from headrace.model.errors import ConfigurationError
 from headrace.model.function import Function, digest_of
 
 
-def load_deployed(folder: Path) -> Installed:
+def load_deployed(folder: Path, tenant: str = "") -> Installed:
     """The function that the controller wrote; its digest is of its spec alone, as its code is in the image.
 
-    Raises ConfigurationError.
+    It is the tenant's whom the worker's settings name, or the stack's own. Raises ConfigurationError.
     """
     path = folder / FILE_NAME
     try:
-        function = Function.from_json(path.read_bytes())
+        function = Function.from_json(path.read_bytes()).owned_by(tenant)
     except OSError as error:
         raise ConfigurationError(
             f"{path}: can't be read ({error.strerror}); mount the function's ConfigMap there"

@@ -11,7 +11,7 @@ import pulumi_kubernetes as kubernetes
 from headrace.model.errors import ConfigurationError
 from headrace.model.value import Value
 from infra.components.functions.functions import Functions, FunctionsArgs
-from infra.components.functions.platform import PlatformOutputs
+from infra.components.functions.platform import PlatformOutputs, buckets_of
 from infra.configuration import parse, refuse_plain, takes_text
 from infra.deployment import platform_on
 from infra.function_settings import FunctionSettings
@@ -59,7 +59,8 @@ def program(
     settings = settings_of(FunctionSettings, file, texts)
     named = settings.platform.rpartition("/")[2]
     platform = settings_of(StackSettings, stack_file(checkout, PLATFORM, named))
-    return Program(project, stack, platform.functions_namespace, _functions(settings, platform, checkout))
+    space, buckets = _place(settings, platform)
+    return Program(project, stack, space, _functions(settings, space, buckets, checkout))
 
 
 def settings_of(model: type[T], file: StackFile, texts: Mapping[str, str] | None = None) -> T:
@@ -94,14 +95,24 @@ def _platform(stack: StackSettings, checkout: Path, read: Read) -> Callable[[], 
     return run
 
 
-def _functions(settings: FunctionSettings, platform: StackSettings, checkout: Path) -> Callable[[], None]:
+def _place(settings: FunctionSettings, platform: StackSettings) -> tuple[str, Mapping[str, str]]:
+    """The namespace of the functions, and the store's names of their buckets."""
+    if settings.tenant is None:
+        return platform.functions_namespace, platform.bucket_names
+    told = {name: platform.buckets_of(name) for name in platform.tenants}
+    return settings.tenant, buckets_of(settings.tenant, told)
+
+
+def _functions(
+    settings: FunctionSettings, space: str, buckets: Mapping[str, str], checkout: Path
+) -> Callable[[], None]:
     top = checkout / FUNCTIONS.folder
     found = rendered(settings, top, built_images(settings, top))
 
     def run() -> None:
         outputs = PlatformOutputs(
-            namespace=pulumi.Output.from_input(platform.functions_namespace),
-            bucket_names=pulumi.Output.from_input(platform.bucket_names),
+            namespace=pulumi.Output.from_input(space),
+            bucket_names=pulumi.Output.from_input(buckets),
         )
         Functions("functions", FunctionsArgs(settings, found, outputs, _ground()))
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from headrace.model.quantity import parse_bytes
+from headrace.model.tenancy import own_name, qualified, tenant_of
 from infra import names
 from infra.manifests.parts import (
     Amounts,
@@ -73,18 +74,28 @@ def rights() -> Mapping[str, Rights]:
     }
 
 
+def users(tenants: Sequence[str]) -> tuple[str, ...]:
+    """Every user of the server: those of the stack's account, then of each tenant's."""
+    return tuple(qualified(tenant, user) for tenant in ("", *tenants) for user in USERS)
+
+
 def password_variable(user: str) -> str:
     """The variable of the server's process that holds a user's password."""
-    return f"{user.upper()}_PASSWORD"
+    tenant = tenant_of(user)
+    of_tenant = f"TENANT_{tenant.replace('-', '_')}_" if tenant else ""  # no name of a namespace has a _
+    return f"{of_tenant}{own_name(user)}_PASSWORD".upper()
 
 
-def configuration(*, storage: str) -> str:
+def configuration(*, storage: str, tenants: Sequence[str] = ()) -> str:
     """The server's file. Passwords are variables of its process: letters and digits, so never quoted.
 
     JSON's values are also this format's. The system's account is named so that nobody gets into it: it has no
-    user. https://docs.nats.io/running-a-nats-service/configuration
+    user. Where there are tenants each account may fill an equal part of the disk, so that none stops another.
+    https://docs.nats.io/running-a-nats-service/configuration
     """
-    users = "".join(_user(name, rights()[name]) for name in USERS)
+    bytes_in_all = parse_bytes(storage) * 9 // 10
+    part = f"{{ max_file: {bytes_in_all // (1 + len(tenants))} }}" if tenants else "enabled"
+    accounts = "".join(_account(tenant, part) for tenant in ("", *tenants))
     return f"""\
 server_name: "headrace"
 listen: "0.0.0.0:{PORT}"
@@ -98,18 +109,19 @@ tls {{
 jetstream {{
   store_dir: "{DATA}"
   max_memory_store: {MAX_MEMORY_BYTES}
-  max_file_store: {parse_bytes(storage) * 9 // 10}
+  max_file_store: {bytes_in_all}
 }}
 system_account: "SYSTEM"
 accounts {{
   SYSTEM {{ users: [] }}
-  {ACCOUNT} {{
-    jetstream: enabled
-    users: [
-{users}    ]
-  }}
-}}
+{accounts}}}
 """
+
+
+def _account(tenant: str, jetstream: str) -> str:
+    name = json.dumps(tenant) if tenant else ACCOUNT
+    lines = "".join(_user(qualified(tenant, user), rights()[user]) for user in USERS)
+    return f"  {name} {{\n    jetstream: {jetstream}\n    users: [\n{lines}    ]\n  }}\n"
 
 
 def _user(name: str, allowed: Rights) -> str:

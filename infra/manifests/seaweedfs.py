@@ -3,6 +3,9 @@
 import json
 from collections.abc import Mapping, Sequence
 
+from headrace.model.keys import WORKERS_AREAS
+from headrace.model.tenancy import qualified
+from headrace.model.tenant import Tenant
 from infra import names
 from infra.manifests.parts import (
     Amounts,
@@ -42,13 +45,36 @@ ACTIONS: Mapping[str, Sequence[str]] = {
 }
 
 
-def files(keys: Mapping[str, str], *, endpoint: str, token: str, platform_bucket: str) -> dict[str, str]:
-    """Its configuration, file by file; `keys`: the secret key of each identity of ACTIONS.
+def identities(tenants: Sequence[Tenant], *, platform_bucket: str) -> Mapping[str, Sequence[str]]:
+    """What each identity may do, by its name: ACTIONS, and a tenant's workers in what is the tenant's."""
+    own = {
+        qualified(each.name, names.WORKER): _of_tenant(each, platform_bucket=platform_bucket)
+        for each in tenants
+    }
+    return {**ACTIONS, **own}
+
+
+def _of_tenant(tenant: Tenant, *, platform_bucket: str) -> Sequence[str]:
+    """Its buckets, and the keys of its functions in the platform's, which begin with its name and a dot."""
+    buckets = sorted(tenant.buckets.values())
+    places = [f"{platform_bucket}/{area}/{qualified(tenant.name, '')}*" for area in WORKERS_AREAS]
+    return [f"{action}:{place}" for place in (*buckets, *places) for action in OBJECTS]
+
+
+def files(
+    keys: Mapping[str, str],
+    *,
+    endpoint: str,
+    token: str,
+    platform_bucket: str,
+    tenants: Sequence[Tenant] = (),
+) -> dict[str, str]:
+    """Its configuration, file by file; `keys`: the secret key of each identity.
 
     Every file that it looks for is written, so that it reads none elsewhere.
     """
     return {
-        "s3.json": _identities(keys),
+        "s3.json": _identities(keys, identities(tenants, platform_bucket=platform_bucket)),
         "notification.toml": _notification(endpoint, token, platform_bucket),
         "master.toml": f"[master.volume_growth]\ncopy_1 = {VOLUMES_AT_ONCE}\n",
         "filer.toml": f"[leveldb2]\nenabled = true\ndir = {json.dumps(f'{DATA}/filer')}\n",
@@ -57,7 +83,7 @@ def files(keys: Mapping[str, str], *, endpoint: str, token: str, platform_bucket
     }
 
 
-def _identities(keys: Mapping[str, str]) -> str:
+def _identities(keys: Mapping[str, str], allowed: Mapping[str, Sequence[str]]) -> str:
     return json.dumps(
         {
             "identities": [
@@ -66,7 +92,7 @@ def _identities(keys: Mapping[str, str]) -> str:
                     "credentials": [{"accessKey": name, "secretKey": keys[name]}],
                     "actions": list(actions),
                 }
-                for name, actions in ACTIONS.items()
+                for name, actions in allowed.items()
             ]
         }
     )

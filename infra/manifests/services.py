@@ -103,9 +103,9 @@ def account(service: str, namespace: str) -> Manifest:
     }
 
 
-def roles(service: str, access: Access, *, platform: str, functions: str) -> Iterator[Manifest]:
-    """Roles and their bindings, where there are rules."""
-    for namespace, rules in ((platform, access.platform), (functions, access.functions)):
+def roles(service: str, access: Access, *, platform: str, functions: Sequence[str]) -> Iterator[Manifest]:
+    """Roles and their bindings, where there are rules; `functions`: namespaces where functions are."""
+    for namespace, rules in ((platform, access.platform), *((each, access.functions) for each in functions)):
         if rules:
             yield from _granted(service, rules, account_in=platform, namespace=namespace)
     if access.cluster:

@@ -11,10 +11,12 @@ import pytest
 from headrace.model.errors import NotFoundError
 from headrace.model.observation import Finished, Standing
 from headrace.model.task import Task, task_id
+from headrace.queue.accounts import AccountQueue, queue_of
 from headrace.queue.jetstream import JetStreamQueue
 from headrace.queue.memory import MemoryQueue
 from headrace.queue.port import Backlog, Lease, Queue
 from tests.fixtures.clock import VirtualClock
+from tests.fixtures.nats import LAB
 
 LEASE = 1.5  # seconds; real ones with the real server
 PLENTY = 20.0  # seconds that a pull may wait for what must come
@@ -68,15 +70,23 @@ class Bench:
         await self.queue.ensure(self.function, lease_seconds=seconds, max_leased=max_leased)
 
 
-@pytest.fixture(params=["memory", "jetstream"])
+@pytest.fixture(params=["memory", "jetstream", "memory accounts", "jetstream accounts"])
 async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
-    function = f"f{uuid.uuid4().hex[:12]}"
-    if request.param == "memory":
-        clock = VirtualClock()
-        made = Bench(MemoryQueue(clock.now, clock.sleep), function, clock.now, clock.sleep)
-    else:
-        server = request.getfixturevalue("nats_server")
-        made = Bench(JetStreamQueue.of(server.settings), function, time.time, asyncio.sleep)
+    function, clock = f"f{uuid.uuid4().hex[:12]}", VirtualClock()
+    match request.param:
+        case "memory":
+            made = Bench(MemoryQueue(clock.now, clock.sleep), function, clock.now, clock.sleep)
+        case "memory accounts":
+            function = f"{LAB}.{function}"
+            queue = AccountQueue({each: MemoryQueue(clock.now, clock.sleep) for each in ("", LAB, "other")})
+            made = Bench(queue, function, clock.now, clock.sleep)
+        case "jetstream":
+            server = request.getfixturevalue("nats_server")
+            made = Bench(JetStreamQueue.of(server.settings), function, time.time, asyncio.sleep)
+        case _:
+            function = f"{LAB}.{function}"
+            accounts = request.getfixturevalue("nats_accounts")
+            made = Bench(queue_of(accounts), function, time.time, asyncio.sleep)
     await made.set_lease(60.0)
     yield made
     await made.queue.drop(function)

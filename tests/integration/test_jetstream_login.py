@@ -12,8 +12,10 @@ pytest.importorskip("cryptography")  # of the extra `infra`
 from headrace.local.nats import PROGRAM
 from headrace.local.process import Process, answers, find_program, free_ports
 from headrace.model.errors import ConfigurationError, TransientError
-from headrace.model.settings import QueueSettings
+from headrace.model.settings import QueueLogin, QueueSettings
 from headrace.model.task import Task
+from headrace.model.tenancy import qualified
+from headrace.queue.accounts import queue_of
 from headrace.queue.jetstream import JetStreamQueue
 from infra.credentials.making import authority, certificate
 from infra.manifests import nats
@@ -21,6 +23,7 @@ from tests.toolchain.needed import leave_out
 
 HOST = "queue.headrace.svc"
 START_SECONDS = 30.0
+TENANTS = ("lab", "ward-2")
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 
 def _configuration(folder: Path, port: int) -> str:
     """The platform's own, but for where its files lie and where it listens."""
-    own = nats.configuration(storage="1Gi")
+    own = nats.configuration(storage="1Gi", tenants=TENANTS)
     for before, after in (
         (nats.CERTIFICATES, str(folder)),
         (f'"{nats.DATA}"', f'"{folder / "store"}"'),
@@ -78,7 +81,7 @@ def _started(folder: Path, port: int) -> Process:
         program = find_program(PROGRAM)
     except ConfigurationError as missing:
         leave_out(str(missing))
-    passwords = {nats.password_variable(user): f"{user}-password" for user in nats.USERS}
+    passwords = {nats.password_variable(user): f"{user}-password" for user in nats.users(TENANTS)}
     server = Process.start(
         "nats",
         [program, "--config", str(folder / "nats.conf")],
@@ -153,3 +156,39 @@ async def test_an_authority_that_is_none_is_named(platform: Platform, tmp_path: 
     with pytest.raises(ConfigurationError, match=str(rubbish)):
         await queue.backlog("echo")
     await queue.close()
+
+
+async def test_each_tenant_has_streams_of_its_own_which_nobody_else_sees(platform: Platform) -> None:
+    queues = {
+        user: JetStreamQueue.of(platform.settings(user))
+        for tenant in ("", *TENANTS)
+        for user in (qualified(tenant, nats.EVENTS), qualified(tenant, nats.WORKER))
+    }
+    for tenant in ("", *TENANTS):
+        events, function = queues[qualified(tenant, nats.EVENTS)], qualified(tenant, "shared")
+        await events.ensure(function, lease_seconds=30, max_leased=10)
+    assert await queues["lab.events"].put(a_task("lab.shared")) is True
+    assert (await queues["events"].backlog("shared")).tasks == 0
+    assert (await queues["ward-2.events"].backlog("ward-2.shared")).tasks == 0
+    assert not await queues["worker"].pull("shared", 1, wait_seconds=0.2)
+    assert not await queues["ward-2.worker"].pull("ward-2.shared", 1, wait_seconds=0.2)
+    (lease,) = await queues["lab.worker"].pull("lab.shared", 1, wait_seconds=5)
+    assert lease.task.function == "lab.shared"
+    await lease.done()
+    for queue in queues.values():
+        await queue.close()
+
+
+async def test_a_service_that_knows_all_accounts_puts_each_task_into_its_tenants(platform: Platform) -> None:
+    logins = {
+        each: QueueLogin(user=user, password=f"{user}-password")
+        for each in TENANTS
+        for user in (qualified(each, nats.EVENTS),)
+    }
+    events = queue_of(platform.settings(nats.EVENTS).model_copy(update={"accounts": logins}))
+    for function in ("known", "lab.known", "ward-2.known"):
+        await events.ensure(function, lease_seconds=30, max_leased=10)
+    assert await events.put(a_task("ward-2.known")) is True
+    found = [(await events.backlog(each)).tasks for each in ("known", "lab.known", "ward-2.known")]
+    assert found == [0, 0, 1]
+    await events.close()

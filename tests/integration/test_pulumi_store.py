@@ -15,13 +15,16 @@ import pytest
 
 from headrace.local.process import find_program, free_ports
 from headrace.model.errors import HeadraceError
+from headrace.model.keys import WORKERS_AREAS, function_key, note_key, record_key, replay_key
 from headrace.model.settings import StorageSettings
+from headrace.model.tenant import Tenant
 from headrace.storage.s3 import S3Storage
 from infra import names
 from infra.manifests import seaweedfs
 
 PLATFORM = "headrace"
 BUCKETS = (PLATFORM, "headrac", "headrace2", "headrace-x", "uploads")
+LAB, WARD = (Tenant(name=name, buckets={"uploads": f"{name}-uploads"}) for name in ("lab", "ward"))
 LIMIT_SECONDS = 40.0
 TOKEN = "the receiver's"
 
@@ -70,8 +73,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     top, receiver = tmp_path_factory.mktemp("store"), Receiver()
     server = receiver.serve()
     endpoint = f"http://127.0.0.1:{server.server_address[1]}/events"
-    keys = {name: f"key-of-{name}" for name in seaweedfs.ACTIONS}
-    files = seaweedfs.files(keys, endpoint=endpoint, token=TOKEN, platform_bucket=PLATFORM)
+    told = {"platform_bucket": PLATFORM, "tenants": (LAB, WARD)}
+    keys = {name: f"key-of-{name}" for name in seaweedfs.identities(**told)}
+    files = seaweedfs.files(keys, endpoint=endpoint, token=TOKEN, **told)
     for folder in ("config", "data"):
         (top / folder).mkdir()
     for name, text in files.items():
@@ -172,3 +176,73 @@ async def test_nobody_comes_in_without_a_key(store: Store):
     await _made(store)
     with pytest.raises(HeadraceError):
         await store.by("stranger").read("uploads", "to-read")
+
+
+# Tenants
+
+ID, TASK = "lab.worker", "0" * 32
+
+
+async def _made_for_tenants(store: Store) -> None:
+    """A bucket of each, with an object; and what the platform keeps of their functions and of the stack's."""
+    await _made(store)
+    controller = store.by(names.CONTROLLER)
+    for tenant in (LAB, WARD):
+        await controller.ensure_bucket(tenant.buckets["uploads"])
+        await controller.put(tenant.buckets["uploads"], "in", b"content")
+    for function in ("lab.echo", "ward.echo", "labx.echo", "lab", "echo"):
+        await controller.put(PLATFORM, record_key(function, TASK), b"{}")
+    await controller.put("uploads", "in", b"content")
+
+
+async def test_a_tenants_workers_work_in_its_buckets_and_keep_what_is_its_own(store: Store):
+    await _made_for_tenants(store)
+    worker = store.by(ID)
+    assert await worker.read("lab-uploads", "in") == b"content"
+    await worker.put("lab-uploads", "out", b"content", metadata={"headrace-attempt": "a/b"})
+    assert (await worker.head("lab-uploads", "out")).metadata["headrace-attempt"] == "a/b"
+    for area in WORKERS_AREAS:
+        key = f"{area}/lab.echo/new"
+        assert await worker.create(PLATFORM, key, b"one")
+        assert not await worker.create(PLATFORM, key, b"two")
+        assert [each.key async for each in worker.list(PLATFORM, f"{area}/lab.echo/")]
+        await worker.copy((PLATFORM, key), ("lab-uploads", "copied"))
+        await worker.delete(PLATFORM, [key])
+
+
+@pytest.mark.parametrize(
+    ("bucket", "key"),
+    [
+        ("ward-uploads", "in"),
+        ("uploads", "in"),
+        (PLATFORM, record_key("ward.echo", TASK)),
+        (PLATFORM, record_key("labx.echo", TASK)),
+        (PLATFORM, record_key("lab", TASK)),
+        (PLATFORM, record_key("echo", TASK)),
+    ],
+)
+async def test_a_tenants_workers_neither_read_nor_write_nor_list_what_is_anothers(
+    store: Store, bucket: str, key: str
+):
+    await _made_for_tenants(store)
+    worker, controller = store.by(ID), store.by(names.CONTROLLER)
+    before = await controller.read(bucket, key)
+    with pytest.raises(HeadraceError):
+        await worker.read(bucket, key)
+    with pytest.raises(HeadraceError):
+        await worker.put(bucket, key, b"another's")
+    with pytest.raises(HeadraceError):
+        await worker.delete(bucket, [key])
+    with pytest.raises(HeadraceError):
+        await worker.copy((bucket, key), ("lab-uploads", "stolen"))
+    with pytest.raises(HeadraceError):
+        assert [each async for each in worker.list(bucket, key.rpartition("/")[0])]
+    assert await controller.read(bucket, key) == before
+
+
+async def test_a_tenants_workers_write_nothing_of_the_services_about_their_own_functions(store: Store):
+    await _made_for_tenants(store)
+    for key in (function_key("lab.echo"), replay_key("lab.echo", TASK)):
+        with pytest.raises(HeadraceError):
+            await store.by(ID).put(PLATFORM, key, b"{}")
+    await store.by(ID).put(PLATFORM, note_key("lab.echo", TASK), b"{}")

@@ -23,13 +23,13 @@ PLATFORM_BUCKET = "records"
 LOOPS = 40  # of the event loop, in which mirrors hear of everything
 
 
-def settings() -> Settings:
+def settings(*tenants: dict[str, Any]) -> Settings:
     document = {
         "storage": {"endpoint": "http://seaweedfs.headrace.svc:8333", "accessKey": "a", "secretKey": "b"},
         "queue": {"url": "nats://nats.headrace.svc:4222"},
         "receiver": {"port": 1, "token": "t"},
         "worker": {"workDirectory": "/w", "secretsDirectory": "/s"},
-        "kubernetes": {"namespace": SPACE, "platformNamespace": PLATFORM},
+        "kubernetes": {"namespace": SPACE, "platformNamespace": PLATFORM, "tenants": tenants},
         "platformBucket": PLATFORM_BUCKET,
         "buckets": {"reports": "clinic-reports"},
     }
@@ -63,16 +63,18 @@ def a_task(number: int, function: str = "echo", received: float = 0.0) -> Task:
 class Bench:
     """One or more controllers that see the same servers."""
 
-    def __init__(self) -> None:
+    def __init__(self, *tenants: dict[str, Any]) -> None:
         self.clock = VirtualClock()
-        self.kube = MemoryKube(now=self.clock.now)
+        spaces = ("default", PLATFORM, SPACE, *(each["name"] for each in tenants))
+        self.kube = MemoryKube(now=self.clock.now, namespaces=spaces)
+        self.tenants = tenants
         self.queue = MemoryQueue(self.clock.now, self.clock.sleep)
         self.storage = MemoryStorage(now=self.clock.now)
         self.leads = True
         self.service = self.controller()
 
     def controller(self) -> Service:
-        loaded = settings()
+        loaded = settings(*self.tenants)
         assert loaded.kubernetes is not None
         world = World(
             self.kube, self.queue, self.storage, loaded, loaded.kubernetes,
@@ -140,9 +142,9 @@ def readiness(status: dict[str, Any], kind: str = "Ready") -> tuple[str, str, st
 
 
 @asynccontextmanager
-async def running():
+async def running(*tenants: dict[str, Any]):
     """A bench whose mirrors have synced."""
-    bench = Bench()
+    bench = Bench(*tenants)
     async with bench.service.seen:
         await bench.settle()
         yield bench

@@ -180,7 +180,7 @@ def test_workers_without_a_key_reach_awss_store_and_who_gives_pods_their_identit
 
 
 def test_buckets_are_named_once_in_the_order_of_their_first_use():
-    assert objects.bucket_names(ECHO) == ("uploads", "archive", "results")
+    assert ECHO.bucket_names == ("uploads", "archive", "results")
 
 
 @pytest.mark.parametrize(("real", "spec"), [("uploads", {}), ("lab-uploads", {"name": "lab-uploads"})])

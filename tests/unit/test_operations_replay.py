@@ -2,8 +2,8 @@
 
 import pytest
 
-from headrace.model.errors import NotFoundError, TransientError
-from headrace.model.keys import failure_key, history_key, replay_key
+from headrace.model.errors import NotFoundError, RejectedError, TransientError
+from headrace.model.keys import failure_key, history_key, record_key, replay_key
 from headrace.model.record import Ending, FailureRecord, Record
 from headrace.operations.change import Action, Changes, Item
 from headrace.operations.replay import replay
@@ -175,3 +175,15 @@ async def test_a_task_that_fails_again_after_a_cut_short_replay_is_replayed_agai
     assert [item.reason for item in changes.changed] == ["failed: exit code 9"]
     assert await world.stack.records.last_failure("echo", task.id) == again
     assert await world.queue.ids("echo") == {task.id}
+
+
+async def test_a_record_that_names_another_functions_task_is_not_acted_upon() -> None:
+    world = await World().open()
+    task = await world.upload("echo/a.dcm", notify=False)
+    record = await world.fail(task, Ending.FAILED)
+    other = record.model_copy(update={"task": task.model_copy(update={"function": "other.echo"})})
+    await world.storage.put(PLATFORM, record_key("echo", task.id), other.to_json())
+    before = await world.platform()
+    with pytest.raises(RejectedError, match=f"it is of task {task.id} of other.echo"):
+        await replay(world.stack, "echo")
+    assert await world.platform() == before

@@ -12,6 +12,8 @@ from headrace.model.function import Function
 from headrace.model.gpu_server import GpuServer
 from headrace.model.pool import Driver, NodePool, Provides
 from headrace.model.quantity import parse_bytes
+from headrace.model.settings import KubernetesSettings
+from headrace.model.tenancy import qualified
 from headrace.nodes.power.servers import ServerMirrors
 from headrace.placement.inventory import Inventory, inventory_of
 from headrace.placement.packing import Place, RemoteRoom
@@ -22,10 +24,12 @@ from headrace.scaler.ports import RemoteGpus
 class Gpus:
     """Choices and rooms, as things are when they are asked for."""
 
-    def __init__(self, pools: Parsed[NodePool], servers: ServerMirrors | None, namespace: str) -> None:
+    def __init__(
+        self, pools: Parsed[NodePool], servers: ServerMirrors | None, place: KubernetesSettings
+    ) -> None:
         self._pools = pools
         self._servers = servers
-        self._namespace = namespace
+        self._tenants = {each: place.tenant_in(each) for each in place.namespaces}
         self._parsed = Parsed(servers.servers, _server_of) if servers else None
         self._held = Parsed(servers.claims, held_by) if servers else None
         self._choices: dict[str, tuple[Function, Choice]] = {}
@@ -44,15 +48,15 @@ class Gpus:
         return known[1]
 
     def places(self) -> Mapping[str, tuple[Place, ...]]:
-        """By pod of the functions' namespace: the GPUs of servers that it holds."""
+        """By worker: the GPUs of servers that its pod holds."""
         found: dict[str, tuple[Place, ...]] = defaultdict(tuple)
         for held in self._holdings():
-            for pod in held.pods if held.namespace == self._namespace else ():
-                found[pod] += tuple((grant.server, grant.number) for grant in held.grants)
+            for worker in self._workers_of(held):
+                found[worker] += tuple((grant.server, grant.number) for grant in held.grants)
         return found
 
     def lost(self) -> Collection[str]:
-        """Pods that hold GPUs of servers which do not answer."""
+        """Workers whose pods hold GPUs of servers which do not answer."""
         self._look()
         silent = {gpu.server for gpu in self._published if gpu.silent}
         return {
@@ -62,7 +66,7 @@ class Gpus:
         }
 
     def remote(self, workers: Collection[str]) -> RemoteGpus:
-        """GPUs of servers; what is free is without what others hold than these pods."""
+        """GPUs of servers; what is free is without what others hold than these."""
         self._look()
         serving = {self._hosts.get(grant.server, "") for held in self._holdings() for grant in held.grants}
         return RemoteGpus(tuple(self._rooms(workers)), self._standby, frozenset(serving - {""}))
@@ -70,7 +74,8 @@ class Gpus:
     def _rooms(self, workers: Collection[str]) -> Iterator[RemoteRoom]:
         taken: dict[Place, list[int]] = defaultdict(lambda: [0, 0])
         for held in self._holdings():
-            if held.namespace == self._namespace and held.pods and set(held.pods) <= set(workers):
+            holders = self._workers_of(held)
+            if holders and set(holders) <= set(workers):
                 continue
             for grant in held.grants:
                 amounts = taken[grant.server, grant.number]
@@ -80,6 +85,11 @@ class Gpus:
             if not gpu.silent:
                 size, sessions = taken[gpu.server, gpu.number]
                 yield _room(gpu, size, sessions, self._hosts.get(gpu.server, ""))
+
+    def _workers_of(self, held: Held) -> Sequence[str]:
+        """Its pods by their workers' names; none of a namespace without functions."""
+        tenant = self._tenants.get(held.namespace)
+        return () if tenant is None else [qualified(tenant, each) for each in held.pods]
 
     def _holdings(self) -> Sequence[Held]:
         return self._held.values if self._held is not None else ()

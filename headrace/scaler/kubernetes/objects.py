@@ -6,11 +6,15 @@ from functools import partial
 
 from headrace.catalog.deployed import function_of, pool_of
 from headrace.kube.mirror import Mirror
+from headrace.kube.mirrors import View
 from headrace.kube.naming import is_ending
 from headrace.kube.parsed import Parsed
 from headrace.kube.port import Manifest
+from headrace.model.errors import ConfigurationError
 from headrace.model.function import Function, digest_of
+from headrace.model.judging import judge
 from headrace.model.pool import NodePool
+from headrace.model.settings import KubernetesSettings
 from headrace.scaler.kubernetes.pods import WorkerPod, worker_pod_of
 
 
@@ -24,16 +28,16 @@ class Deployed:
 
 
 class Functions:
-    """The functions of a mirror of Function objects."""
+    """The functions among Function objects; of those of a tenant, those that it may have."""
 
-    def __init__(self, mirror: Mirror) -> None:
-        self._parsed = Parsed(mirror, _deployed_of, mark=_mark_of_function)
+    def __init__(self, view: View, place: KubernetesSettings) -> None:
+        self._parsed = Parsed(view, partial(_deployed_of, place), mark=_mark_of_function)
         self._of: Sequence[Deployed] = ()
         self._by_name: Mapping[str, Deployed] = {}
 
     @property
     def by_name(self) -> Mapping[str, Deployed]:
-        """By their names, which are unique in their namespace."""
+        """By their names where tenants meet."""
         values = self._parsed.values
         if values is not self._of:
             self._of, self._by_name = values, {each.function.name: each for each in values}
@@ -45,20 +49,24 @@ def pools_in(mirror: Mirror) -> Parsed[NodePool]:
     return Parsed(mirror, lambda pool: None if is_ending(pool) else pool_of(pool))
 
 
-def workers_in(mirror: Mirror, namespace: str) -> Parsed[WorkerPod]:
+def workers_in(mirror: Mirror, place: KubernetesSettings) -> Parsed[WorkerPod]:
     """The workers among the pods of a mirror, also those that are ending."""
-    return Parsed(mirror, partial(_worker_of, namespace))
+    tenants = {each: place.tenant_in(each) for each in place.namespaces}
+    return Parsed(mirror, partial(_worker_of, tenants))
 
 
-def _worker_of(namespace: str, pod: Manifest) -> WorkerPod | None:
-    return worker_pod_of(pod) if pod["metadata"]["namespace"] == namespace else None
+def _worker_of(tenants: Mapping[str, str], pod: Manifest) -> WorkerPod | None:
+    tenant = tenants.get(pod["metadata"]["namespace"])
+    return None if tenant is None else worker_pod_of(pod, tenant)
 
 
-def _deployed_of(manifest: Manifest) -> Deployed | None:
+def _deployed_of(place: KubernetesSettings, manifest: Manifest) -> Deployed | None:
     """A Function object as workers see it; one that is ending gets none. Raises ConfigurationError."""
     if is_ending(manifest):
         return None
-    function = function_of(manifest)
+    function = function_of(manifest, place)
+    if refusal := judge(function, place):
+        raise ConfigurationError(refusal)
     digest = digest_of(function, {})
     return Deployed(function, digest, ready=_ready_digest(manifest) == digest)
 

@@ -9,6 +9,7 @@ from headrace.kube.naming import is_ending, labels_of, uid_of
 from headrace.kube.port import Manifest
 from headrace.model import labels
 from headrace.model.resources import ResourceList
+from headrace.model.tenancy import qualified, tenant_of
 from headrace.nodes.cluster import is_over, is_worker, request_of_pod
 
 # https://kubernetes.io/docs/concepts/containers/images/#imagepullbackoff and kubelet's own reasons
@@ -28,7 +29,9 @@ STUCK = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class WorkerPod:
-    """One pod of a worker. `started`: when it was created, in seconds since the epoch.
+    """One pod of a worker, by its name where tenants meet, which the worker tells.
+
+    `started`: when it was created, in seconds since the epoch.
 
     `node` is where it runs, or is to run once the scheduler has bound it; `way` is how it comes to GPUs.
     `running`: its containers are; `well`: they have ended without a fault; `lost`: it was given a GPU whose
@@ -67,16 +70,18 @@ class WorkerPod:
         return self.ended and not self.leaving and not self.well
 
 
-def worker_pod_of(pod: Manifest) -> WorkerPod | None:
-    """A pod as the scaler sees it; None for one that no scaler made."""
+def worker_pod_of(pod: Manifest, tenant: str = "") -> WorkerPod | None:
+    """A tenant's pod as the scaler sees it, or one of the stack's own; None for one that no scaler made."""
     metadata, marks = pod["metadata"], labels_of(pod)
     if not is_worker(pod) or not metadata["name"].rpartition("-")[2].isdecimal():
         return None
+    if tenant_of(metadata["name"]) or tenant_of(marks[labels.FUNCTION]):
+        return None  # it would pass for another tenant's
     stuck = _stuck(pod)
     return WorkerPod(
-        name=metadata["name"],
+        name=qualified(tenant, metadata["name"]),
         uid=uid_of(pod),
-        function=marks[labels.FUNCTION],
+        function=qualified(tenant, marks[labels.FUNCTION]),
         digest=marks.get(labels.DIGEST, ""),
         node=_node_of(pod),
         started=datetime.fromisoformat(metadata["creationTimestamp"]).timestamp(),

@@ -7,7 +7,8 @@ from typing import Self
 
 from headrace.kube.kinds import FUNCTIONS, NODE_POOLS, NODES, PODS
 from headrace.kube.mirror import Mirror
-from headrace.kube.port import EVERYTHING, Kube, Selection
+from headrace.kube.mirrors import View, mirror_of
+from headrace.kube.port import EVERYTHING, Kube
 from headrace.model.errors import TransientError
 from headrace.model.settings import KubernetesSettings
 from headrace.nodes.power.servers import ServerMirrors
@@ -24,14 +25,20 @@ class Watching:
     def __init__(self, kube: Kube, place: KubernetesSettings) -> None:
         self.pods = Mirror(kube, PODS, EVERYTHING)
         self.nodes = Mirror(kube, NODES, EVERYTHING)
-        functions = Mirror(kube, FUNCTIONS, Selection(place.namespace))
+        functions = mirror_of(kube, FUNCTIONS, place.namespaces)
         pools = self.pool_objects = Mirror(kube, NODE_POOLS, EVERYTHING)
         servers = self.servers = ServerMirrors.of(kube) if place.gpu_networks else None
-        self.functions, self.pools = Functions(functions), pools_in(pools)
-        gpus = Gpus(self.pools, servers, place.namespace)
-        workers = workers_in(self.pods, place.namespace)
+        self.functions, self.pools = Functions(functions, place), pools_in(pools)
+        gpus = Gpus(self.pools, servers, place)
+        workers = workers_in(self.pods, place)
         self.seen = Seen(self.nodes, self.pods, workers, self.functions, gpus)
-        self._all = (self.pods, self.nodes, functions, pools, *(servers.all if servers else ()))
+        self._all: tuple[View, ...] = (
+            self.pods,
+            self.nodes,
+            functions,
+            pools,
+            *(servers.all if servers else ()),
+        )
 
     @property
     def silent_seconds(self) -> float:

@@ -16,6 +16,7 @@ from headrace.model.function import Function
 from headrace.model.labels import POOL, short_digest
 from headrace.model.resources import ResourceList
 from headrace.model.settings import KubernetesSettings
+from headrace.model.tenancy import own_name
 from headrace.placement.suiting import listed, request_of
 from headrace.placement.ways import Choice, Way
 from headrace.queue.port import Queue
@@ -185,8 +186,8 @@ class PodHost:
         try:
             await self._kube.delete(
                 PODS,
-                farewell.name,
-                namespace=self._settings.namespace,
+                own_name(farewell.name),
+                namespace=self._settings.namespace_of(farewell.name),
                 uid=farewell.uid,
                 grace_seconds=grace_seconds,
             )

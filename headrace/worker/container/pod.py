@@ -82,7 +82,7 @@ class Volume:
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """What a worker in a pod is made of; `name` is the pod's and the worker's."""
+    """What a worker in a pod is made of; `name` is the worker's."""
 
     name: str
     installed: Installed

@@ -40,8 +40,11 @@ class Credentials(pulumi.ComponentResource):
             rotation=rotation.certificates,
             parent=self,
         )
-        queue = {user: self._password(f"queue-{user}", rotation.passwords) for user in nats.USERS}
-        store = {user: self._password(f"store-{user}", rotation.passwords) for user in seaweedfs.ACTIONS}
+        tenants, bucket = args.stack.declared_tenants, args.stack.platform_bucket_name
+        users = nats.users([each.name for each in tenants])
+        queue = {user: self._password(f"queue-{user}", rotation.passwords) for user in users}
+        known = seaweedfs.identities(tenants, platform_bucket=bucket)
+        store = {user: self._password(f"store-{user}", rotation.passwords) for user in known}
         self.salt = self._password(SALT, rotation.passwords)
         self.made = pulumi.Output.secret(
             pulumi.Output.all(

@@ -22,14 +22,17 @@ class FoundationArgs:
 
 
 class Namespaces(pulumi.ComponentResource):
-    """Both namespaces, closed to the network, and the priorities of pods."""
+    """The namespaces, closed to the network, and the priorities of pods."""
 
     def __init__(self, name: str, args: FoundationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("headrace:cluster:Namespaces", name, None, opts)
         stack, ground = args.stack, args.ground.under(self, *args.ground.after)
+        own = stack.functions_security
+        tenants = {name: stack.tenants[name].security or own for name in sorted(stack.tenants)}
+        functions = {stack.functions_namespace: own, **tenants}
         spaces = (
             manifests.namespace(stack.namespace, "platform", Profile.RESTRICTED),
-            manifests.namespace(stack.functions_namespace, "functions", stack.functions_security),
+            *(manifests.namespace(name, "functions", security) for name, security in functions.items()),
         )
         for space in spaces:
             made = declare(ground, space, holds_data=True)

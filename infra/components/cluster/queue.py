@@ -43,7 +43,8 @@ class Queue(pulumi.ComponentResource):
         pair = self._credentials.queue_certificate
         passwords = self._credentials.made.apply(_variables)
         keys = pulumi.Output.all(**{"tls.crt": pair.certificate, "tls.key": pair.key})
-        text = nats.configuration(storage=self._stack.queue.disk.storage)
+        stack = self._stack
+        text = nats.configuration(storage=stack.queue.disk.storage, tenants=sorted(stack.tenants))
         declare(ground, self._map(text))
         declare(ground, self._secret(PASSWORDS, "Opaque", passwords))
         declare(ground, self._secret(CERTIFICATE, "kubernetes.io/tls", pulumi.Output.secret(keys)))
@@ -55,8 +56,8 @@ class Queue(pulumi.ComponentResource):
     def _create_openings(self, ground: Ground) -> None:
         stack = self._stack
         clients = [network.pods(each) for each in (names.RECEIVER, names.SCALER, names.CONTROLLER)]
-        workers = network.pods(names.WORKER, stack.functions_namespace)
-        opening = network.incoming([*clients, workers], [nats.PORT])
+        workers = [network.pods(names.WORKER, each) for each in stack.function_namespaces]
+        opening = network.incoming([*clients, *workers], [nats.PORT])
         declare(ground, network.openings(names.QUEUE, self._space, ingress=[opening]))
         declare(ground, disruption_budget(names.NATS, self._space, names.QUEUE))
 
@@ -96,4 +97,4 @@ class Queue(pulumi.ComponentResource):
 
 
 def _variables(made: Made) -> dict[str, str]:
-    return {nats.password_variable(user): made.queue_passwords[user] for user in nats.USERS}
+    return {nats.password_variable(user): password for user, password in made.queue_passwords.items()}

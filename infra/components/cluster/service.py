@@ -45,9 +45,11 @@ class Service(pulumi.ComponentResource):
         stack = self._stack
         drivers = sorted({pool.driver for pool in stack.pools.values()})
         rules = access.of_service(self._name, drivers, remote_gpus=stack.remote_gpus is not None)
-        spaces = {"platform": stack.namespace, "functions": stack.functions_namespace}
         account = declare(ground, services.account(self._name, stack.namespace))
-        return [account, *(declare(ground, each) for each in services.roles(self._name, rules, **spaces))]
+        roles = services.roles(
+            self._name, rules, platform=stack.namespace, functions=stack.function_namespaces
+        )
+        return [account, *(declare(ground, each) for each in roles)]
 
     def _create_openings(self, ground: Ground) -> None:
         space = self._stack.namespace

@@ -28,21 +28,23 @@ class DocumentsArgs:
 
 
 class Documents(pulumi.ComponentResource):
-    """A secret for each service, for workers and for the operator's command line."""
+    """A secret for each service, for each tenant's workers and for the operator's command line."""
 
     marks: Mapping[str, pulumi.Output[str]]  # by reader
 
     def __init__(self, name: str, args: DocumentsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("headrace:cluster:Documents", name, None, opts)
         self.marks = {reader: self._create(reader, args) for reader in READERS}
+        for tenant in sorted(args.stack.tenants):
+            self._create(names.WORKER, args, tenant)
         self.register_outputs({})
 
-    def _create(self, reader: str, args: DocumentsArgs) -> pulumi.Output[str]:
+    def _create(self, reader: str, args: DocumentsArgs, tenant: str = "") -> pulumi.Output[str]:
         stack = args.stack
         known = pulumi.Output.all(made=args.credentials.made, queues=args.queues)
-        contents = known.apply(lambda found: _contents(reader, args, found["made"], found["queues"]))
+        contents = known.apply(lambda found: _contents(reader, args, found["made"], found["queues"], tenant))
         # Workers read theirs in the namespace where they run.
-        space = stack.functions_namespace if reader == names.WORKER else stack.namespace
+        space = (tenant or stack.functions_namespace) if reader == names.WORKER else stack.namespace
         secret = {
             "apiVersion": "v1",
             "kind": "Secret",
@@ -54,8 +56,11 @@ class Documents(pulumi.ComponentResource):
         return marked(args.credentials.salt, contents)
 
 
-def _contents(reader: str, args: DocumentsArgs, made: Made, queues: Queues | None) -> dict[str, str]:
-    settings = document(reader, args.stack, made, args.hosts.settings, queues=queues).to_json().decode()
+def _contents(
+    reader: str, args: DocumentsArgs, made: Made, queues: Queues | None, tenant: str
+) -> dict[str, str]:
+    found = document(reader, args.stack, made, args.hosts.settings, queues=queues, tenant=tenant)
+    settings = found.to_json().decode()
     keys = args.hosts.keys if reader == names.SCALER else {}
     files = {key: args.hosts.files[place] for place, key in keys.items()}
     return {SETTINGS_KEY: settings, AUTHORITY_KEY: made.authority, **files}

@@ -58,13 +58,14 @@ class Store(pulumi.ComponentResource):
             endpoint=f"http://{names.host(names.RECEIVER, self._space)}:{RECEIVER_PORT}/events",
             token=made.receiver_token,
             platform_bucket=self._stack.platform_bucket_name,
+            tenants=self._stack.declared_tenants,
         )
 
     def _create_openings(self, ground: Ground) -> None:
         own = [network.pods(each) for each in (names.RECEIVER, names.SCALER, names.CONTROLLER)]
-        workers = network.pods(names.WORKER, self._stack.functions_namespace)
+        workers = [network.pods(names.WORKER, each) for each in self._stack.function_namespaces]
         others = network.at(self._store.entrance.clients)
-        opening = network.incoming([*own, workers, *others], [seaweedfs.PORT])
+        opening = network.incoming([*own, *workers, *others], [seaweedfs.PORT])
         egress = [
             network.outgoing([network.pods(names.RECEIVER)], [RECEIVER_PORT]),
             network.names_servers(self._stack.network.dns),

@@ -6,6 +6,7 @@ from typing import Any
 
 import pulumi
 
+from headrace.model.errors import ConfigurationError
 from infra.aws.account import Account
 from infra.aws.estate import Estate
 
@@ -13,6 +14,8 @@ from infra.aws.estate import Estate
 @dataclass(frozen=True, slots=True)
 class PlatformOutputs:
     """The functions' namespace, and the names in the store of buckets whose logical name differs.
+
+    Of a tenant, those of all buckets that its functions may name.
 
     `estate`: what the platform has on AWS, if it is there.
     """
@@ -42,8 +45,12 @@ class PlatformStack:
         """In the kubeconfig."""
         return self.reference.require_output("context")
 
-    def outputs(self, *, on_aws: bool) -> PlatformOutputs:
-        """What functions have to know. No secret is among it."""
+    def outputs(self, *, on_aws: bool, tenant: str = "") -> PlatformOutputs:
+        """What functions have to know, those of a tenant or the stack's own. No secret is among it."""
+        if tenant:
+            buckets = self.reference.require_output("tenants").apply(lambda told: buckets_of(tenant, told))
+            # A function is declared only where the platform has the tenant.
+            return PlatformOutputs(buckets.apply(lambda _: tenant), buckets)
         return PlatformOutputs(
             namespace=self.reference.require_output("functionsNamespace"),
             bucket_names=self.reference.require_output("buckets"),
@@ -54,6 +61,16 @@ class PlatformStack:
         told = ("aws", "buckets", "platformBucket")
         found = pulumi.Output.all(**{key: self.reference.require_output(key) for key in told})
         return found.apply(estate_of)
+
+
+def buckets_of(tenant: str, told: Mapping[str, Mapping[str, str]]) -> Mapping[str, str]:
+    """The tenant's, of the output `tenants` of a platform's stack. Raises ConfigurationError."""
+    if tenant not in told:
+        raise ConfigurationError(
+            f"tenant: found {tenant}, allowed {', '.join(sorted(told)) or 'none, as the platform has none'}; "
+            "declare it in the platform's stack (tenants), and `pulumi up` there first"
+        )
+    return told[tenant]
 
 
 def platform_of(stack: str) -> PlatformStack:

@@ -1,0 +1,117 @@
+"""One queue over several accounts of a server: each tenant's functions have theirs (ADR 20)."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from headrace.model.errors import NotFoundError
+from headrace.model.observation import Finished, Standing
+from headrace.model.settings import QueueSettings
+from headrace.model.task import Task
+from headrace.model.tenancy import tenant_of
+from headrace.queue.jetstream import JetStreamQueue
+from headrace.queue.port import Backlog, Lease, Queue
+
+
+def queue_of(settings: QueueSettings) -> Queue:
+    """The queue that a service is told: one account, or that of the stack and those of its tenants."""
+    return AccountQueue.of(settings) if settings.accounts else JetStreamQueue.of(settings)
+
+
+class AccountQueue:
+    """See the port. A function's name says in which account it is; the stack's own goes by the name "".
+
+    What an account tells of others' functions or workers is not heard: its users may say anything there.
+    """
+
+    def __init__(self, accounts: Mapping[str, Queue]) -> None:
+        self._accounts = accounts
+
+    @classmethod
+    def of(cls, settings: QueueSettings) -> "AccountQueue":
+        """With a connection to each account, opened when it is first needed."""
+        tenants = ("", *sorted(settings.accounts))
+        return cls({each: JetStreamQueue.of(settings.of_account(each)) for each in tenants})
+
+    async def ensure(self, function: str, *, lease_seconds: float, max_leased: int) -> None:
+        """See the port. Raises NotFoundError where the tenant has no account."""
+        await self._of(function).ensure(function, lease_seconds=lease_seconds, max_leased=max_leased)
+
+    async def put(self, task: Task) -> bool:
+        """See the port."""
+        return await self._of(task.function).put(task)
+
+    async def pull(self, function: str, limit: int, *, wait_seconds: float) -> Sequence[Lease]:
+        """See the port."""
+        return await self._of(function).pull(function, limit, wait_seconds=wait_seconds)
+
+    async def backlog(self, function: str) -> Backlog:
+        """See the port."""
+        return await self._of(function).backlog(function)
+
+    async def ids(self, function: str) -> frozenset[str]:
+        """See the port."""
+        return await self._of(function).ids(function)
+
+    async def find(self, function: str, task_id: str) -> tuple[Task, int] | None:
+        """See the port."""
+        return await self._of(function).find(function, task_id)
+
+    async def tasks(self, function: str, limit: int) -> Sequence[Task]:
+        """See the port."""
+        return await self._of(function).tasks(function, limit)
+
+    async def remove(self, function: str, task_id: str) -> bool:
+        """See the port."""
+        return await self._of(function).remove(function, task_id)
+
+    async def pause(self, function: str) -> None:
+        """See the port."""
+        await self._of(function).pause(function)
+
+    async def resume(self, function: str) -> None:
+        """See the port."""
+        await self._of(function).resume(function)
+
+    async def drop(self, function: str) -> None:
+        """See the port; quiet where the tenant has no account either."""
+        if (account := self._accounts.get(tenant_of(function))) is not None:
+            await account.drop(function)
+
+    async def tell(self, told: Finished | Standing) -> None:
+        """See the port."""
+        if (account := self._accounts.get(tenant_of(told.function))) is not None:
+            await account.tell(told)
+
+    async def told(self) -> Sequence[Finished]:
+        """See the port. What one account told comes before what the next did."""
+        heard = await asyncio.gather(*(each.told() for each in self._accounts.values()))
+        return tuple(
+            told
+            for tenant, own in zip(self._accounts, heard, strict=True)
+            for told in own
+            if tenant_of(told.function) == tenant
+        )
+
+    async def standings(self) -> Mapping[str, Standing]:
+        """See the port."""
+        heard = await asyncio.gather(*(each.standings() for each in self._accounts.values()))
+        return {
+            worker: standing
+            for tenant, own in zip(self._accounts, heard, strict=True)
+            for worker, standing in own.items()
+            if tenant_of(worker) == tenant_of(standing.function) == tenant
+        }
+
+    async def close(self) -> None:
+        """See the port."""
+        await asyncio.gather(*(each.close() for each in self._accounts.values()))
+
+    def _of(self, function: str) -> Queue:
+        account = self._accounts.get(tenant_of(function))
+        if account is None:
+            known = ", ".join(filter(None, self._accounts)) or "none"
+            raise NotFoundError(
+                f"function {function}: found no account of tenant {tenant_of(function)!r} in the queue, "
+                f"allowed: {known}; declare the tenant in the stack, and deploy the platform"
+            )
+        return account

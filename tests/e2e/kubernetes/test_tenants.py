@@ -1,0 +1,130 @@
+"""Two tenants on one platform, by Pulumi: functions of one name, each with files and rights of its own."""
+
+import json
+from typing import Any
+
+import pytest
+
+from headrace.model.settings import Settings
+from tests.e2e.evidence import list_keys, plain_client
+from tests.e2e.kubernetes.site import FUNCTIONS, Commands, Site, site_on, wait_until
+from tests.toolchain.cluster.box import Box
+from tests.toolchain.images.store import Images
+
+NAMES = ("headrace", "headrace-test-nats", "headrace-test-seaweedfs", "headrace-test-debian")
+IMAGE = "headrace-test-debian"
+FUNCTION = "shared"
+LAB, WARD, NOBODY = "lab", "ward", ""
+BUCKETS = {"uploads": {}, "results": {}}
+FILES = 5
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(scope="module")
+def site(cluster: Box, images: Images, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """The platform with two tenants; one of them may take images of one repository alone."""
+    references = {}
+    for name in NAMES:
+        cluster.load_image(images[name].archive)
+        references[name] = images[name].reference
+    repository = references[IMAGE].partition("@")[0].rpartition(":")[0]
+    found = site_on(cluster, references, tmp_path_factory.mktemp("site"))
+    tenants = {
+        LAB: {"weight": 2, "buckets": BUCKETS, "images": [{"repository": repository, "digest": "optional"}]},
+        WARD: {"quota": {"workers": 1}, "buckets": BUCKETS},
+    }
+    found.configure(tenants=tenants)
+    found.platform.up()
+    for tenant in (LAB, WARD, NOBODY):
+        found.box.kubectl("apply", "-f", "-", stdin=json.dumps(function_of(found, tenant)))
+    return found
+
+
+def function_of(site: Site, tenant: str, *, name: str = FUNCTION, **spec: Any) -> dict[str, Any]:
+    """It says whose it is, and copies its file."""
+    source = f'{{ echo "{tenant or "nobody"}"; cat "$INPUT_FILE_PATH"; }} >"$TMP_OUTPUT_DIR/out.txt"'
+    usual = {
+        "image": site.images[IMAGE],
+        "run": {"script": "copy.sh", "source": source},
+        "input": [{"bucket": "uploads", "prefix": "in/"}],
+        "output": [{"bucket": "results", "prefix": "out/"}],
+        "resources": {"cpu": "50m", "memory": "64Mi", "ephemeralStorage": "64Mi"},
+        "scale": {"maxWaitSeconds": 0, "idleSeconds": 5, "maxWorkers": 2},
+        "security": {"runAsUser": 1000},
+    }
+    return {
+        "apiVersion": "headrace.dev/v1alpha1",
+        "kind": "Function",
+        "metadata": {"name": name, "namespace": tenant or FUNCTIONS},
+        "spec": usual | spec,
+    }
+
+
+def real(tenant: str, logical: str) -> str:
+    return f"{tenant}-{logical}" if tenant else logical
+
+
+def client_of(commands: Commands) -> Any:
+    storage = Settings.from_json((commands.state / "settings.json").read_bytes()).storage
+    return plain_client(storage.endpoint, storage.access_key, storage.secret_key)
+
+
+def ready(site: Site, tenant: str, name: str = FUNCTION) -> Any:
+    """The condition of a function, once it has been looked at."""
+    found = site.get("functions", name, tenant or FUNCTIONS) or {}
+    conditions = {each["type"]: each for each in found.get("status", {}).get("conditions", [])}
+    return conditions.get("Ready")
+
+
+def test_functions_of_one_name_work_each_its_tenants_files(site: Site) -> None:
+    for tenant in (LAB, WARD, NOBODY):
+        wait_until(lambda t=tenant: (ready(site, t) or {}).get("status") == "True", f"{tenant} is ready")
+    with site.connected() as commands:
+        client = client_of(commands)
+        for tenant in (LAB, WARD, NOBODY):
+            for number in range(FILES):
+                body = f"{number} of {tenant or 'nobody'}\n".encode()
+                client.put_object(Bucket=real(tenant, "uploads"), Key=f"in/{number}", Body=body)
+        for tenant in (LAB, WARD, NOBODY):
+            place = real(tenant, "results")
+            wait_until(lambda p=place: len(list_keys(client, p)) == FILES, f"results in {place}")
+            bodies = [
+                client.get_object(Bucket=place, Key=key)["Body"].read() for key in list_keys(client, place)
+            ]
+            owner = tenant or "nobody"
+            assert sorted(bodies) == [f"{owner}\n{n} of {owner}\n".encode() for n in range(FILES)]
+        for name in (f"{LAB}.{FUNCTION}", f"{WARD}.{FUNCTION}", FUNCTION):
+            assert len(list_keys(client, "headrace", f"records/{name}/")) == FILES
+        told = commands.json("status")["functions"]
+        assert {each["name"]: each["done"] for each in told} == {
+            f"{LAB}.{FUNCTION}": FILES,
+            f"{WARD}.{FUNCTION}": FILES,
+            FUNCTION: FILES,
+        }
+
+
+def test_a_tenants_workers_have_keys_of_their_own(site: Site) -> None:
+    found = {
+        tenant: site.get("secrets", "headrace-worker", tenant or FUNCTIONS) for tenant in (LAB, WARD, "")
+    }
+    assert len({each["data"]["settings.json"] for each in found.values()}) == 3
+
+
+@pytest.mark.parametrize(
+    ("tenant", "spec", "told"),
+    [
+        (LAB, {"image": "docker.io/library/debian:12"}, "tenant lab: image"),
+        (WARD, {"input": [{"bucket": "of-the-lab"}]}, "found of-the-lab, allowed results, uploads"),
+    ],
+)
+def test_what_a_tenant_may_not_have_is_told_and_gets_no_worker(
+    site: Site, tenant: str, spec: dict[str, Any], told: str
+) -> None:
+    refused = function_of(site, tenant, name="refused", **spec)
+    site.box.kubectl("apply", "-f", "-", stdin=json.dumps(refused))
+    try:
+        condition = wait_until(lambda: ready(site, tenant, "refused"), "it is looked at")
+        assert (condition["status"], told in condition["message"]) == ("False", True), condition
+    finally:
+        site.box.kubectl("delete", "functions", "refused", f"--namespace={tenant}")

@@ -1,0 +1,251 @@
+"""A tenant's files at the door: no more wait than its quota says, and none is lost for that."""
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headrace.catalog.folder import Installed
+from headrace.events.deposit import Deposit
+from headrace.events.gate import FRESH_SECONDS, Gate
+from headrace.events.intake import Intake
+from headrace.events.listing import Found, Listing
+from headrace.events.objects import ObjectSource
+from headrace.events.routing import task_of
+from headrace.events.service import Service
+from headrace.events.telling import tell
+from headrace.kube.kinds import FUNCTIONS
+from headrace.kube.memory import MemoryKube
+from headrace.kube.mirrors import mirror_of
+from headrace.model.event import Delivery, FileEvent
+from headrace.model.function import Function
+from headrace.model.keys import function_key
+from headrace.model.settings import KubernetesSettings
+from headrace.model.tenant import Quota, Tenant
+from headrace.operations.explain import explain
+from headrace.operations.stack import Stack
+from tests.unit.intake_bench import PLATFORM, Bench, function
+
+LAB = Tenant(name="lab", buckets={"uploads": "lab-uploads"}, quota=Quota(files_waiting=3))
+PLACE = KubernetesSettings(namespace="functions", platform_namespace="headrace", tenants=(LAB,))
+
+
+class Door(Bench):
+    """Functions of a tenant with a bound, beside one of the stack's own."""
+
+    def __init__(self, place: KubernetesSettings = PLACE) -> None:
+        own = function("echo")
+        super().__init__(own, own.owned_by("lab"), function("blur").owned_by("lab"), kubernetes=place)
+        self.gate = Gate(self.queue, place, lambda: self.functions, self.now)
+        self.deposit = Deposit(self.queue, self.settings.queue, self.gate)
+
+    async def take(self, *keys: str, bucket: str = "lab-uploads") -> Any:
+        for key in keys:
+            await self.put(key, bucket=bucket)
+        intake = Intake(
+            self.storage,
+            self.deposit,
+            functions=lambda: self.functions,
+            settings=self.settings,
+            clock=self.now,
+        )
+        return await intake.take(Delivery(created=tuple(FileEvent(bucket, key) for key in keys)))
+
+    def lists(self) -> Listing:
+        return Listing(self.storage, self.queue, self.deposit, settings=self.settings, clock=self.now)
+
+    async def finish(self, name: str, number: int = 1) -> None:
+        for lease in await self.queue.pull(name, number, wait_seconds=0):
+            await lease.done()
+
+    async def waiting(self) -> int:
+        return sum([(await self.queue.backlog(each)).tasks for each in ("lab.echo", "lab.blur")])
+
+
+async def door(place: KubernetesSettings = PLACE) -> Door:
+    made = Door(place)
+    await made.open("lab-uploads")
+    return made
+
+
+async def test_files_of_one_tenants_bucket_start_its_functions_alone() -> None:
+    made = await door()
+    report = await made.take("a")
+    assert {each.function for each in report.stored} == {"lab.echo", "lab.blur"}
+    assert {each.function for each in (await made.take("a", bucket="uploads")).stored} == {"echo"}
+
+
+async def test_no_more_wait_than_the_quota_says_over_all_functions_of_the_tenant() -> None:
+    made = await door()
+    first, second = await made.take("a"), await made.take("b")
+    assert (len(first.stored), len(second.stored), len(second.held)) == (2, 1, 1)
+    assert "tenant lab: found 2 files waiting and 2 arriving, allowed 3" in second.held[0].reason
+    assert await made.waiting() == 3
+    assert len((await made.take("a", "b", "c", "d", bucket="uploads")).stored) == 4, (
+        "nobody else is held back"
+    )
+
+
+async def test_a_place_that_comes_free_is_given_at_once() -> None:
+    made = await door()
+    await made.take("a")
+    await made.finish("lab.echo")
+    report = await made.take("b")
+    assert (len(report.stored), report.held) == (2, ())
+
+
+async def test_what_another_receiver_let_in_counts_once_a_count_is_no_longer_fresh() -> None:
+    four = LAB.model_copy(update={"quota": Quota(files_waiting=4)})
+    made = await door(PLACE.model_copy(update={"tenants": (four,)}))
+    await made.take("a")
+    info = await made.put("c", bucket="lab-uploads")
+    for name in ("lab.echo", "lab.blur"):
+        await made.queue.put(task_of(name, info, received=made.time))
+    made.time += FRESH_SECONDS + 0.1
+    assert len((await made.take("b")).held) == 2
+
+
+async def test_two_deliveries_at_once_do_not_both_take_the_last_place() -> None:
+    made = await door()
+    for key in ("a", "b", "c", "d"):
+        await made.put(key, bucket="lab-uploads")
+    reports = await asyncio.gather(*(made.take(key) for key in ("a", "b", "c", "d")))
+    assert sum(len(each.stored) for each in reports) == 3
+    assert sum(len(each.held) for each in reports) == 5
+    assert await made.waiting() == 3
+
+
+async def test_what_was_held_back_comes_by_the_listing_once_there_is_room() -> None:
+    made = await door()
+    await made.take("a", "b")
+    listed = made.listed()
+    held = await made.lists().run(listed)
+    assert (held.put, await made.waiting()) == (0, 3)
+    while await made.waiting():
+        await made.finish("lab.echo", 9)
+        await made.finish("lab.blur", 9)
+    for each in listed[1:]:  # as if none had a record: all four are found, three of them let in
+        made.time += 2 * FRESH_SECONDS
+        await made.lists().run([each])
+    assert await made.waiting() == 3
+
+
+async def test_only_functions_whose_files_were_held_are_looked_through_again_and_only_with_room() -> None:
+    made = await door()
+    assert await made.gate.returning() == frozenset()
+    await made.take("a", "b")
+    assert await made.gate.returning() == frozenset(), "there is no room"
+    await made.finish("lab.echo")
+    assert await made.gate.returning() == {"lab.blur"}
+    assert await made.gate.returning() == frozenset(), "who looks again tells what is still held"
+
+
+async def test_the_service_lists_again_what_was_held_long_before_its_usual_listing() -> None:
+    made = await door()
+    service = Service(made.settings, _Source(made.functions), made.storage, made.queue, clock=made.now)
+    await service.start()
+    await service._roster.refresh()
+    made.time += 3600.0
+    for key in ("a", "b", "c", "d"):
+        await made.put(key, bucket="lab-uploads")
+    await service._list()
+    assert await made.waiting() == 3
+    await made.finish("lab.echo", 9)
+    await made.finish("lab.blur", 9)
+    await service._list_young()
+    assert await made.waiting() == 3
+
+
+async def test_held_files_are_told_in_the_log_and_in_the_answer(caplog: pytest.LogCaptureFixture) -> None:
+    made = await door()
+    with caplog.at_level(logging.INFO):
+        tell(await made.take("a", "b"))
+        await made.lists().run(made.listed())
+    actions = [getattr(each, "action", "") for each in caplog.records]
+    assert actions.count("events.task_held") == 1
+    assert "events.files_held" in actions, "one line for all that a listing finds"
+    assert "allowed 3 (quota.filesWaiting)" in caplog.text
+
+
+async def test_the_stacks_own_functions_have_the_bound_that_is_declared_of_their_namespace() -> None:
+    own = Tenant(name="functions", quota=Quota(files_waiting=1))
+    made = await door(PLACE.model_copy(update={"tenants": (own,)}))
+    report = await made.take("a", "b", bucket="uploads")
+    assert (len(report.stored), len(report.held)) == (1, 1)
+
+
+async def test_without_a_bound_nothing_is_counted() -> None:
+    free = LAB.model_copy(update={"quota": Quota()})
+    made = await door(PLACE.model_copy(update={"tenants": (free,)}))
+    assert len((await made.take(*"abcdef")).stored) == 12
+    assert await made.lists().run(made.listed()) == Found(compared=12, put=0)
+
+
+class _Source:
+    def __init__(self, functions: tuple[Function, ...]) -> None:
+        self._functions = functions
+
+    async def functions(self) -> tuple[Function, ...]:
+        return self._functions
+
+    async def changed(self, seconds: float) -> None:
+        raise NotImplementedError
+
+
+async def test_a_function_that_its_tenant_may_not_have_gets_no_more_files(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    kube = MemoryKube(namespaces=("functions", "lab", "headrace"))
+    spec = {"image": "i", "run": {"handler": "a:B"}, "input": [{"bucket": "uploads"}]}
+    head = {"apiVersion": "headrace.dev/v1alpha1", "kind": "Function"}
+    manifest = {**head, "metadata": {"name": "echo", "namespace": "lab"}, "spec": spec}
+    await kube.create(FUNCTIONS, manifest)
+    async with mirror_of(kube, FUNCTIONS, PLACE.namespaces) as view:
+        assert await view.sync(5.0)
+        source = ObjectSource(view, PLACE)
+        assert [each.name for each in await source.functions()] == ["lab.echo"]
+        before = view.revision
+        await kube.patch(FUNCTIONS, "echo", {"spec": {"output": [{"bucket": "salaries"}]}}, namespace="lab")
+        assert await view.changed(5.0, since=before)
+        assert await source.functions() == ()
+    assert "lab.echo gets no files: tenant lab: bucket: found salaries, allowed uploads" in caplog.text
+
+
+# What people are told
+
+
+async def explained(made: Door, key: str) -> dict[str, str | None]:
+    functions = tuple(Installed(each, Path(), "d") for each in made.functions)
+    stack = Stack(made.storage, made.queue, functions, PLATFORM, {}, made.settings.kubernetes)
+    for each in made.functions:
+        await made.storage.create(PLATFORM, function_key(each.name), b'{"firstSeen": 0}')
+    story = await explain(stack, "lab-uploads", key, now=made.time, listing_seconds=300.0)
+    return {each.function: each.why for each in story.tasks}
+
+
+async def test_explain_tells_that_a_file_is_held_back_and_by_which_bound() -> None:
+    made = await door()
+    await made.take("a", "b")
+    why = await explained(made, "b")
+    assert why["lab.echo"] is None, "it is queued"
+    assert str(why["lab.blur"]).startswith(
+        "it is held back, and the listing brings it once there is room: tenant lab"
+    )
+    assert "found 3 files waiting and 1 arriving, allowed 3 (quota.filesWaiting)" in str(why["lab.blur"])
+    await made.finish("lab.echo")
+    assert "held back" not in str((await explained(made, "b"))["lab.blur"])
+
+
+async def test_explain_tells_that_a_function_must_not_be_worked() -> None:
+    made = await door()
+    bad = function("bad", output=({"bucket": "salaries"},)).owned_by("lab")
+    made.functions = (*made.functions, bad)
+    await made.queue.ensure(bad.name, lease_seconds=30, max_leased=1)
+    await made.put("x", bucket="lab-uploads")
+    told = (await explained(made, "x"))["lab.bad"]
+    assert told == (
+        "the function must not be worked: tenant lab: bucket: found salaries, allowed uploads; name one of "
+        "these, or have the tenant's buckets extended"
+    )
