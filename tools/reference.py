@@ -34,9 +34,9 @@ This page is generated: `make docs` writes it from `headrace/model/gpu_server.py
 TENANT = """\
 # Tenants
 
-Whose functions share a cluster: quotas, weight, priority, images. A tenant is named as the namespace of its
-functions; [how they share](../scaler.md#tenants) is a page of its own. Unknown keys are refused. Quantities
-are written as in Kubernetes. `headrace simulate --tenants FILE` reads several, parted by `---`;
+Whose functions share a cluster: quotas, weight, priority, images, buckets. A tenant is named as the namespace
+of its functions; [how they share](../scaler.md#tenants) is a page of its own. Unknown keys are refused.
+Quantities are written as in Kubernetes. `headrace simulate --tenants FILE` reads several, parted by `---`;
 [tenant.schema.json](tenant.schema.json) is for editors.
 
 This page is generated: `make docs` writes it from `headrace/model/tenant.py`.

@@ -90,31 +90,31 @@ class Buckets:
             bucket = bucket_of(found)
         except ConfigurationError as error:
             return Verdict.no(statuses.INVALID, str(error))
-        if tenant := self._tenant_of(found):
-            refusal = judge_bucket(bucket.name, tenant) or _misnamed(bucket, tenant)
-            if refusal:
+        tenant = self._tenant_of(found)
+        if tenant is not None:
+            if refusal := judge_bucket(bucket.name, tenant) or _misnamed(bucket, tenant):
                 return Verdict.no(statuses.NOT_ALLOWED, f"tenant {tenant.name}: {refusal}")
             bucket = bucket.called(self._real_name(found))
-        rival = self._rival(found, bucket)
-        return Verdict.no(statuses.NAME_TAKEN, rival) if rival else bucket
+        if bucket.real_name == self._world.settings.platform_bucket and not self._platform.is_it(found):
+            return _taken(bucket, "the platform's own", "another")
+        holder = self._holder(found, bucket)
+        if holder and tenant is not None:  # the stack says so, and who was first sees to its end
+            return Verdict.yes(
+                f"bucket {bucket.real_name} is that of {holder}, which stays when this object goes"
+            )
+        return _taken(bucket, f"which is the bucket of {holder}", "a free one") if holder else bucket
 
     async def _fate(self, bucket: Bucket) -> str:
         if await self._world.made.knows(bucket.real_name):
             return "it goes with this object, once it is empty"
         return "it was there before, and stays when this object goes"
 
-    def _rival(self, found: Manifest, bucket: Bucket) -> str:
-        """Who else has the store's name and was first, for people; empty: nobody."""
-        if bucket.real_name == self._world.settings.platform_bucket and not self._platform.is_it(found):
-            return f"spec.name: found {bucket.real_name!r}, the platform's own, allowed another; change it"
+    def _holder(self, found: Manifest, bucket: Bucket) -> str:
+        """Who else has the store's name and comes first, for people; empty: nobody."""
         for other in self._seen.all_buckets():
-            if key_of(other) != key_of(found) and self._rank(other) < self._rank(found):
-                metadata = other["metadata"]
-                if self._real_name(other) == bucket.real_name:
-                    return (
-                        f"spec.name: found {bucket.real_name!r}, which is the bucket of "
-                        f"{metadata['namespace']}/{metadata['name']}, allowed a free one; change it"
-                    )
+            named = key_of(other) != key_of(found) and self._real_name(other) == bucket.real_name
+            if named and self._rank(other) < self._rank(found):
+                return "/".join(key_of(other))
         return ""
 
     def _tenant_of(self, found: Manifest) -> Tenant | None:
@@ -132,10 +132,10 @@ class Buckets:
         said = spec.get("name") if isinstance(spec, dict) else None
         return str(said or logical)
 
-    def _rank(self, found: Manifest) -> tuple[bool, str, Key]:
-        """Who comes first: the platform's own, then the oldest."""
-        metadata = found["metadata"]
-        return not self._platform.is_it(found), metadata.get("creationTimestamp", ""), key_of(found)
+    def _rank(self, found: Manifest) -> tuple[bool, bool, str, Key]:
+        """Who comes first: the platform's own, then the stack's before tenants', then the oldest."""
+        is_tenants, made = self._tenant_of(found) is not None, found["metadata"].get("creationTimestamp", "")
+        return not self._platform.is_it(found), is_tenants, made, key_of(found)
 
     async def _contents(self, found: Manifest, bucket: Bucket) -> Contents:
         noted = NOTED if self._platform.is_it(found) else ()
@@ -238,3 +238,8 @@ def _misnamed(bucket: Bucket, tenant: Tenant) -> str:
     return (
         f"spec.name: found {said!r}, allowed {real!r}, as the stack names it; drop it, or have that changed"
     )
+
+
+def _taken(bucket: Bucket, whose: str, allowed: str) -> Verdict:
+    message = f"spec.name: found {bucket.real_name!r}, {whose}, allowed {allowed}; change it"
+    return Verdict.no(statuses.NAME_TAKEN, message)

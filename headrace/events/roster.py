@@ -8,10 +8,13 @@ import orjson
 from headrace.events.deposit import Deposit
 from headrace.events.listing import Listed
 from headrace.events.sources import FunctionSource
-from headrace.model.errors import ConfigurationError
+from headrace.model.errors import ConfigurationError, NotFoundError, RejectedError
 from headrace.model.function import Function
 from headrace.model.keys import function_key
+from headrace.model.tenancy import tenant_of
 from headrace.storage.port import Storage
+
+REFUSED_SECONDS = 30.0  # before a tenant's function is tried again whose account took no stream
 
 _log = logging.getLogger(__name__)
 
@@ -34,12 +37,14 @@ class Roster:
         self._platform_bucket = platform_bucket
         self._clock = clock
         self._listed: Mapping[str, Listed] = {}
-        self._functions: tuple[Function, ...] | None = None
+        self._seen: tuple[Function, ...] | None = None  # what the source said last
+        self._functions: tuple[Function, ...] = ()
+        self._refused: dict[str, float] = {}  # of tenants: when to try again
 
     @property
     def functions(self) -> tuple[Function, ...]:
         """Those that are known now, in order of names."""
-        return self._functions or ()
+        return self._functions
 
     @property
     def listed(self) -> tuple[Listed, ...]:
@@ -49,22 +54,44 @@ class Roster:
     async def refresh(self) -> tuple[str, ...]:
         """Look at the source again; returns the names of functions that came.
 
-        Raises TransientError, and what the source raises; all is tried again the next time.
+        Raises TransientError, and what the source raises; all is tried again the next time. A function of a
+        tenant whose account takes no stream for it is left out for a while: others' are not held up by it.
         """
-        functions = await self._source.functions()
-        if functions is self._functions:
+        seen = await self._source.functions()
+        if seen is self._seen and not self._is_due():
             return ()
+        functions = tuple([each for each in seen if await self._opened(each)])
         first_seen = {name: each.first_seen for name, each in self._listed.items()}
         came = tuple(each.name for each in functions if each.name not in first_seen)
         for each in functions:
-            await self._deposit.open(each)
             if each.name in came:
                 first_seen[each.name] = await self._introduce(each.name)
         for name in first_seen.keys() - {each.name for each in functions}:
             self._deposit.leave(name)
         self._listed = {each.name: Listed(each, first_seen[each.name]) for each in functions}
-        self._functions = functions
+        self._seen, self._functions = seen, functions
+        self._refused = {each.name: self._refused[each.name] for each in seen if each.name in self._refused}
         return came
+
+    def _is_due(self) -> bool:
+        return any(moment <= self._clock() for moment in self._refused.values())
+
+    async def _opened(self, function: Function) -> bool:
+        """Whether it has its stream. Raises what the queue raises, for one of the stack's own."""
+        name = function.name
+        if self._refused.get(name, 0.0) > self._clock():
+            return False
+        try:
+            await self._deposit.open(function)
+        except (ConfigurationError, NotFoundError, RejectedError) as error:
+            if not tenant_of(name):
+                raise
+            self._refused[name] = self._clock() + REFUSED_SECONDS
+            extra = {"action": "events.function_refused", "function": name}
+            _log.error("function %s gets no files: %s", name, error, extra=extra)
+            return False
+        self._refused.pop(name, None)
+        return True
 
     async def _introduce(self, name: str) -> float:
         """When it was first seen: now, unless that is noted."""

@@ -155,6 +155,26 @@ async def test_a_refused_bucket_object_takes_no_data_of_anothers_along():
         assert await bench.storage.read("other-uploads", "a") == b"x"
 
 
+async def test_a_bucket_that_the_stack_shares_with_a_tenant_is_ready_and_outlives_the_tenants_object():
+    sharing = {"name": "lab", "buckets": {"uploads": "lab-uploads", "reports": "clinic-reports"}}
+    async with running(sharing) as bench:
+        await bench.kube.create(FUNCTIONS, function_in("lab"))
+        await bench.settle(5.0)
+        assert (await ready_in(bench, "lab"))[0] == "True"
+        await bench.kube.create(FUNCTIONS, a_function())
+        await bench.settle(15.0)
+        assert (await ready_in(bench, SPACE))[0] == "True", (
+            "the stack's own object comes first, though younger"
+        )
+        told = readiness(await bench.bucket_status("reports", "lab"))
+        assert (told[0], f"that of {SPACE}/reports" in told[2]) == ("True", True)
+        await bench.storage.put("clinic-reports", "a", b"x")
+        await bench.kube.patch(BUCKETS, "reports", {"spec": {"onDelete": "delete"}}, namespace="lab")
+        await bench.kube.delete(BUCKETS, "reports", namespace="lab")
+        await bench.settle(5.0)
+        assert await bench.storage.read("clinic-reports", "a") == b"x"
+
+
 async def test_the_platform_names_the_tenants_functions_and_buckets_that_stand_against_its_end():
     async with running(LAB) as bench:
         await bench.kube.create(BUCKETS, a_bucket("platform", PLATFORM, name=PLATFORM_BUCKET))

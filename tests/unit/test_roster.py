@@ -3,15 +3,18 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from headrace.events.deposit import Deposit
-from headrace.events.roster import Roster
+from headrace.events.roster import REFUSED_SECONDS, Roster
 from headrace.events.sources import FolderSource
 from headrace.model.errors import ConfigurationError, TransientError
 from headrace.model.keys import function_key
-from tests.unit.intake_bench import PLATFORM, Bench
+from headrace.model.tenancy import tenant_of
+from tests.unit.backup_bench import Source
+from tests.unit.intake_bench import PLATFORM, Bench, Watched, function
 
 
 def install(folder: Path, name: str, bucket: str = "uploads") -> None:
@@ -156,3 +159,46 @@ async def test_a_function_with_more_workers_may_have_more_tasks_leased(tmp_path:
     file.write_text(file.read_text().replace("input:", "scale: {maxWorkers: 500}, input:"))
     assert await roster.refresh() == ()
     assert bench.queue._streams["one"].max_leased == 2000
+
+
+class _Strict(Watched):
+    """A queue that refuses streams of one tenant, as an account does that has as many as it may."""
+
+    refuses = "lab"
+
+    async def before(self, *call: Any) -> None:
+        await super().before(*call)
+        if call[0] == "ensure" and tenant_of(call[1]) == self.refuses:
+            raise ConfigurationError(f"{call[1]}: maximum number of streams reached")
+
+
+async def test_a_tenant_whose_account_takes_no_more_streams_holds_up_nobody_else() -> None:
+    bench = await Bench().open()
+    queue = _Strict(bench.queue)
+    own = function("echo")
+    both = (own, own.owned_by("lab"), own.owned_by("other"))
+    roster = Roster(
+        Source(both), bench.storage, Deposit(queue, bench.settings.queue),
+        platform_bucket=PLATFORM, clock=bench.now,
+    )  # fmt: skip
+    assert await roster.refresh() == ("echo", "other.echo")
+    calls = len(queue.calls)
+    assert await roster.refresh() == ()
+    assert len(queue.calls) == calls, "it is not asked for again at once"
+    bench.time += REFUSED_SECONDS
+    queue.refuses = ""
+    assert await roster.refresh() == ("lab.echo",)
+    assert names(roster) == ["echo", "lab.echo", "other.echo"]
+    assert await roster.refresh() == ()
+
+
+async def test_what_is_refused_to_the_stacks_own_is_told_as_before() -> None:
+    bench = await Bench().open()
+    queue = _Strict(bench.queue)
+    queue.refuses = ""
+    roster = Roster(
+        Source((function("echo"),)), bench.storage, Deposit(queue, bench.settings.queue),
+        platform_bucket=PLATFORM, clock=bench.now,
+    )  # fmt: skip
+    with pytest.raises(ConfigurationError, match="maximum number of streams"):
+        await roster.refresh()
