@@ -21,7 +21,11 @@ TENANTS = {
         "quota": {"workers": 4},
         "buckets": {"uploads": {}, "results": {"name": "of-the-lab"}},
     },
-    "ward": {"images": [{"repository": "registry.example/ward"}], "buckets": {"uploads": {}}, "security": "baseline"},
+    "ward": {
+        "images": [{"repository": "registry.example/ward"}],
+        "buckets": {"uploads": {}},
+        "security": "baseline",
+    },
 }
 BUCKETS = {"results": "of-the-lab", "uploads": "lab-uploads"}
 

@@ -43,7 +43,8 @@ def site(cluster: Box, images: Images, tmp_path_factory: pytest.TempPathFactory)
 
 def function_of(site: Site, tenant: str, *, name: str = FUNCTION, **spec: Any) -> dict[str, Any]:
     """It says whose it is, and copies its file."""
-    source = f'{{ echo "{tenant or "nobody"}"; cat "$INPUT_FILE_PATH"; }} >"$TMP_OUTPUT_DIR/out.txt"'
+    output = '"$TMP_OUTPUT_DIR/${INPUT_FILE_PATH##*/}"'
+    source = f'{{ echo "{tenant or "nobody"}"; cat "$INPUT_FILE_PATH"; }} >{output}'
     usual = {
         "image": site.images[IMAGE],
         "run": {"script": "copy.sh", "source": source},
@@ -97,7 +98,7 @@ def test_functions_of_one_name_work_each_its_tenants_files(site: Site) -> None:
         for name in (f"{LAB}.{FUNCTION}", f"{WARD}.{FUNCTION}", FUNCTION):
             assert len(list_keys(client, "headrace", f"records/{name}/")) == FILES
         told = commands.json("status")["functions"]
-        assert {each["name"]: each["done"] for each in told} == {
+        assert {each["function"]: each["done"] for each in told} == {
             f"{LAB}.{FUNCTION}": FILES,
             f"{WARD}.{FUNCTION}": FILES,
             FUNCTION: FILES,
