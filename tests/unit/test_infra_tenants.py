@@ -151,10 +151,18 @@ def faulty(**changes):
         ),
         ({"tenants": {"lab": {"buckets": {"mine": {"name": "headrace"}}}}}, "where the platform's own is"),
         ({"tenants": {"lab": {"wieght": 2}}}, "wieght"),
+        ({"tenants": {"kube-system": {}}}, "tenants.kube-system, a namespace of the cluster itself"),
+        ({"tenants": {"default": {}}}, "tenants.default, a namespace of the cluster itself"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_told(changes, told):
     assert told in faulty(**changes)
+
+
+def test_a_name_that_gets_too_long_is_told_with_whose_it_is_and_hides_no_other_fault():
+    told = faulty(tenants={"lab": {"buckets": {"u" * 60: {}}}, "headrace": {}})
+    assert f"tenants.lab.buckets.{'u' * 60} at 'lab-{'u' * 60}', 64 letters long, allowed 63" in told
+    assert "tenants.headrace, which is namespace too" in told
 
 
 def test_functions_of_a_tenant_go_where_the_platform_has_it():
