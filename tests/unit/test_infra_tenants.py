@@ -108,6 +108,7 @@ def test_a_tenants_identity_reaches_its_buckets_and_its_functions_keys():
     actions = {each["name"]: each["actions"] for each in identities["identities"]}["ward.worker"]
     assert "Read:ward-uploads" in actions
     assert "Write:headrace/records/ward.*" in actions
+    assert [each for each in actions if each.startswith("Tagging")] == ["Tagging:ward-uploads"]
     assert not [each for each in actions if "lab" in each or "Admin" in each or ":" not in each]
 
 
