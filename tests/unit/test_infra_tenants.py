@@ -103,6 +103,15 @@ def test_services_know_what_is_declared_of_tenants():
     assert (ward.name, dict(ward.buckets)) == ("ward", {"uploads": "ward-uploads"})
 
 
+def test_workers_are_told_of_no_other_tenant():
+    for space, known in (("headrace-functions", ()), ("lab", ("lab",)), ("ward", ("ward",))):
+        told = settings_in(space, names.WORKER)
+        assert tuple(each.name for each in told.kubernetes.tenants) == known
+        others = {"lab", "ward"} - set(known)
+        assert not [each for each in others if f"{each}-uploads" in told.to_json().decode()]
+    assert dict(settings_in("lab", names.WORKER).buckets_of("lab")) == BUCKETS
+
+
 def test_a_tenants_identity_reaches_its_buckets_and_its_functions_keys():
     identities = json.loads(found()["secret/headrace/seaweedfs"].inputs["stringData"].value["s3.json"])
     actions = {each["name"]: each["actions"] for each in identities["identities"]}["ward.worker"]
