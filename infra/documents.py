@@ -18,6 +18,7 @@ from headrace.model.settings import (
     StorageSettings,
 )
 from headrace.model.tenancy import qualified
+from headrace.model.tenant import Tenant
 from infra import names
 from infra.manifests import nats, seaweedfs
 from infra.manifests.parts import USER, WORKER_PRIORITY
@@ -79,7 +80,7 @@ def document(
         worker=worker_settings(),
         sqs=_sqs(stack, queues) if reader == names.RECEIVER else None,
         functions_directory=FUNCTIONS if reader == names.WORKER else "",
-        kubernetes=_kubernetes(stack, hosts),
+        kubernetes=_kubernetes(stack, hosts, _told_of(reader, stack, tenant)),
         platform_bucket=stack.platform_bucket_name,
         buckets=stack.buckets_of(tenant),
         tenant=tenant,
@@ -127,7 +128,15 @@ def _eks(stack: StackSettings) -> EksSettings | None:
     return EksSettings(cluster=stack.aws.place.own(), region=stack.aws.region)
 
 
-def _kubernetes(stack: StackSettings, hosts: HostsSettings | None) -> KubernetesSettings:
+def _told_of(reader: str, stack: StackSettings, tenant: str) -> tuple[Tenant, ...]:
+    """Services know all tenants. A worker's settings lie in its tenant's namespace: they tell of no other."""
+    known = stack.declared_tenants
+    return known if reader != names.WORKER else tuple(each for each in known if each.name == tenant)
+
+
+def _kubernetes(
+    stack: StackSettings, hosts: HostsSettings | None, tenants: tuple[Tenant, ...]
+) -> KubernetesSettings:
     pull: Sequence[str] = stack.image_pull_secrets
     return KubernetesSettings(
         namespace=stack.functions_namespace,
@@ -136,7 +145,7 @@ def _kubernetes(stack: StackSettings, hosts: HostsSettings | None) -> Kubernetes
         hosts=hosts,
         eks=_eks(stack),
         gpu_networks=stack.remote_gpus.networks if stack.remote_gpus else (),
-        tenants=stack.declared_tenants,
+        tenants=tenants,
         sidecar=SidecarSettings(
             image=stack.headrace_image,
             settings_secret=names.own(names.WORKER),

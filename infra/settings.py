@@ -129,7 +129,8 @@ class StackSettings(Value):
     )
     images: Images = Field(default=Images(), description="images by reference")
     image_pull_secrets: tuple[str, ...] = Field(
-        default=(), description="secrets for the registry, which are there in both namespaces"
+        default=(),
+        description="secrets for the registry, which are there in both namespaces and in each tenant's",
     )
     queue: Queue = Field(default=Queue(), description="the queue")
     store: Store | None = Field(

@@ -8,7 +8,7 @@ from headrace.model.pool import Driver, NodePoolSpec
 from headrace.model.quantity import parse_bytes
 from headrace.model.resources import EPHEMERAL_STORAGE
 from infra.aws_settings import NodeGroup
-from infra.names import SYSTEM_GROUP
+from infra.names import LIMIT, SYSTEM_GROUP
 
 if TYPE_CHECKING:  # it checks itself by these rules
     from infra.settings import StackSettings
@@ -117,15 +117,26 @@ def _tenants(stack: "StackSettings") -> Iterator[str]:
     for key, namespace in others.items():
         if namespace in stack.tenants:
             yield f"found tenants.{namespace}, which is {key} too, allowed another name; rename one"
+    for name in sorted(stack.tenants):
+        if name == "default" or name.startswith("kube-"):
+            yield (
+                f"found tenants.{name}, a namespace of the cluster itself, which would be closed to the "
+                "network, allowed any but default and kube-…; rename it"
+            )
     yield from _tenants_buckets(stack)
 
 
 def _tenants_buckets(stack: "StackSettings") -> Iterator[str]:
     taken = {stack.platform_bucket_name: "the platform's own"}
     taken |= {real: f"buckets.{logical}" for logical, real in stack.bucket_names.items()}
-    for tenant in stack.declared_tenants:
-        for logical, real in sorted(tenant.buckets.items()):
-            place = f"tenants.{tenant.name}.buckets.{logical}"
+    for tenant in sorted(stack.tenants):
+        for logical, real in sorted(stack.tenants[tenant].real_buckets(tenant).items()):
+            place = f"tenants.{tenant}.buckets.{logical}"
+            if len(real) > LIMIT:
+                yield (
+                    f"found {place} at {real!r}, {len(real)} letters long, allowed {LIMIT}; give "
+                    "it a name that is shorter"
+                )
             if real in taken:
                 yield (
                     f"found {place} at {real!r}, where {taken[real]} is, allowed a bucket of its own; give "

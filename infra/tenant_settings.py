@@ -23,6 +23,10 @@ class TenantSettings(Terms):
         description="the pod security standard that its namespace enforces; none: as `functionsSecurity`",
     )
 
+    def real_buckets(self, name: str) -> dict[str, str]:
+        """Logical name -> name in the store; `name`: the tenant's."""
+        return {logical: each.name or f"{name}-{logical}" for logical, each in self.buckets.items()}
+
     def called(self, name: str) -> Tenant:
         """As services know it."""
         return Tenant(
@@ -31,5 +35,5 @@ class TenantSettings(Terms):
             weight=self.weight,
             priority=self.priority,
             images=self.images,
-            buckets={logical: each.name or f"{name}-{logical}" for logical, each in self.buckets.items()},
+            buckets=self.real_buckets(name),
         )

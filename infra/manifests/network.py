@@ -1,4 +1,4 @@
-"""Network policies: nothing is open but what is named here, in both namespaces.
+"""Network policies: nothing is open but what is named here, in every namespace of a stack.
 
 Workers' own openings are the controller's matter: it writes one policy a function.
 """

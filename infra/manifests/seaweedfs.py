@@ -36,6 +36,7 @@ VOLUMES, VOLUMES_AT_ONCE, VOLUME_MEBIBYTES = 100_000, 2, 512
 # Only who makes and deletes buckets is an administrator.
 # https://github.com/seaweedfs/seaweedfs/wiki/Amazon-S3-API
 OBJECTS = ("Read", "Write", "List", "Tagging")
+KEPT = ("Read", "Write", "List")  # of what the platform keeps of a tenant's functions, which has no tags
 ACTIONS: Mapping[str, Sequence[str]] = {
     names.RECEIVER: OBJECTS,
     names.WORKER: OBJECTS,
@@ -58,7 +59,10 @@ def _of_tenant(tenant: Tenant, *, platform_bucket: str) -> Sequence[str]:
     """Its buckets, and the keys of its functions in the platform's, which begin with its name and a dot."""
     buckets = sorted(tenant.buckets.values())
     places = [f"{platform_bucket}/{area}/{qualified(tenant.name, '')}*" for area in WORKERS_AREAS]
-    return [f"{action}:{place}" for place in (*buckets, *places) for action in OBJECTS]
+    return [
+        *(f"{action}:{bucket}" for bucket in buckets for action in OBJECTS),
+        *(f"{action}:{place}" for place in places for action in KEPT),
+    ]
 
 
 def files(

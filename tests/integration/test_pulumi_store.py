@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
+from botocore.exceptions import ClientError
 
 from headrace.local.process import find_program, free_ports
 from headrace.model.errors import HeadraceError
@@ -21,6 +22,7 @@ from headrace.model.tenant import Tenant
 from headrace.storage.s3 import S3Storage
 from infra import names
 from infra.manifests import seaweedfs
+from tests.e2e.evidence import plain_client
 
 PLATFORM = "headrace"
 BUCKETS = (PLATFORM, "headrac", "headrace2", "headrace-x", "uploads")
@@ -246,3 +248,13 @@ async def test_a_tenants_workers_write_nothing_of_the_services_about_their_own_f
         with pytest.raises(HeadraceError):
             await store.by(ID).put(PLATFORM, key, b"{}")
     await store.by(ID).put(PLATFORM, note_key("lab.echo", TASK), b"{}")
+
+
+async def test_a_tenants_workers_tag_objects_of_its_buckets_but_nothing_that_the_platform_keeps(store: Store):
+    await _made_for_tenants(store)
+    client = plain_client(f"http://127.0.0.1:{store.port}", ID, f"key-of-{ID}")
+    tags = {"TagSet": [{"Key": "a", "Value": "b"}]}
+    client.put_object_tagging(Bucket="lab-uploads", Key="in", Tagging=tags)
+    with pytest.raises(ClientError) as refused:
+        client.put_object_tagging(Bucket=PLATFORM, Key=record_key("lab.echo", TASK), Tagging=tags)
+    assert refused.value.response["Error"]["Code"] == "AccessDenied"

@@ -276,6 +276,39 @@ def test_functions_are_rendered_with_what_the_platforms_file_says(checkout):
     assert found["function.theirs.stamp.yaml"]["spec"]["run"]["source"] == SCRIPT
 
 
+def test_a_tenants_functions_are_rendered_into_its_namespace_with_its_buckets(checkout):
+    checkout.platform(tenants={"lab": {"buckets": {"uploads": {}, "results": {"name": "of-the-lab"}}}})
+    checkout.functions(tenant="lab")
+    found = documents(rendered_files(FUNCTIONS, checkout.folder, "test"))
+    assert set(found) == {
+        "bucket.lab.results.yaml",
+        "bucket.lab.uploads.yaml",
+        "function.lab.stamp.yaml",
+    }
+    assert found["bucket.lab.uploads.yaml"]["spec"]["name"] == "lab-uploads"
+    assert found["bucket.lab.results.yaml"]["spec"]["name"] == "of-the-lab"
+
+
+def test_functions_of_a_tenant_that_the_platforms_file_lacks_are_refused(checkout):
+    checkout.platform(tenants={"ward": {}})
+    checkout.functions(tenant="lab")
+    with pytest.raises(ConfigurationError, match="tenant: found lab, allowed ward"):
+        rendered_files(FUNCTIONS, checkout.folder, "test")
+
+
+def test_a_platform_with_tenants_is_rendered_without_their_secrets(checkout):
+    checkout.platform(tenants={"lab": {"buckets": {"uploads": {}}}})
+    files = rendered_files(PLATFORM, checkout.folder, "test")
+    found = {
+        (each["kind"], each["metadata"].get("namespace"), each["metadata"]["name"])
+        for each in documents(files).values()
+    }
+    assert ("Namespace", None, "lab") in found
+    assert ("NetworkPolicy", "lab", "headrace-deny-all") in found
+    assert ("Role", "lab", "headrace-scaler") in found
+    assert not [each for each in found if each[0] == "Secret"]
+
+
 # The folder
 
 

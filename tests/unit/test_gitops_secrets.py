@@ -25,6 +25,7 @@ from infra.gitops.printing import printed, secret_in
 from infra.gitops.programs import program
 from infra.gitops.projects import FUNCTIONS, PLATFORM, stack_file
 from infra.gitops.rendering import without_secrets
+from infra.manifests import nats
 from tests.infra.checkout import Checkout, encrypted
 
 NOW = "2026-05-01T12:00:00+00:00"
@@ -78,6 +79,15 @@ def test_all_that_the_files_read_is_made(checkout, first):
     settings = Settings.from_json(data(first, "headrace", "headrace-receiver")["settings.json"])
     assert settings.queue.password == data(first, *NATS)["EVENTS_PASSWORD"]
     assert data(first, "headrace", "headrace-receiver")["ca.crt"].startswith("-----BEGIN CERTIFICATE")
+
+
+def test_a_tenant_gets_passwords_of_its_own_and_others_keep_theirs(checkout, first):
+    tenants = json.dumps({"lab": {"buckets": {"uploads": {}}}})
+    found = made(checkout, kept_in(first.credentials), tenants=tenants)
+    assert len(found.made) == len(nats.USERS) + 1  # and one key of the store
+    worker = Settings.from_json(data(found, "lab", "headrace-worker")["settings.json"])
+    assert worker.queue.password == data(found, *NATS)["TENANT_LAB_WORKER_PASSWORD"]
+    assert data(found, *NATS)["WORKER_PASSWORD"] == data(first, *NATS)["WORKER_PASSWORD"]
 
 
 def test_what_was_kept_is_not_made_again(checkout, first):

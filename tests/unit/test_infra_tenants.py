@@ -103,11 +103,21 @@ def test_services_know_what_is_declared_of_tenants():
     assert (ward.name, dict(ward.buckets)) == ("ward", {"uploads": "ward-uploads"})
 
 
+def test_workers_are_told_of_no_other_tenant():
+    for space, known in (("headrace-functions", ()), ("lab", ("lab",)), ("ward", ("ward",))):
+        told = settings_in(space, names.WORKER)
+        assert tuple(each.name for each in told.kubernetes.tenants) == known
+        others = {"lab", "ward"} - set(known)
+        assert not [each for each in others if f"{each}-uploads" in told.to_json().decode()]
+    assert dict(settings_in("lab", names.WORKER).buckets_of("lab")) == BUCKETS
+
+
 def test_a_tenants_identity_reaches_its_buckets_and_its_functions_keys():
     identities = json.loads(found()["secret/headrace/seaweedfs"].inputs["stringData"].value["s3.json"])
     actions = {each["name"]: each["actions"] for each in identities["identities"]}["ward.worker"]
     assert "Read:ward-uploads" in actions
     assert "Write:headrace/records/ward.*" in actions
+    assert [each for each in actions if each.startswith("Tagging")] == ["Tagging:ward-uploads"]
     assert not [each for each in actions if "lab" in each or "Admin" in each or ":" not in each]
 
 
@@ -151,10 +161,18 @@ def faulty(**changes):
         ),
         ({"tenants": {"lab": {"buckets": {"mine": {"name": "headrace"}}}}}, "where the platform's own is"),
         ({"tenants": {"lab": {"wieght": 2}}}, "wieght"),
+        ({"tenants": {"kube-system": {}}}, "tenants.kube-system, a namespace of the cluster itself"),
+        ({"tenants": {"default": {}}}, "tenants.default, a namespace of the cluster itself"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_told(changes, told):
     assert told in faulty(**changes)
+
+
+def test_a_name_that_gets_too_long_is_told_with_whose_it_is_and_hides_no_other_fault():
+    told = faulty(tenants={"lab": {"buckets": {"u" * 60: {}}}, "headrace": {}})
+    assert f"tenants.lab.buckets.{'u' * 60} at 'lab-{'u' * 60}', 64 letters long, allowed 63" in told
+    assert "tenants.headrace, which is namespace too" in told
 
 
 def test_functions_of_a_tenant_go_where_the_platform_has_it():

@@ -70,8 +70,8 @@ def _shown(value):
 
 
 @functools.cache
-def platform(stack):
-    """The platform of a stack's file, its hosts' playbooks aside."""
+def platform(stack, **changes):
+    """The platform of a stack's file, its hosts' playbooks aside; `changes`: texts of other settings."""
     config = (
         LAB
         if stack == "lab"
@@ -81,6 +81,7 @@ def platform(stack):
         key.removeprefix("headrace:"): each if isinstance(each, str) else json.dumps(each)
         for key, each in config.items()
     }
+    texts |= changes
     if "hosts" in texts:
         hosts = json.loads(texts["hosts"])
         texts["hosts"] = json.dumps({key: each for key, each in hosts.items() if key != "gpuServers"})
@@ -147,6 +148,13 @@ def test_the_local_stack_passes_without_any_exception_and_uses_none():
     assert refused(found, deciding("local", shipped=None, config=config)) == []
     assert list(by.let_pass(found)) == []
     assert list(by.stale(found)) == [], "those that are shipped may be for other stacks"
+
+
+def test_tenants_of_either_standard_need_no_exception():
+    tenants = {"lab": {"buckets": {"uploads": {}}}, "ward": {"security": "baseline"}}
+    found, config = platform("local", tenants=json.dumps(tenants))
+    assert {"namespace/lab", "role/ward/headrace-scaler"} <= {each.name for each in found}
+    assert refused(found, deciding("local", shipped=None, config=config)) == []
 
 
 def test_the_stack_on_premises_lacks_nothing_but_digests():

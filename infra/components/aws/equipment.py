@@ -66,5 +66,5 @@ class Equipment(pulumi.ComponentResource):
         for each in (component, device_plugin.MPS_COMPONENT):
             declare(ground, network.openings(each, space, egress=egress))
         account = services.account(component, space)
-        roles = services.roles(component, access.device_plugin(), platform=space, functions=space)
+        roles = services.roles(component, access.device_plugin(), platform=space, functions=())
         return [declare(ground, each) for each in (account, *roles)]

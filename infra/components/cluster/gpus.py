@@ -69,7 +69,7 @@ class Gpus(pulumi.ComponentResource):
         self, ground: Ground, component: str, rules: access.Access, namespace: str
     ) -> list[pulumi.Resource]:
         account = services.account(component, namespace)
-        roles = services.roles(component, rules, platform=namespace, functions=namespace)
+        roles = services.roles(component, rules, platform=namespace, functions=())
         return [declare(ground, each) for each in (account, *roles)]
 
     def _egress(self) -> list[Manifest]:
