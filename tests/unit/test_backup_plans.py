@@ -120,7 +120,8 @@ def test_a_bucket_that_is_only_read_has_one_pass_for_all_in_it(bucket, rank):
 
 
 def test_every_area_of_the_platform_bucket_is_copied_or_left_out_for_a_reason():
-    named = {value for name, value in vars(keys).items() if name.isupper() and name != "MARK"}
+    constants = {name: value for name, value in vars(keys).items() if name.isupper() and name != "MARK"}
+    named = {value for value in constants.values() if isinstance(value, str)}
     assert {*areas.READ, *areas.LEFT_OUT} == named
     assert not {*areas.READ} & {*areas.LEFT_OUT}
 

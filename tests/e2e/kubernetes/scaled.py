@@ -141,7 +141,7 @@ class ScaledSystem(System):
             access = of_service(service, [Driver.KWOK])
             self.box.apply(
                 account(service, PLATFORM_SPACE),
-                *roles(service, access, platform=PLATFORM_SPACE, functions=SPACE),
+                *roles(service, access, platform=PLATFORM_SPACE, functions=(SPACE,)),
             )
             user = self.box.kubeconfig_of(f"system:serviceaccount:{PLATFORM_SPACE}:headrace-{service}")
             for port in self._ports_of[service]:
