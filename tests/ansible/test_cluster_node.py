@@ -169,7 +169,7 @@ def test_what_is_not_as_it_has_to_be_is_told(scene: Scene) -> None:
     check(told)
     late = re.search(r"clock: found it (\d+) s from that", told["kernel"][3])
     assert late is not None
-    assert 40 <= int(late[1]) <= 120
+    assert 58 <= int(late[1]) <= 75
 
 
 @pytest.mark.long
