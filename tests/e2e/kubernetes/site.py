@@ -30,6 +30,7 @@ NO_POOLS: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 SERVERS = {"nats": "headrace-test-nats", "seaweedfs": "headrace-test-seaweedfs"}
 PATIENCE_SECONDS = 180.0
 IDLE_SECONDS = 5
+GONE = {"onDelete": "delete"}
 COPY = "-remote"  # what a copy's name has behind its origin's, whose image it runs in
 
 
@@ -104,6 +105,15 @@ class Site:
         namespace = FUNCTIONS if reader == "worker" else PLATFORM
         data = self.get("secrets", f"headrace-{reader}", namespace)["data"]["settings.json"]
         return Settings.from_json(base64.b64decode(data))
+
+    def destroy_with_data(self, *buckets: str) -> None:
+        """Both stacks go, and what their buckets hold: by the flags that docs/deploy.md tells."""
+        self.functions.configure(buckets=dict.fromkeys(buckets, GONE))
+        self.functions.up()
+        self.functions.destroy()
+        self.platform.configure(platformBucket=GONE)
+        self.platform.up()
+        self.platform.destroy()
 
     @contextmanager
     def connected(self) -> Iterator["Commands"]:

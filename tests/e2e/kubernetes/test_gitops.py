@@ -17,6 +17,7 @@ from headrace.local.samples import REAL_CLIP
 from tests.e2e.evidence import plain_client
 from tests.e2e.kubernetes import upgrade
 from tests.e2e.kubernetes.site import (
+    GONE,
     PLATFORM,
     Commands,
     Site,
@@ -29,7 +30,6 @@ from tests.toolchain.images.store import Images
 from tests.toolchain.running import ToolchainError
 
 NAMES = ("headrace", "echo", "headrace-test-nats", "headrace-test-seaweedfs")
-GONE = {"onDelete": "delete"}
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 

@@ -22,6 +22,7 @@ from tests.ansible.test_rcuda_server import DEVICES, PORT, put_cuda
 from tests.e2e.evidence import plain_client
 from tests.e2e.kubernetes.site import (
     COPY,
+    FUNCTIONS,
     PLATFORM,
     Site,
     copy_function,
@@ -217,3 +218,9 @@ def test_no_secret_of_hosts_is_in_the_state_or_shown(site: Site) -> None:
     assert PASSWORD not in site.platform.run("config")
     scaler = site.get("deployments", "headrace-scaler", PLATFORM)
     assert PASSWORD not in json.dumps(scaler)
+
+
+def test_the_stack_goes_and_leaves_the_host_as_it_is(site: Site, gpu1: Machine) -> None:
+    site.destroy_with_data("uploads", "results")
+    assert (gpu1.root / "etc/systemd/system/rcuda-server@.service").is_file()
+    assert [site.get("namespace", each) for each in (PLATFORM, FUNCTIONS)] == [None, None]

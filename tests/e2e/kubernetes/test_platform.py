@@ -274,16 +274,7 @@ def test_a_platform_that_holds_data_is_not_destroyed_and_names_the_buckets(site:
 
 
 def test_with_the_flag_everything_goes(site: Site) -> None:
-    site.functions.configure(
-        buckets={name: {"onDelete": "delete"} for name in ("uploads", "results")},
-        functions=["echo", REMOTE],
-        images=dict.fromkeys(("echo", REMOTE), site.images["echo"]),
-    )
-    site.functions.up()
-    site.functions.destroy()
-    site.platform.configure(platformBucket={"onDelete": "delete"})
-    site.platform.up()
-    site.platform.destroy()
+    site.destroy_with_data("uploads", "results")
     names = {each["metadata"]["name"] for each in site.box.get("namespaces")["items"]}
     assert not names & {PLATFORM, FUNCTIONS}
     kinds = {each["metadata"]["name"] for each in site.box.get("customresourcedefinitions")["items"]}

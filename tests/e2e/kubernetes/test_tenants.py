@@ -8,7 +8,7 @@ import pytest
 
 from headrace.model.settings import Settings
 from tests.e2e.evidence import list_keys, plain_client
-from tests.e2e.kubernetes.site import FUNCTIONS, Commands, Site, site_on, wait_until
+from tests.e2e.kubernetes.site import FUNCTIONS, GONE, Commands, Site, site_on, wait_until
 from tests.toolchain.cluster.box import Box
 from tests.toolchain.images.store import Images
 
@@ -38,7 +38,7 @@ def site(cluster: Box, images: Images, tmp_path_factory: pytest.TempPathFactory)
         LAB: {"weight": 2, "buckets": BUCKETS, "images": [{"repository": repository, "digest": "optional"}]},
         WARD: {"quota": {"workers": 1}, "buckets": BUCKETS},
     }
-    found.configure(tenants=tenants, platformBucket={"onDelete": "delete"})
+    found.configure(tenants=tenants, platformBucket=GONE)
     found.platform.up()
     for tenant in (LAB, WARD, NOBODY):
         found.box.kubectl("apply", "-f", "-", stdin=json.dumps(function_of(found, tenant)))
