@@ -21,6 +21,14 @@ def _loaded() -> ModuleType:
 
 
 role = _loaded()
+# What nvidia-smi of driver 580.159.04 says of an H200 that a process computes on.
+REAL = {
+    "--query-gpu=index,persistence_mode,compute_mode,mig.mode.current,driver_version": (
+        "0, Enabled, Default, Disabled, 580.159.04"
+    ),
+    "--list-gpus": "GPU 0: NVIDIA H200 (UUID: GPU-70fe7a69-34ea-ca23-0453-c5656a1a92ce)",
+    "--query-compute-apps=pid,process_name": "490, python3",
+}
 WHOLE, SLICED = ("Disabled", ()), ("Enabled", ("3g.20gb", "1g.5gb"))
 GONE = ["mig -i 0 -dci", "mig -i 0 -dgi"]
 
@@ -69,3 +77,25 @@ def test_persistence_and_compute_mode_are_set_where_they_are_other() -> None:
     gpu = role.Gpu("3", "Disabled", "Default", "[N/A]", "535.104.05", ())
     settings = role.Settings(persistence=True, compute_mode="EXCLUSIVE_PROCESS", mig=None, mig_gpus=[])
     assert role.steps(gpu, settings) == [["-i", "3", "-pm", "1"], ["-i", "3", "-c", "EXCLUSIVE_PROCESS"]]
+
+
+def test_what_a_real_gpu_says_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(role, "smi", lambda *told: next(REAL[each] for each in told if each in REAL))
+    wish = {"mig": {"1g.18gb": 2, "3g.71gb": 1}, "mig_gpus": [0]}
+    found = role.plan(role.Settings(persistence=True, compute_mode="EXCLUSIVE_PROCESS", **wish))
+    assert (found["driver"], found["gpus"], found["devices"]) == ("580.159.04", ["0"], 1)
+    assert found["steps"] == [
+        "nvidia-smi -i 0 -c EXCLUSIVE_PROCESS",
+        "nvidia-smi -i 0 -mig 1",
+        "nvidia-smi mig -i 0 -cgi 3g.71gb,1g.18gb,1g.18gb -C",
+    ]
+    (hindrance,) = found["hindrances"]
+    assert hindrance.startswith("GPU 0: found 1 processes on it (490, python3), allowed none while its MIG")
+
+
+def test_a_host_without_modinfo_has_no_module_to_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: object, **__: object) -> None:
+        raise FileNotFoundError("/sbin/modinfo")
+
+    monkeypatch.setattr(role.subprocess, "run", missing)
+    assert not role.has_module()

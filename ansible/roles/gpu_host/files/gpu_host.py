@@ -163,14 +163,22 @@ def plan(settings: Settings) -> dict[str, object]:
     }
 
 
+def has_module() -> bool:
+    """Whether this kernel could load NVIDIA's; no on a host without modinfo, whose drivers come otherwise."""
+    try:
+        asked = subprocess.run(["/sbin/modinfo", "nvidia"], capture_output=True, check=False)
+    except FileNotFoundError:
+        return False
+    return asked.returncode == 0
+
+
 def look(settings: Settings) -> dict[str, object]:
     """What this host has, and the plan where its driver is loaded and answers."""
     loaded = Path("/proc/driver/nvidia/version").exists()
-    module = subprocess.run(["/sbin/modinfo", "nvidia"], capture_output=True, check=False)
     there: dict[str, object] = {
         "nouveau": Path("/sys/module/nouveau").exists(),
         "loaded": loaded,
-        "built": module.returncode == 0,
+        "built": has_module(),
         "programs": [name for name in PROGRAMS if (Path("/usr/bin") / name).exists()],
     }
     try:
