@@ -112,5 +112,3 @@ class FunctionSettings(Value):
                 f"found {key} beside aws, allowed without it, as the platform's stack tells the cluster; "
                 "take it out"
             )
-        if self.tenant is not None:
-            yield "found tenant beside aws, allowed without it, as platforms there have none; take it out"

@@ -37,5 +37,5 @@ def _roles(
     place = settings.aws
     provider = aws_ground.provider(place.account, place.region, stack=pulumi.get_stack())
     ground = aws_ground.AwsGround(provider, Protection.NONE)  # roles hold no data
-    of = [each.function for each in functions]
-    return [FunctionRoles("roles", RolesArgs(of, platform.namespace, platform.estate, ground))]
+    of, tenant = [each.function for each in functions], settings.tenant or ""
+    return [FunctionRoles("roles", RolesArgs(of, platform.namespace, platform.estate, ground, tenant))]

@@ -13,6 +13,7 @@ from headrace.model.function import Name, Profile
 from headrace.model.labels import HEADRACE
 from headrace.model.metadata import Namespace
 from headrace.model.pool import Driver, NodePoolSpec
+from headrace.model.tenancy import qualified
 from headrace.model.tenant import Tenant
 from headrace.model.value import Value
 from infra import versions
@@ -188,11 +189,11 @@ class StackSettings(Value):
 
     @property
     def bucket_names(self) -> dict[str, str]:
-        """Logical name -> name in the store, where they are configured."""
+        """Logical name -> name in the store, of the stack's own functions, where they are configured."""
         return {logical: bucket.name or self._real(logical) for logical, bucket in self.buckets.items()}
 
-    def _real(self, logical: str) -> str:
-        return self.aws.place.bucket_name(logical) if self.aws else logical
+    def _real(self, name: str) -> str:
+        return self.aws.place.bucket_name(name) if self.aws else name
 
     @property
     def function_namespaces(self) -> tuple[str, ...]:
@@ -202,11 +203,20 @@ class StackSettings(Value):
     @property
     def declared_tenants(self) -> tuple[Tenant, ...]:
         """The tenants as services know them, in order of names."""
-        return tuple(self.tenants[name].called(name) for name in sorted(self.tenants))
+        return tuple(self.tenants[name].called(name, self.buckets_of(name)) for name in sorted(self.tenants))
 
     def buckets_of(self, tenant: str) -> dict[str, str]:
         """Logical name -> name in the store, of a tenant; empty: those of the stack's own functions."""
-        return dict(self.tenants[tenant].called(tenant).buckets) if tenant else self.bucket_names
+        if not tenant:
+            return self.bucket_names
+        declared = self.tenants[tenant].buckets
+        return {logical: each.name or self._real(f"{tenant}-{logical}") for logical, each in declared.items()}
+
+    @property
+    def all_buckets(self) -> dict[str, str]:
+        """The same of the stack's own functions and of every tenant's; logical names say whose they are."""
+        owners = ("", *sorted(self.tenants))
+        return {qualified(each, key): real for each in owners for key, real in self.buckets_of(each).items()}
 
     @property
     def seaweedfs(self) -> SeaweedStore | None:

@@ -106,10 +106,10 @@ def _buckets(stack: "StackSettings") -> Iterator[str]:
 
 def _tenants(stack: "StackSettings") -> Iterator[str]:
     """Each has a namespace and buckets that nobody else has, and a key of a store that the stack runs."""
-    if stack.tenants and stack.seaweedfs is None:
+    if stack.tenants and stack.given_store is not None:
         yield (
-            f"found tenants ({', '.join(sorted(stack.tenants))}) and a store that the stack does not run, "
-            "allowed with its own SeaweedFS for now, as nothing else gives each a key; take them out"
+            f"found tenants ({', '.join(sorted(stack.tenants))}) and a store that is given, allowed with the "
+            "stack's own SeaweedFS or on AWS, as nothing else gives each a key; take them out"
         )
     gpus = {"remoteGpus.namespace": stack.remote_gpus.namespace} if stack.remote_gpus else {}
     plugin = {"devicePlugin.namespace": stack.device_plugin.namespace} if stack.device_plugin else {}
@@ -130,7 +130,7 @@ def _tenants_buckets(stack: "StackSettings") -> Iterator[str]:
     taken = {stack.platform_bucket_name: "the platform's own"}
     taken |= {real: f"buckets.{logical}" for logical, real in stack.bucket_names.items()}
     for tenant in sorted(stack.tenants):
-        for logical, real in sorted(stack.tenants[tenant].real_buckets(tenant).items()):
+        for logical, real in sorted(stack.buckets_of(tenant).items()):
             place = f"tenants.{tenant}.buckets.{logical}"
             if len(real) > LIMIT:
                 yield (

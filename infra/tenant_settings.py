@@ -23,17 +23,13 @@ class TenantSettings(Terms):
         description="the pod security standard that its namespace enforces; none: as `functionsSecurity`",
     )
 
-    def real_buckets(self, name: str) -> dict[str, str]:
-        """Logical name -> name in the store; `name`: the tenant's."""
-        return {logical: each.name or f"{name}-{logical}" for logical, each in self.buckets.items()}
-
-    def called(self, name: str) -> Tenant:
-        """As services know it."""
+    def called(self, name: str, buckets: Mapping[str, str]) -> Tenant:
+        """As services know it; `buckets`: logical name -> name in the store."""
         return Tenant(
             name=name,
             quota=self.quota,
             weight=self.weight,
             priority=self.priority,
             images=self.images,
-            buckets=self.real_buckets(name),
+            buckets=buckets,
         )

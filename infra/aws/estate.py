@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from infra.aws.account import Account
 
-QUEUE, DEAD_LETTERS, RULE = "events", "events-dead", "uploads"
+QUEUE, DEAD_LETTERS = "events", "events-dead"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,6 @@ class Estate:
     def dead_letters_arn(self) -> str:
         """Of the queue of what can never be a task."""
         return self.account.arn("sqs", self.account.own(DEAD_LETTERS))
-
-    @property
-    def rule_arn(self) -> str:
-        """Of EventBridge's rule that feeds the queue."""
-        return self.account.arn("events", f"rule/{self.account.own(RULE)}")
 
     def bucket(self, logical: str) -> str:
         """ARN of a bucket of the functions, by its logical name. Raises KeyError."""

@@ -5,6 +5,7 @@ In them `*` stands for the thing that carries the document, or for whoever asks.
 
 from collections.abc import Sequence
 
+from infra.aws import event_rules
 from infra.aws.estate import Estate
 from infra.aws.policy import EVERYBODY, Document, Statement, allow, deny, document
 
@@ -17,12 +18,10 @@ def bucket(arn: str) -> Document:
 
 
 def queue(estate: Estate, arn: str) -> Document:
-    """Only the stack's own rule puts events in; messages that EventBridge can't deliver come so, too."""
-    sender = {"Service": "events.amazonaws.com"}
-    rule = {"ArnEquals": {"aws:SourceArn": estate.rule_arn}}
-    return document(
-        allow(("sqs:SendMessage",), [arn], who=sender, where=rule), _no_plain_http("sqs:*", [arn])
-    )
+    """Only the stack's own rules put events in; messages that EventBridge can't deliver come so, too."""
+    sender, rules = {"Service": "events.amazonaws.com"}, event_rules.arns(estate)
+    sends = [allow(("sqs:SendMessage",), [arn], who=sender, where={"ArnEquals": {"aws:SourceArn": rules}})]
+    return document(*(sends if rules else ()), _no_plain_http("sqs:*", [arn]))
 
 
 def key(estate: Estate, *more: Statement) -> Document:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from headrace.model.errors import ConfigurationError
 from headrace.model.function import Function
 from headrace.model.keys import FAILURES, FUNCTIONS, HISTORY, LOGS, NOTES, RECORDS, STAGING
+from headrace.model.tenancy import qualified
 from infra.aws.estate import Estate
 from infra.aws.policy import Conditions, Document, Statement, allow, document
 
@@ -94,16 +95,17 @@ def controller(estate: Estate, *, deletes: bool = False) -> Document:
     )
 
 
-def function(estate: Estate, of: Function) -> Document:
+def function(estate: Estate, of: Function, tenant: str = "") -> Document:
     """Its workers' supervisors: they read inputs, write outputs, and have its rooms of the platform's bucket.
 
-    Raises ConfigurationError for a bucket that the platform's stack has not made.
+    `estate`: with the buckets that it may name; `tenant`: whose it is, none: the stack's own. Raises
+    ConfigurationError for a bucket that the platform's stack has not made.
     """
-    _check_buckets(estate, of)
+    _check_buckets(estate, of, tenant)
     inputs = [(estate.bucket(each.bucket), literal(each.prefix)) for each in of.spec.input]
     outputs = [(estate.bucket(each.bucket), literal(each.prefix)) for each in of.spec.output]
     both = list(dict.fromkeys((*inputs, *outputs)))
-    rooms = rooms_of(of.name)
+    rooms = rooms_of(qualified(tenant, of.name))
     return document(
         allow(("s3:GetBucketVersioning",), sorted({estate.platform, *(bucket for bucket, _ in both)})),
         *(_list(bucket, [f"{prefix}*"]) for bucket, prefix in both),
@@ -121,7 +123,7 @@ def function(estate: Estate, of: Function) -> Document:
 
 
 def rooms_of(name: str) -> list[str]:
-    """Patterns of the keys in the platform's bucket that workers of a function use."""
+    """Patterns of the keys in the platform's bucket that workers of a function use, by its qualified name."""
     return [f"{area}/{name}/*" for area in (RECORDS, FAILURES, STAGING, NOTES, LOGS, HISTORY)]
 
 
@@ -172,13 +174,15 @@ def _through(estate: Estate, service: str) -> Conditions:
     return {"StringEquals": {"kms:ViaService": f"{service}.{account.region}.{account.domain}"}}
 
 
-def _check_buckets(estate: Estate, of: Function) -> None:
+def _check_buckets(estate: Estate, of: Function, tenant: str) -> None:
     named = dict.fromkeys(
         [*(each.bucket for each in of.spec.input), *(each.bucket for each in of.spec.output)]
     )
     missing = [each for each in named if each not in estate.buckets]
     if missing:
+        place = f"tenants.{tenant}.buckets" if tenant else "buckets"
+        allowed = ", ".join(sorted(estate.buckets)) or "which has none"
         raise ConfigurationError(
-            f"function {of.name}: found buckets {', '.join(missing)}, allowed those of the platform's stack, "
-            f"{', '.join(sorted(estate.buckets)) or 'which has none'}; add them to its `buckets`"
+            f"function {qualified(tenant, of.name)}: found buckets {', '.join(missing)}, allowed those of "
+            f"the platform's stack, {allowed}; add them to its `{place}`"
         )

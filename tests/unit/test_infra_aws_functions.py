@@ -18,6 +18,7 @@ PLATFORM = {
     "functionsNamespace": "their-namespace",
     "platformBucket": "the-platform",
     "buckets": {"uploads": "acme-uploads", "results": "acme-results"},
+    "tenants": {"lab": {"uploads": "acme-lab-uploads", "results": "acme-lab-results"}},
     "kubeconfig": '{"contexts": [{"name": "headrace"}]}',
     "context": "headrace",
     "aws": {
@@ -77,6 +78,26 @@ def test_each_function_has_a_role_that_its_pods_alone_take():
     }
     who = {"Service": "pods.eks.amazonaws.com"}
     assert allows(json.loads(role["assumeRolePolicy"]), "sts:AssumeRole", context=tags, who=who)
+
+
+@functools.cache
+def of_the_lab():
+    settings = parse(FunctionSettings, {**TEXTS, "tenant": "lab"}, stack="test")
+    return declared(lambda: deploy(settings, [rendered("echo")]), outputs=ANSWERS)
+
+
+def test_a_tenants_function_has_a_role_of_its_own_for_its_tenants_buckets():
+    pods = of_the_lab()["PodIdentityAssociation/pods-echo"].inputs
+    assert (pods["namespace"], pods["serviceAccount"]) == ("lab", "headrace-echo")
+    role = of_the_lab()["Role/role-echo"].inputs
+    assert role["name"] == "headrace-function-lab.echo-eu-central-1"
+    rights = json.loads(of_the_lab()["RolePolicy/role-echo"].inputs["policy"])
+    assert allows(rights, "s3:GetObject", "arn:aws:s3:::acme-lab-uploads/echo/a")
+    assert not allows(rights, "s3:GetObject", "arn:aws:s3:::acme-uploads/echo/a")
+    assert allows(rights, "s3:PutObject", "arn:aws:s3:::the-platform/records/lab.echo/1.json")
+    assert not allows(rights, "s3:PutObject", "arn:aws:s3:::the-platform/records/echo/1.json")
+    bucket = of_the_lab()["bucket/uploads"].inputs
+    assert (bucket["metadata"]["namespace"], bucket["spec"]["name"]) == ("lab", "acme-lab-uploads")
 
 
 def test_a_function_reads_and_writes_what_is_its_own():

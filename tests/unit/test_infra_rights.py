@@ -1,13 +1,14 @@
 """Who may do what on AWS: documents, held against tables of requests by a small reading of IAM's rules."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from headrace.model import keys
 from headrace.model.errors import ConfigurationError
 from headrace.model.function import Function
-from infra.aws import owned, rights
+from infra.aws import event_rules, owned, rights
 from infra.aws.account import Account
 from infra.aws.estate import Estate
 from infra.aws.policy import written
@@ -159,11 +160,26 @@ FUNCTION = [
     (False, "sqs:ReceiveMessage", QUEUE, {}),
     (False, "ecr:GetAuthorizationToken", "*", {}),
 ]
+# A function of the same name, of the tenant lab: its estate holds its own tenant's buckets alone.
+LAB = replace(ESTATE, buckets={"uploads": "acme-lab-uploads", "results": "of-the-lab"})
+TENANTS_FUNCTION = [
+    (True, "s3:GetObject", s3("acme-lab-uploads/echo/a.dcm"), {}),
+    (True, "s3:PutObject", s3("of-the-lab/echo/a.png"), {}),
+    (False, "s3:GetObject", s3("acme-uploads/echo/a.dcm"), {}),
+    (False, "s3:PutObject", s3("acme-results/echo/a.png"), {}),
+    (True, "s3:PutObject", s3(f"the-platform/{keys.record_key('lab.echo', '1')}"), {}),
+    (True, "s3:GetObject", s3(f"the-platform/{keys.failure_key('lab.echo', '1')}"), {}),
+    (False, "s3:GetObject", s3(f"the-platform/{keys.record_key('echo', '1')}"), {}),
+    (False, "s3:PutObject", s3(f"the-platform/{keys.record_key('ward.echo', '1')}"), {}),
+    (False, "s3:PutObject", s3(f"the-platform/{keys.record_key('lab.other', '1')}"), {}),
+    (False, "s3:ListBucketVersions", s3("the-platform"), prefix("staging/echo/")),
+]
 DOCUMENTS = {
     "receiver": (rights.receiver(ESTATE), RECEIVER),
     "scaler": (rights.scaler(ESTATE), SCALER),
     "controller": (rights.controller(ESTATE), CONTROLLER),
     "function": (rights.function(ESTATE, function()), FUNCTION),
+    "a tenant's function": (rights.function(LAB, function(), "lab"), TENANTS_FUNCTION),
 }
 
 
@@ -216,6 +232,10 @@ def test_a_bucket_that_the_platform_has_not_made_is_refused_by_name():
         ConfigurationError, match="found buckets scans, allowed those of the platform's stack, "
     ):
         rights.function(ESTATE, function(input=[{"bucket": "scans"}]))
+    with pytest.raises(
+        ConfigurationError, match=r"function lab\.echo: found buckets other, .*`tenants.lab.buckets`"
+    ):
+        rights.function(LAB, function(input=[{"bucket": "other"}]), "lab")
 
 
 TRUST = rights.trusted_by_pods(ESTATE, namespace="headrace", service_account="headrace-scaler")
@@ -269,6 +289,28 @@ def test_only_the_stacks_own_rule_feeds_the_queue():
     assert not allows(document, "sqs:SendMessage", QUEUE, context={**RULE, **ENCRYPTED}, who=ROOT)
     assert not allows(document, "sqs:ReceiveMessage", QUEUE, context={**RULE, **ENCRYPTED}, who=EVENTS)
     assert denies(document, "sqs:SendMessage", QUEUE, context={**RULE, **PLAIN})
+
+
+def test_a_queue_without_rules_is_fed_by_nobody():
+    document = owned.queue(replace(ESTATE, buckets={}), QUEUE)
+    assert not allows(document, "sqs:SendMessage", QUEUE, context={**RULE, **ENCRYPTED}, who=EVENTS)
+    assert denies(document, "sqs:ReceiveMessage", QUEUE, context=PLAIN)
+
+
+def test_buckets_are_as_many_as_there_are_and_no_pattern_is_too_long():
+    buckets = {f"b{number}": f"headrace-of-a-tenant-{number:03}-{'x' * 30}" for number in range(80)}
+    many = replace(ESTATE, buckets=buckets)
+    found = event_rules.patterns(many)
+    assert list(found) == ["uploads", "uploads-2", "uploads-3"]
+    assert all(len(each) <= 2048 for each in found.values())
+    named = [name for each in found.values() for name in json.loads(each)["detail"]["bucket"]["name"]]
+    assert named == sorted(buckets.values())
+    second = {"aws:SourceArn": f"{RULE['aws:SourceArn']}-2"}
+    document = owned.queue(many, QUEUE)
+    assert allows(document, "sqs:SendMessage", QUEUE, context={**second, **ENCRYPTED}, who=EVENTS)
+    assert not allows(
+        owned.queue(ESTATE, QUEUE), "sqs:SendMessage", QUEUE, context={**second, **ENCRYPTED}, who=EVENTS
+    )
 
 
 def test_buckets_are_closed_to_plain_http():

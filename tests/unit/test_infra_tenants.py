@@ -10,9 +10,10 @@ from headrace.model.settings import Settings
 from infra import names
 from infra.components.functions.platform import buckets_of
 from infra.configuration import parse
-from infra.function_settings import FunctionSettings
 from infra.manifests import nats
 from infra.settings import StackSettings
+from tests.infra.aws import deployed, example
+from tests.infra.iam import allows
 from tests.unit.test_infra_components import KUBECONFIG, objects, platform, stack
 
 TENANTS = {
@@ -149,7 +150,7 @@ def faulty(**changes):
         (
             {"tenants": {"lab": {}}, "store": {"s3": {"endpoint": "https://s3.example", "accessKey": "a",
              "secretKey": "b", "addresses": ["10.0.0.1/32"]}}},
-            "found tenants (lab) and a store that the stack does not run",
+            "found tenants (lab) and a store that is given, allowed with the",
         ),
         (
             {"tenants": {name: {"buckets": {f"of-{name}": {"name": "shared"}}} for name in ("lab", "ward")}},
@@ -184,8 +185,19 @@ def test_functions_of_a_tenant_go_where_the_platform_has_it():
         buckets_of("lab", {})
 
 
-def test_on_aws_there_are_none_yet():
-    aws = {"account": "123456789012", "region": "eu-central-1"}
-    texts = {"platform": "organization/headrace/aws", "functions": '["echo"]', "aws": json.dumps(aws)}
-    with pytest.raises(ConfigurationError, match="found tenant beside aws"):
-        parse(FunctionSettings, {**texts, "tenant": "lab"}, stack="test")
+def test_on_aws_the_stack_makes_their_buckets_too():
+    found = deployed({**example(), "tenants": TENANTS})
+    real = "headrace-lab-uploads-123456789012-eu-central-1"
+    assert found["Bucket/bucket-lab.uploads"].inputs["bucket"] == real
+    assert found["Bucket/bucket-lab.results"].inputs["bucket"] == "of-the-lab"
+    assert found["BucketNotification/bucket-lab.uploads"].inputs["eventbridge"] is True
+    pattern = json.loads(found["EventRule/uploads"].inputs["eventPattern"])
+    assert {real, "of-the-lab"} < set(pattern["detail"]["bucket"]["name"])
+    receiver = json.loads(found["RolePolicy/role-receiver"].inputs["policy"])
+    assert allows(receiver, "s3:GetObject", f"arn:aws:s3:::{real}/in/a")
+    assert found[""]["tenants"]["lab"] == {"uploads": real, "results": "of-the-lab"}
+    contents = found[f"secret/lab/{names.own(names.WORKER)}"].inputs["stringData"].value
+    told = Settings.from_json(contents["settings.json"])
+    assert (told.tenant, told.queue.user) == ("lab", "lab.worker")
+    assert dict(told.buckets) == found[""]["tenants"]["lab"]
+    assert found["networkpolicy/lab/headrace-deny-all"].inputs["spec"]["podSelector"] == {}

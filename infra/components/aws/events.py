@@ -1,4 +1,4 @@
-"""From an uploaded object to the receiver: EventBridge's rule, and the queue that it feeds."""
+"""From an uploaded object to the receiver: EventBridge's rules, and the queue that they feed."""
 
 import json
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ import pulumi
 from pulumi_aws.cloudwatch import EventRule, EventTarget
 from pulumi_aws.sqs import Queue, QueuePolicy, RedriveAllowPolicy
 
-from infra.aws import owned
-from infra.aws.estate import DEAD_LETTERS, QUEUE, RULE, Estate
+from infra.aws import event_rules, owned
+from infra.aws.estate import DEAD_LETTERS, QUEUE, Estate
 from infra.aws.policy import written
 from infra.aws_ground import AwsGround
 
@@ -53,8 +53,8 @@ class Events(pulumi.ComponentResource):
             redrive_allow_policy=queue.arn.apply(_only_from),
             opts=self._ground.options(),
         )
-        if args.estate.buckets:
-            self._create_rule(queue, dead)
+        for rule, pattern in event_rules.patterns(args.estate).items():
+            self._create_rule(rule, pattern, queue, dead)
         self.queue, self.dead_letters = queue.url, dead.url
         self.register_outputs({"queue": self.queue})
 
@@ -75,18 +75,17 @@ class Events(pulumi.ComponentResource):
         QueuePolicy(what, queue_url=queue.url, policy=policy, opts=self._ground.options())
         return queue
 
-    def _create_rule(self, queue: Queue, dead: Queue) -> None:
+    def _create_rule(self, name: str, pattern: str, queue: Queue, dead: Queue) -> None:
         """Exactly the functions' buckets: no key of the platform's own ever starts a task."""
-        estate = self._args.estate
         rule = EventRule(
-            RULE,
-            name=estate.account.own(RULE),
+            name,
+            name=self._args.estate.account.own(name),
             description="objects that were put into the functions' buckets",
-            event_pattern=pattern(estate),
+            event_pattern=pattern,
             opts=self._ground.options(),
         )
         EventTarget(
-            RULE,
+            name,
             rule=rule.name,
             target_id=QUEUE,
             arn=queue.arn,
@@ -97,18 +96,6 @@ class Events(pulumi.ComponentResource):
             },
             opts=self._ground.options(),
         )
-
-
-def pattern(estate: Estate) -> str:
-    """Which events the rule takes. https://docs.aws.amazon.com/AmazonS3/latest/userguide/EventBridge.html"""
-    buckets = sorted(estate.buckets.values())
-    return json.dumps(
-        {
-            "source": ["aws.s3"],
-            "detail-type": ["Object Created"],
-            "detail": {"bucket": {"name": buckets}},
-        }
-    )
 
 
 def _only_from(arn: str) -> str:

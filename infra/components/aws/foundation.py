@@ -132,6 +132,6 @@ def estate_of(stack: StackSettings, settings: AwsSettings) -> Estate:
     return Estate(
         account=settings.place,
         platform_bucket=stack.platform_bucket_name,
-        buckets=stack.bucket_names,
+        buckets=stack.all_buckets,
         node_groups=sorted(groups),
     )

@@ -50,17 +50,14 @@ class PlatformStack:
         if tenant:
             buckets = self.reference.require_output("tenants").apply(lambda told: buckets_of(tenant, told))
             # A function is declared only where the platform has the tenant.
-            return PlatformOutputs(buckets.apply(lambda _: tenant), buckets)
-        return PlatformOutputs(
-            namespace=self.reference.require_output("functionsNamespace"),
-            bucket_names=self.reference.require_output("buckets"),
-            estate=self._estate() if on_aws else None,
-        )
+            place = buckets.apply(lambda _: tenant)
+        else:
+            place, buckets = (self.reference.require_output(key) for key in ("functionsNamespace", "buckets"))
+        return PlatformOutputs(place, buckets, self._estate(buckets) if on_aws else None)
 
-    def _estate(self) -> pulumi.Output[Estate]:
-        told = ("aws", "buckets", "platformBucket")
-        found = pulumi.Output.all(**{key: self.reference.require_output(key) for key in told})
-        return found.apply(estate_of)
+    def _estate(self, buckets: pulumi.Output[Mapping[str, str]]) -> pulumi.Output[Estate]:
+        told = {key: self.reference.require_output(key) for key in ("aws", "platformBucket")}
+        return pulumi.Output.all(**told, buckets=buckets).apply(estate_of)
 
 
 def buckets_of(tenant: str, told: Mapping[str, Mapping[str, str]]) -> Mapping[str, str]:
@@ -79,7 +76,7 @@ def platform_of(stack: str) -> PlatformStack:
 
 
 def estate_of(told: Mapping[str, Any]) -> Estate:
-    """From the outputs `aws`, `buckets` and `platformBucket` of a platform's stack."""
+    """From the outputs `aws` and `platformBucket` of a platform's stack, and the `buckets` to be named."""
     place = told["aws"]
     return Estate(
         account=Account(place["account"], place["region"], place["name"]),

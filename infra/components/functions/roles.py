@@ -7,6 +7,7 @@ import pulumi
 
 from headrace.manifests.function_objects import account_name
 from headrace.model.function import Function
+from headrace.model.tenancy import qualified
 from infra.aws import rights
 from infra.aws.account import Account
 from infra.aws.estate import Estate
@@ -17,12 +18,16 @@ from infra.components.aws.identity import PodsArgs, RoleArgs, TrustedRole, assoc
 
 @dataclass(frozen=True, slots=True)
 class RolesArgs:
-    """The functions, their namespace, what the platform has on AWS, and where roles are declared."""
+    """The functions, their namespace, what the platform has on AWS, and where roles are declared.
+
+    `tenant`: whose functions they are; none: the stack's own.
+    """
 
     functions: Sequence[Function]
     namespace: pulumi.Output[str]
     estate: pulumi.Output[Estate]
     ground: AwsGround
+    tenant: str = ""
 
 
 class FunctionRoles(pulumi.ComponentResource):
@@ -37,6 +42,7 @@ class FunctionRoles(pulumi.ComponentResource):
 
     def _create(self, function: Function) -> None:
         args, service_account = self._args, account_name(function.name)
+        named = qualified(args.tenant, function.name)
         trust = pulumi.Output.all(args.estate, args.namespace).apply(
             lambda known: written(
                 rights.trusted_by_pods(known[0], namespace=known[1], service_account=service_account)
@@ -45,11 +51,11 @@ class FunctionRoles(pulumi.ComponentResource):
         role = TrustedRole(
             f"role-{function.name}",
             RoleArgs(
-                name=args.estate.apply(lambda estate: _role_name(estate.account, function.name)),
+                name=args.estate.apply(lambda estate: _role_name(estate.account, named)),
                 trust=trust,
-                told=f"workers of the function {function.name}",
+                told=f"workers of the function {named}",
                 ground=self._ground,
-                own=args.estate.apply(lambda estate: written(rights.function(estate, function))),
+                own=args.estate.apply(lambda estate: written(rights.function(estate, function, args.tenant))),
             ),
             pulumi.ResourceOptions(parent=self),
         )
