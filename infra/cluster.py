@@ -7,29 +7,49 @@ import pulumi_kubernetes as kubernetes
 
 from headrace.model.errors import ConfigurationError
 from infra import kubeconfig
-from infra.pinning.resources import Pin
+from infra.pinning.resources import Pin, Tenants
 
 
 def provider(
-    given: str | None, context: str | None, *, uid: str = "", names: Mapping[str, str] | None = None
+    given: str | None,
+    context: str | None,
+    *,
+    uid: str = "",
+    names: Mapping[str, str] | None = None,
+    tenants: Sequence[str] | None = None,
 ) -> kubernetes.Provider:
     """The provider of the cluster that the stack names, which comes only once it is known to be the stack's.
 
     `uid`: the expected cluster's; none: that of the first time. `names`: what may not change either, by
-    setting. Raises ConfigurationError.
+    setting. `tenants`: the stack's, if it can have some. Raises ConfigurationError.
     """
     content, named = _named(given, context)
     pin = Pin("pin", kubeconfig=content, context=named, expected=uid, names=names or {})
     # The same for ever: another path or context must not replace everything, another cluster is refused.
-    return _provider(content, named, identifier="of-this-stack", after=[pin])
+    after = [pin, *_tenants(content, named, tenants, pin)]
+    return _provider(content, named, identifier="of-this-stack", after=after)
 
 
-def provider_of(content: pulumi.Input[str], context: pulumi.Input[str]) -> kubernetes.Provider:
-    """The provider of a cluster that a stack has made; `content`: of its kubeconfig.
+def provider_of(
+    content: pulumi.Input[str], context: pulumi.Input[str], tenants: Sequence[str] | None = None
+) -> kubernetes.Provider:
+    """The provider of a cluster that a stack has made; `content`: of its kubeconfig; `tenants`: as above.
 
     It needs no look at whether it is the right one. With another context it is another, which gets all anew.
     """
-    return _provider(content, context, identifier=context)
+    return _provider(content, context, identifier=context, after=_tenants(content, context, tenants))
+
+
+def _tenants(
+    content: pulumi.Input[str],
+    context: pulumi.Input[str],
+    tenants: Sequence[str] | None,
+    *after: pulumi.Resource,
+) -> list[pulumi.Resource]:
+    if tenants is None:
+        return []
+    opts = pulumi.ResourceOptions(depends_on=list(after))
+    return [Tenants("tenants", kubeconfig=content, context=context, tenants=tenants, opts=opts)]
 
 
 def guard(

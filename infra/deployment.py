@@ -35,7 +35,11 @@ def deploy(stack: StackSettings, folder: Path, *, name: str) -> Outputs:
 
 def _on_cluster(stack: StackSettings, folder: Path) -> Outputs:
     provider = cluster.provider(
-        stack.kubeconfig, stack.context, uid=stack.cluster_uid, names=stack.protected_names
+        stack.kubeconfig,
+        stack.context,
+        uid=stack.cluster_uid,
+        names=stack.protected_names,
+        tenants=sorted(stack.tenants),
     )
     platform = platform_on(stack, folder, Ground(provider, wait=stack.wait, protect=stack.protect))
     cluster.guard(stack.kubeconfig, stack.context, platform, uid=stack.cluster_uid, protect=stack.protect)
@@ -61,7 +65,7 @@ def _on_aws(stack: StackSettings, settings: AwsSettings, folder: Path, *, name: 
     }
     if not settings.platform:
         return told
-    made = cluster.provider_of(foundation.cluster.kubeconfig, settings.place.own())
+    made = cluster.provider_of(foundation.cluster.kubeconfig, settings.place.own(), sorted(stack.tenants))
     ground_of_cluster = Ground(made, wait=stack.wait, after=[foundation], protect=stack.protect)
     equipment = Equipment("equipment", EquipmentArgs(stack, ground_of_cluster))
     after = replace(ground_of_cluster, after=[equipment])

@@ -1,11 +1,12 @@
-"""Where a stack is, as a resource of it."""
+"""Where a stack is, and whose functions it has, as resources of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pulumi
 from pulumi import dynamic
 
 from infra.pinning.providing import CONTEXT, EXPECTED, KUBECONFIG, NAMES, UID, Pinner
+from infra.pinning.tenants import TENANTS, Leavings
 
 
 class Pin(dynamic.Resource, module="headrace", name="Pin"):
@@ -25,3 +26,19 @@ class Pin(dynamic.Resource, module="headrace", name="Pin"):
     ) -> None:
         props = {KUBECONFIG: kubeconfig, CONTEXT: context, EXPECTED: expected, NAMES: dict(names), UID: None}
         super().__init__(Pinner(), name, props, opts)
+
+
+class Tenants(dynamic.Resource, module="headrace", name="Tenants"):
+    """Refuses to go on where a tenant is taken out that still has functions or buckets."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        kubeconfig: pulumi.Input[str],
+        context: pulumi.Input[str],
+        tenants: Sequence[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        props = {KUBECONFIG: kubeconfig, CONTEXT: context, TENANTS: list(tenants)}
+        super().__init__(Leavings(), name, props, opts)

@@ -4,6 +4,7 @@ import pytest
 
 from headrace.model.errors import TransientError
 from infra.pinning.providing import Pinner
+from infra.pinning.tenants import Leavings
 
 FIRST, OTHER = "1111-1111", "2222-2222"
 
@@ -93,3 +94,48 @@ def test_its_own_cluster_is_let_go():
     Known(FIRST).delete("id", inputs(uid=FIRST))
     assert Known(FIRST).read("id", inputs(uid=FIRST)).outs["uid"] == FIRST
     assert Known(FIRST).create(inputs(uid=FIRST)).id == FIRST
+
+
+# Tenants that are taken out
+
+
+class Seen(Leavings):
+    """A look at a cluster that needs none: what each tenant has left; None: no answer."""
+
+    def __init__(self, **left) -> None:
+        super().__init__()
+        self.left = left
+
+    def read_left(self, _props, tenant):
+        if self.left[tenant] is None:
+            raise TransientError("no answer")
+        return self.left[tenant]
+
+
+def of(*tenants):
+    return {"kubeconfig": "/k", "context": "box", "tenants": list(tenants)}
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "left", "told"),
+    [
+        pytest.param({}, of("lab"), {}, [], id="the first time"),
+        pytest.param(of("lab"), of("lab", "ward"), {}, [], id="one more"),
+        pytest.param(of("lab", "ward"), of("ward"), {"lab": []}, [], id="one less, that left nothing"),
+        pytest.param(
+            of("lab", "ward"), of(), {"lab": ["functions/echo", "buckets/uploads"], "ward": []},
+            ["tenants.lab: found it taken out with functions/echo, buckets/uploads in its namespace"],
+            id="the one of two that left something",
+        ),
+        pytest.param(
+            of("lab"), of(), {"lab": None},
+            ["tenants.lab: found it taken out, and its namespace can't be looked at: no answer"],
+            id="nobody can look",
+        ),
+    ],
+)  # fmt: skip
+def test_a_tenant_is_taken_out_where_it_left_nothing(before, now, left, told):
+    answer = Seen(**left).check(before, now)
+    assert [each.reason.partition(", allowed")[0] for each in answer.failures] == told
+    assert answer.inputs == now
+    assert Leavings().diff("id", before, now).changes is (before != now)

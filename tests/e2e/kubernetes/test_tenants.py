@@ -32,19 +32,22 @@ def site(cluster: Box, images: Images, tmp_path_factory: pytest.TempPathFactory)
     for name in NAMES:
         cluster.load_image(images[name].archive)
         references[name] = images[name].reference
-    repository = references[IMAGE].partition("@")[0].rpartition(":")[0]
     found = site_on(cluster, references, tmp_path_factory.mktemp("site"))
-    tenants = {
-        LAB: {"weight": 2, "buckets": BUCKETS, "images": [{"repository": repository, "digest": "optional"}]},
-        WARD: {"quota": {"workers": 1}, "buckets": BUCKETS},
-    }
-    found.configure(tenants=tenants, platformBucket=GONE)
+    found.configure(tenants=tenants_of(found), platformBucket=GONE)
     found.platform.up()
     for tenant in (LAB, WARD, NOBODY):
         found.box.kubectl("apply", "-f", "-", stdin=json.dumps(function_of(found, tenant)))
     yield found
     found.platform.destroy()
     assert [found.get("namespace", each) for each in (LAB, WARD, FUNCTIONS)] == [None] * 3
+
+
+def tenants_of(site: Site) -> dict[str, Any]:
+    repository = site.images[IMAGE].partition("@")[0].rpartition(":")[0]
+    return {
+        LAB: {"weight": 2, "buckets": BUCKETS, "images": [{"repository": repository, "digest": "optional"}]},
+        WARD: {"quota": {"workers": 1}, "buckets": BUCKETS},
+    }
 
 
 def function_of(site: Site, tenant: str, *, name: str = FUNCTION, **spec: Any) -> dict[str, Any]:
@@ -135,3 +138,24 @@ def test_what_a_tenant_may_not_have_is_told_and_gets_no_worker(
         assert (condition["status"], told in condition["message"]) == ("False", True), condition
     finally:
         site.box.kubectl("delete", "functions", "refused", f"--namespace={tenant}")
+
+
+def test_a_tenant_is_taken_out_once_it_has_left_nothing(site: Site) -> None:
+    """Refused before anything is done, so its functions work on; then it goes, and others stay."""
+    site.platform.configure(tenants={LAB: tenants_of(site)[LAB]})
+    told = site.platform.up(fails=True)
+    assert "tenants.ward: found it taken out with functions/shared, buckets/results, buckets/uploads" in told
+    assert site.settings("controller").kubernetes.tenants[1].name == WARD
+    space = f"--namespace={WARD}"
+    for bucket in BUCKETS:
+        site.box.kubectl(
+            "patch", "bucket", bucket, space, "--type=merge", "--patch", json.dumps({"spec": GONE})
+        )
+    site.box.kubectl("delete", "functions,buckets", "--all", space)
+    site.platform.up()
+    assert site.get("namespace", WARD) is None
+    assert [each.name for each in site.settings("controller").kubernetes.tenants] == [LAB]
+    with site.connected() as commands:
+        client = client_of(commands)
+        client.put_object(Bucket=real(LAB, "uploads"), Key="in/more", Body=b"more")
+        wait_until(lambda: "out/more" in list_keys(client, real(LAB, "results")), "the other tenant's result")
