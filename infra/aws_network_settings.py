@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from headrace.model.value import Value
+from headrace.model.value import ConsistentValue, Value
 from infra.aws.subnets import LARGEST, MOST_ZONES, SMALLEST, NetworkPlan
 from infra.ranges import Range
 
@@ -38,7 +38,7 @@ class Endpoint(StrEnum):
     STS = "sts"
 
 
-class MadeNetwork(Value):
+class MadeNetwork(ConsistentValue):
     """A VPC that the stack makes, with a private and a public subnet in each zone."""
 
     range: Range = Field(
@@ -68,13 +68,6 @@ class MadeNetwork(Value):
     def served_zones(self) -> tuple[str, ...]:
         """Zones with gateways and endpoints of their own."""
         return self.zones[:1] if self.nat_gateways is Gateways.ONE else self.zones
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        faults = tuple(self._faults())
-        if faults:
-            raise ValueError("; and ".join(faults))
-        return self
 
     def _faults(self) -> Iterator[str]:
         network = ipaddress.ip_network(self.range)

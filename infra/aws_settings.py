@@ -3,12 +3,12 @@
 import ipaddress
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from headrace.model.function import Name, Quantity
-from headrace.model.value import Value
+from headrace.model.value import ConsistentValue, Value
 from infra import versions
 from infra.aws.account import Account
 from infra.aws_network_settings import AwsNetwork, Zone
@@ -86,7 +86,7 @@ class Log(StrEnum):
     SCHEDULER = "scheduler"
 
 
-class AwsCluster(Value):
+class AwsCluster(ConsistentValue):
     """The EKS cluster."""
 
     administrators: tuple[RoleArn, ...] = Field(
@@ -107,13 +107,6 @@ class AwsCluster(Value):
         default=(Log.API, Log.AUDIT, Log.AUTHENTICATOR), description="logs of the control plane that are kept"
     )
     log_days: int = Field(default=90, ge=1, le=3653, description="how long they are kept; a number AWS knows")
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        faults = tuple(self._faults())
-        if faults:
-            raise ValueError("; and ".join(faults))
-        return self
 
     def _faults(self) -> Iterator[str]:
         for each in sorted(set(self.administrators) & set(self.viewers)):
@@ -171,7 +164,7 @@ class Budget(Value):
     )
 
 
-class AwsSettings(Value):
+class AwsSettings(ConsistentValue):
     """A platform on AWS, which the stack makes from the network to the buckets."""
 
     account: str = Field(
@@ -224,13 +217,6 @@ class AwsSettings(Value):
     def place(self) -> Account:
         """The account as its addresses name it."""
         return Account(self.account, self.region, self.name)
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        faults = tuple(self._faults())
-        if faults:
-            raise ValueError("; and ".join(faults))
-        return self
 
     def _faults(self) -> Iterator[str]:
         zones = self.network.zones

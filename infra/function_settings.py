@@ -4,14 +4,14 @@ Each key stands in stacks/functions/Pulumi.<stack>.yaml as `headrace-functions:<
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from headrace.model.bucket import BucketName, OnBucketDelete
 from headrace.model.function import EnvironmentName, Name
 from headrace.model.metadata import Namespace
-from headrace.model.value import Value
+from headrace.model.value import ConsistentValue, Value
 from infra.kubeconfig import ClusterUid, is_content
 
 
@@ -42,7 +42,7 @@ class FunctionsOnAws(Value):
     region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$", description="the region")
 
 
-class FunctionSettings(Value):
+class FunctionSettings(ConsistentValue):
     """A set of functions."""
 
     kubeconfig: str | None = Field(
@@ -92,13 +92,6 @@ class FunctionSettings(Value):
         content = self.kubeconfig is not None and is_content(self.kubeconfig)
         found = {"kubeconfig": content, "secrets": bool(self.secrets)}
         return tuple(key for key, holds in found.items() if holds)
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        faults = tuple(self._faults())
-        if faults:
-            raise ValueError("; and ".join(faults))
-        return self
 
     def _faults(self) -> Iterator[str]:
         given = {"kubeconfig": self.kubeconfig, "context": self.context}

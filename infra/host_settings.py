@@ -1,12 +1,12 @@
 """What a person configures of hosts on premises: which playbooks are played on which, with what."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Field, JsonValue
 
 from headrace.model.function import EnvironmentName, Name
-from headrace.model.value import Value
+from headrace.model.value import ConsistentValue, Value
 from headrace.plays.play import MANIFEST_FOLDERS
 from infra.ranges import Range
 
@@ -37,7 +37,7 @@ class HostPower(Value):
     )
 
 
-class HostSettings(Value):
+class HostSettings(ConsistentValue):
     """Hosts that Ansible sets up. Paths are relative to the project's folder."""
 
     inventory: str = Field(min_length=1, description="path of Ansible's inventory, a file or a folder")
@@ -81,13 +81,6 @@ class HostSettings(Value):
     def holds_secrets(self) -> bool:
         """Whether something of it must not be read by others."""
         return bool(self.secret_variables or (self.power and self.power.files))
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        faults = tuple(self._faults())
-        if faults:
-            raise ValueError("; and ".join(faults))
-        return self
 
     def _faults(self) -> Iterator[str]:
         for name in sorted(self.variables.keys() & self.secret_variables.keys()):

@@ -3,19 +3,18 @@
 Each key stands in stacks/Pulumi.<stack>.yaml as `headrace:<key>`.
 """
 
-from collections.abc import Mapping
-from typing import Annotated, Self
+from collections.abc import Iterator, Mapping
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from headrace.model.bucket import BucketName, OnBucketDelete
 from headrace.model.function import Name, Profile
 from headrace.model.labels import HEADRACE
 from headrace.model.metadata import Namespace
 from headrace.model.pool import Driver, NodePoolSpec
-from headrace.model.tenancy import qualified
 from headrace.model.tenant import Tenant
-from headrace.model.value import Value
+from headrace.model.value import ConsistentValue, Value
 from infra import versions
 from infra.aws_settings import AwsSettings
 from infra.gpu_settings import DevicePlugin, RemoteGpus
@@ -98,7 +97,7 @@ class Rotation(Value):
     certificates: int = Field(default=1, ge=1, description="the servers' certificates")
 
 
-class StackSettings(Value):
+class StackSettings(ConsistentValue):
     """A platform."""
 
     kubeconfig: str | None = Field(
@@ -175,12 +174,8 @@ class StackSettings(Value):
         "kinds, queue and store with their volumes, the platform's bucket. Write true for production",
     )
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        faults = tuple(faults_of(self))
-        if faults:
-            raise ValueError("; and ".join(faults))
-        return self
+    def _faults(self) -> Iterator[str]:
+        return faults_of(self)
 
     @property
     def platform_bucket_name(self) -> str:
@@ -214,9 +209,13 @@ class StackSettings(Value):
 
     @property
     def all_buckets(self) -> dict[str, str]:
-        """The same of the stack's own functions and of every tenant's; logical names say whose they are."""
-        owners = ("", *sorted(self.tenants))
-        return {qualified(each, key): real for each in owners for key, real in self.buckets_of(each).items()}
+        """The same of the stack's own functions, and of each tenant's as `tenant/logical name`."""
+        theirs = {
+            f"{tenant}/{logical}": real
+            for tenant in sorted(self.tenants)
+            for logical, real in self.buckets_of(tenant).items()
+        }
+        return {**self.bucket_names, **theirs}
 
     @property
     def seaweedfs(self) -> SeaweedStore | None:

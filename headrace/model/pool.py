@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from headrace.model.amounts import countable, listed, resource_name, spelt
 from headrace.model.function import MAX_QUANTITY_LENGTH, MOST, MOST_ENTRIES, Name, Quantity, Seconds
@@ -13,7 +13,7 @@ from headrace.model.labels import DEVICE_PLUGIN_CONFIG
 from headrace.model.metadata import ObjectMetadata
 from headrace.model.quantity import QUANTITY_PATTERN, parse_nanos
 from headrace.model.resources import CPU, EPHEMERAL_STORAGE, MEMORY, PODS, ResourceList
-from headrace.model.value import Value
+from headrace.model.value import ConsistentValue, Value
 
 _MOST_RESOURCES = 16  # that a pool names: the API server bounds what its rules may cost
 # What a node has where its pool does not say: the kubelet's own bound, and the disk of a plain cloud node.
@@ -131,7 +131,7 @@ class PoolMetadata(ObjectMetadata):
     name: Name = Field(description="the pool's name")
 
 
-class NodePoolSpec(Value):
+class NodePoolSpec(ConsistentValue):
     """The `spec` of a pool."""
 
     driver: Driver = Field(description="what sees and switches the nodes")
@@ -173,12 +173,10 @@ class NodePoolSpec(Value):
         description="moment -> a program and its arguments, run with HEADRACE_NODE and HEADRACE_POOL set",
     )
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        faults = [*self._beyond_most(), *self._unfit_for_driver(), *self._unfit_amounts()]
-        if faults:
-            raise ValueError("; and ".join(faults))
-        return self
+    def _faults(self) -> Iterator[str]:
+        yield from self._beyond_most()
+        yield from self._unfit_for_driver()
+        yield from self._unfit_amounts()
 
     def _beyond_most(self) -> Iterator[str]:
         for name, count in (("minNodes", self.min_nodes), ("spareNodes", self.spare_nodes)):

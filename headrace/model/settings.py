@@ -12,7 +12,7 @@ from headrace.model.function import Function, Resources
 from headrace.model.metadata import Namespace
 from headrace.model.tenancy import tenant_of
 from headrace.model.tenant import Tenant
-from headrace.model.value import Value
+from headrace.model.value import ConsistentValue, Value
 
 _QUEUE = r"^https?://[^/]+/.+$"  # the URL of a queue of SQS
 # What an AWS region's names end with, by how the region's own begins; all others take the first.
@@ -105,7 +105,7 @@ class ReceiverSettings(Value):
     listing_seconds: float = Field(default=300.0, gt=0)  # between two listings
 
 
-class SqsSettings(Value):
+class SqsSettings(ConsistentValue):
     """The SQS queue of S3's events that `events` reads, by the process's own credentials."""
 
     queue_url: str = Field(pattern=_QUEUE)  # https://sqs.<region>.amazonaws.com/<account>/<name>
@@ -118,13 +118,6 @@ class SqsSettings(Value):
     # telling the queue; one that a killed process held comes again after it. More than a poll, as AWS says:
     # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/working-with-visibility-timeouts.html
     visibility_seconds: int = Field(default=60, ge=5, le=3600)
-
-    @model_validator(mode="after")
-    def _sound(self) -> Self:
-        faults = tuple(self._faults())
-        if faults:
-            raise ValueError("; ".join(faults))
-        return self
 
     def _faults(self) -> Iterator[str]:
         if self.queue_url == self.dead_letter_url:

@@ -1,8 +1,9 @@
 """The bases of every persisted value: strict, frozen, camelCase on the wire."""
 
+from collections.abc import Iterator
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic.alias_generators import to_camel
 
 
@@ -32,6 +33,20 @@ class Value(BaseModel):
     def to_json(self) -> bytes:
         """One JSON document; fields that are None are left out."""
         return self.model_dump_json(by_alias=True, exclude_none=True).encode()
+
+
+class ConsistentValue(Value):
+    """A value whose fields must fit one another; what does not is told all at once."""
+
+    def _faults(self) -> Iterator[str]:
+        """Each with what was found, what is allowed, what to do."""
+        raise NotImplementedError
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if faults := tuple(self._faults()):
+            raise ValueError("; and ".join(faults))
+        return self
 
 
 class StoredValue(Value):

@@ -188,9 +188,9 @@ def test_functions_of_a_tenant_go_where_the_platform_has_it():
 def test_on_aws_the_stack_makes_their_buckets_too():
     found = deployed({**example(), "tenants": TENANTS})
     real = "headrace-lab-uploads-123456789012-eu-central-1"
-    assert found["Bucket/bucket-lab.uploads"].inputs["bucket"] == real
-    assert found["Bucket/bucket-lab.results"].inputs["bucket"] == "of-the-lab"
-    assert found["BucketNotification/bucket-lab.uploads"].inputs["eventbridge"] is True
+    assert found["Bucket/bucket-lab/uploads"].inputs["bucket"] == real
+    assert found["Bucket/bucket-lab/results"].inputs["bucket"] == "of-the-lab"
+    assert found["BucketNotification/bucket-lab/uploads"].inputs["eventbridge"] is True
     pattern = json.loads(found["EventRule/uploads"].inputs["eventPattern"])
     assert {real, "of-the-lab"} < set(pattern["detail"]["bucket"]["name"])
     receiver = json.loads(found["RolePolicy/role-receiver"].inputs["policy"])
