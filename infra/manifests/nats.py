@@ -19,6 +19,10 @@ from infra.manifests.parts import (
 )
 
 PORT, MONITOR_PORT = 4222, 8222
+# Of the server, not of each account: that of a tenant which was taken out still lies on the disk, and no look
+# at all accounts would ever be good again. It listens for clients once its streams are read.
+# https://docs.nats.io/running-a-nats-service/nats_admin/monitoring#health-healthz
+HEALTH = "/healthz?js-server-only=true"
 ACCOUNT = "HEADRACE"
 EVENTS, WORKER, SCALER, CONTROLLER, OPERATOR = "events", "worker", "scaler", "controller", "operator"
 USERS = (EVENTS, WORKER, SCALER, CONTROLLER, OPERATOR)
@@ -167,7 +171,7 @@ def _container(image: str, secret: str) -> Manifest:
         ],
         "resources": AMOUNTS.manifest,
         "securityContext": container_security(),
-        **probes(live="/healthz?js-server-only=true", ready="/healthz", port="monitor"),
+        **probes(live=HEALTH, ready=HEALTH, port="monitor"),
         "volumeMounts": [
             {"name": "config", "mountPath": CONFIGURATION, "readOnly": True},
             {"name": "tls", "mountPath": CERTIFICATES, "readOnly": True},

@@ -1,10 +1,12 @@
 """Two tenants on one platform, by Pulumi: functions of one name, each with files and rights of its own."""
 
+import base64
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from headrace.model.settings import Settings
 from tests.e2e.evidence import list_keys, plain_client
@@ -17,7 +19,16 @@ IMAGE = "headrace-test-debian"
 FUNCTION = "shared"
 LAB, WARD, NOBODY = "lab", "ward", ""
 BUCKETS = {"uploads": {}, "results": {}}
-FILES = 5
+FILES, FLOOD = 5, 100
+# Of two tenants alike: a file is two seconds of work, and few workers fill what the node has left.
+SLOW = {
+    "run": {"script": "slow.sh", "source": 'sleep 2; cp "$INPUT_FILE_PATH" "$TMP_OUTPUT_DIR/"'},
+    "input": [{"bucket": "uploads", "prefix": "slow/"}],
+    "output": [{"bucket": "results", "prefix": "slow/"}],
+    "resources": {"cpu": "400m", "memory": "64Mi", "ephemeralStorage": "64Mi"},
+    "scale": {"maxWaitSeconds": 0, "idleSeconds": 5, "maxWorkers": 4},
+    "onDelete": "purge",
+}
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -115,10 +126,58 @@ def test_functions_of_one_name_work_each_its_tenants_files(site: Site) -> None:
 
 
 def test_a_tenants_workers_have_keys_of_their_own(site: Site) -> None:
-    found = {
-        tenant: site.get("secrets", "headrace-worker", tenant or FUNCTIONS) for tenant in (LAB, WARD, "")
-    }
-    assert len({each["data"]["settings.json"] for each in found.values()}) == 3
+    """By the keys that its pods are given, a tenant reaches what is its own and nothing of another's."""
+    told = {tenant: worker_settings(site, tenant) for tenant in (LAB, WARD, NOBODY)}
+    assert len({each.storage.secret_key for each in told.values()}) == 3
+    assert len({each.queue.password for each in told.values()}) == 3
+    with site.connected() as commands:
+        endpoint = Settings.from_json((commands.state / "settings.json").read_bytes()).storage.endpoint
+        client = plain_client(endpoint, told[LAB].storage.access_key, told[LAB].storage.secret_key)
+        assert list_keys(client, real(LAB, "results"))
+        for place in (real(WARD, "results"), real(NOBODY, "results")):
+            with pytest.raises(ClientError, match="AccessDenied"):
+                list_keys(client, place)
+
+
+def worker_settings(site: Site, tenant: str) -> Settings:
+    found = site.get("secrets", "headrace-worker", tenant or FUNCTIONS)
+    return Settings.from_json(base64.b64decode(found["data"]["settings.json"]))
+
+
+def test_a_flood_of_one_tenant_holds_up_no_other_and_goes_beyond_no_quota(site: Site) -> None:
+    """The node has room for few workers; the flood's would take all of it for minutes."""
+    for tenant in (LAB, WARD):
+        slow = function_of(site, tenant, name="slow", **SLOW)
+        site.box.kubectl("apply", "-f", "-", stdin=json.dumps(slow))
+        wait_until(
+            lambda t=tenant: (ready(site, t, "slow") or {}).get("status") == "True", f"{tenant} is ready"
+        )
+    with site.connected() as commands:
+        client = client_of(commands)
+        for number in range(FLOOD):
+            client.put_object(Bucket=real(LAB, "uploads"), Key=f"slow/{number}", Body=b"x")
+        wait_until(lambda: workers(site, LAB) >= 2, "the flood has taken what it may")
+        for number in range(2):
+            client.put_object(Bucket=real(WARD, "uploads"), Key=f"slow/{number}", Body=b"x")
+        most = 0
+
+        def are_done() -> bool:
+            nonlocal most
+            most = max(most, workers(site, WARD))
+            return len(list_keys(client, real(WARD, "results"), "slow/")) == 2
+
+        wait_until(are_done, "the other tenant's files")
+        assert most == 1, "its quota: one worker"
+        waiting = FLOOD - len(list_keys(client, real(LAB, "results"), "slow/"))
+        assert waiting > FLOOD // 2, "the flood was far from its end"
+    for tenant in (LAB, WARD):
+        site.box.kubectl("delete", "functions", "slow", f"--namespace={tenant}")
+
+
+def workers(site: Site, tenant: str) -> int:
+    """Its pods that have not ended."""
+    pods = site.get("pods", namespace=tenant)
+    return sum(pod["status"].get("phase") in ("Pending", "Running") for pod in pods)
 
 
 @pytest.mark.parametrize(
