@@ -157,12 +157,21 @@ def test_a_gpu_at_work_keeps_its_layout(scene: Scene) -> None:
     assert scene.gpus("instances") == SLICED
 
 
+def test_a_profile_that_the_gpu_does_not_have_is_told_with_those_it_has(scene: Scene) -> None:
+    message = scene.told_unchanged(gpu_host_mig={"1g.18gb": 1})
+    assert "GPU 0: found no MIG profile 1g.18gb, allowed 1g.10gb, 1g.5gb, 2g.10gb, 3g.20gb" in message
+    assert scene.gpus("instances") == SLICED
+
+
 @pytest.mark.long
 def test_a_layout_that_the_driver_refuses_is_replaced_by_the_one_before(scene: Scene) -> None:
-    played = scene.play(gpu_host_mig={"2g.99gb": 1})
+    played = scene.play(gpu_host_mig={"3g.20gb": 2, "1g.5gb": 1})  # slices enough, and too little memory
     assert played.code == 2
-    assert "-cgi 2g.99gb -C: exit code 19" in played.failures()[-1]
-    assert "Not Supported. What was asked for is in /etc/headrace/gpu-host.json" in played.failures()[-1]
+    assert "-cgi 3g.20gb,3g.20gb,1g.5gb -C: exit code 19" in played.failures()[-1]
+    assert (
+        "Insufficient Resources. What was asked for is in /etc/headrace/gpu-host.json"
+        in played.failures()[-1]
+    )
     assert scene.gpus("instances") == SLICED
 
 

@@ -140,13 +140,18 @@ def test_what_is_wrong_is_told_and_nothing_is_changed(scene: Scene, tmp_path: Pa
         "old": ({"cuda_min": "10.0"}, "found 9.0, allowed 10.0 to 10.2"),
         "cudnn": (
             {"cudnn_version": "8"},
-            "cuDNN in /usr/local/cuda: found 7, allowed 8; install it beside CUDA",
+            "cuDNN in /usr/local/cuda and of the system: found 7, allowed 8; install it, or change",
         ),
         "port": (
             {"port": BUSY},
             f"port {BUSY}: found it in use by python3, allowed a free port",
         ),
         "networks": ({"networks": []}, "rcuda_server_networks: found none, allowed at least one"),
+        "name": (
+            {"networks": ["lab"]},
+            "rcuda_server_networks: found lab, allowed networks like 10.0.0.0/24",
+        ),
+        "mask": ({"networks": ["10.0.0.0/33"]}, "found 10.0.0.0/33, allowed what nft takes; it says: "),
     }
     told = scene.told_unchanged(
         {
@@ -224,6 +229,38 @@ def wait_until_it_answers(scene: Scene) -> None:
         time.sleep(0.2)
 
 
+def test_the_door_stays_closed_where_the_hosts_own_rules_are_loaded_anew(scene: Scene) -> None:
+    """They begin with `flush ruleset`."""
+    scene.host.told("[ -e /etc/nftables.conf ] && grep -q 'flush ruleset' /etc/nftables.conf")
+    before = scene.host.told(f"systemctl show -p MainPID --value {UNIT}")
+    for order in ("start", "reload", "restart", "stop"):
+        scene.host.told(f"systemctl {order} nftables")
+        assert not answers(scene.host, scene.site.outside), order
+        assert answers(scene.host, scene.site.gateway), order
+    assert scene.host.told(f"systemctl show -p MainPID --value {UNIT}") == before
+
+
+def test_rules_that_somebody_flushed_are_missed_and_loaded_again(scene: Scene) -> None:
+    scene.host.told("nft flush ruleset")
+    verified = scene.play(playbook="verify", report=str(scene.site.folder / "report.json"))
+    assert verified.code == 2
+    assert "firewall: found no table inet headrace_rcuda, allowed one" in verified.output
+    played = scene.play()
+    told = ["Load them again where something flushed them", "Load the firewall"]
+    assert (played.code, played.changed()) == (0, told)
+    assert not answers(scene.host, scene.site.outside)
+
+
+def test_logs_are_rotated_and_nobody_takes_that_for_a_server_that_does_not_serve(scene: Scene) -> None:
+    before = scene.host.told(f"systemctl show -p MainPID --value {UNIT}")
+    scene.host.told("logrotate --force /etc/logrotate.d/rcuda-server")
+    assert scene.host.told("ls /var/log/rcuda").split() == ["0.log", "0.log.1"]
+    assert "succesfully started" not in scene.host.told("cat /var/log/rcuda/0.log")
+    played = scene.play()
+    assert (played.code, played.changed()) == (0, []), played.output
+    assert scene.host.told(f"systemctl show -p MainPID --value {UNIT}") == before
+
+
 @pytest.mark.long
 def test_another_network_is_admitted_without_ending_a_session(scene: Scene) -> None:
     before = scene.host.told(f"systemctl show -p MainPID --value {UNIT}")
@@ -248,6 +285,39 @@ def test_a_version_that_does_not_serve_is_taken_back(scene: Scene) -> None:
     assert scene.host.told("ls /opt/rcuda/versions") == before
     wait_until_it_answers(scene)
     assert not answers(scene.host, scene.site.outside)  # of the networks too it was this run's
+
+
+def test_options_by_which_it_does_not_serve_are_taken_back_too(scene: Scene) -> None:
+    before = scene.version(), scene.host.told("cat /etc/rcuda/0.env")
+    played = scene.play(rcuda_server_flags=["--no-such-flag"], rcuda_server_ready_seconds=4)
+    assert played.code == 2
+    assert f"The former version {before[0]} serves again" in played.failures()[-1]
+    assert (scene.version(), scene.host.told("cat /etc/rcuda/0.env")) == before
+    wait_until_it_answers(scene)
+
+
+def test_servers_are_upgraded_one_by_one_and_the_next_is_left_alone_where_one_fails(scene: Scene) -> None:
+    """The one host by two names, of which the first can't be upgraded."""
+    hosts = inventory("rcuda_servers", scene.host, **scene.usual(scene.archives["new"]))
+    (known,) = hosts["rcuda_servers"]["hosts"].values()
+    wrong = {**known, "rcuda_server_archive_sha256": "0" * 64}
+    hosts["rcuda_servers"]["hosts"] = {"first": wrong, "second": known}
+    before = scene.version()
+    played = scene.stage.play("upgrade", hosts)
+    assert (played.code, played.count("failures"), played.count("ok").keys()) == (2, {"first": 1}, {"first"})
+    assert scene.version() == before
+
+
+async def test_an_upgrade_to_another_port_waits_for_sessions_at_the_former_one(scene: Scene) -> None:
+    await control.open_session(scene.host.address, PORT, session="d", gpu=0, memory_bytes=2**24)
+    with device(scene.host, "d") as gpu:
+        gpu.matmul(np.ones((2, 2)), np.ones((2, 2)))
+        played = await asyncio.to_thread(
+            scene.play, playbook="upgrade", rcuda_server_port=PORT + 1, rcuda_server_drain_seconds=4
+        )
+        assert played.code == 2
+        assert "1 connections of sessions were still open after 4 s" in played.failures()[-1]
+        gpu.matmul(np.ones((2, 2)), np.ones((2, 2)))
 
 
 async def test_an_upgrade_waits_until_the_sessions_ended(scene: Scene) -> None:

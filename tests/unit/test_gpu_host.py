@@ -28,6 +28,24 @@ REAL = {
     ),
     "--list-gpus": "GPU 0: NVIDIA H200 (UUID: GPU-70fe7a69-34ea-ca23-0453-c5656a1a92ce)",
     "--query-compute-apps=pid,process_name": "490, python3",
+    "-lgip": """\
++-------------------------------------------------------------------------------+
+| GPU instance profiles:                                                        |
+| GPU   Name               ID    Instances   Memory     P2P    SM    DEC   ENC  |
+|                                Free/Total   GiB              CE    JPEG  OFA  |
+|===============================================================================|
+|   0  MIG 1g.18gb         19     7/7        16.00      No     16     1     0   |
+|                                                               1     1     0   |
++-------------------------------------------------------------------------------+
+|   0  MIG 1g.18gb+me      20     1/1        16.00      No     16     1     0   |
+|                                                               1     1     1   |
++-------------------------------------------------------------------------------+
+|   0  MIG 3g.71gb          9     2/2        69.75      No     60     3     0   |
+|                                                               3     3     0   |
++-------------------------------------------------------------------------------+
+|   0  MIG 7g.141gb         0     1/1        140.00     No     132    7     0   |
+|                                                               8     7     1   |
++-------------------------------------------------------------------------------+""",
 }
 WHOLE, SLICED = ("Disabled", ()), ("Enabled", ("3g.20gb", "1g.5gb"))
 GONE = ["mig -i 0 -dci", "mig -i 0 -dgi"]
@@ -91,6 +109,16 @@ def test_what_a_real_gpu_says_is_understood(monkeypatch: pytest.MonkeyPatch) -> 
     ]
     (hindrance,) = found["hindrances"]
     assert hindrance.startswith("GPU 0: found 1 processes on it (490, python3), allowed none while its MIG")
+
+
+def test_a_profile_of_another_gpu_is_told_with_those_of_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(role, "smi", lambda *told: next(REAL[each] for each in told if each in REAL))
+    wish = role.Settings(persistence=True, compute_mode="DEFAULT", mig={"1g.5gb": 2}, mig_gpus=[])
+    (hindrance,) = role.plan(wish)["hindrances"]
+    assert hindrance == (
+        "GPU 0: found no MIG profile 1g.5gb, allowed 1g.18gb, 1g.18gb+me, 3g.71gb, 7g.141gb; name such in "
+        "gpu_host_mig"
+    )
 
 
 def test_a_host_without_modinfo_has_no_module_to_load(monkeypatch: pytest.MonkeyPatch) -> None:

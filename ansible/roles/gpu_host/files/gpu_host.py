@@ -125,10 +125,16 @@ def created(gpu: Gpu, profiles: Sequence[str]) -> list[str]:
     return ["mig", "-i", gpu.index, "-cgi", ",".join(profiles), "-C"]
 
 
-def hindrance(gpu: Gpu) -> str:
-    """Why its MIG layout can't be changed now; empty: it can."""
+def hindrance(gpu: Gpu, profiles: Sequence[str]) -> str:
+    """Why its MIG layout can't be changed to these profiles now; empty: it can."""
     if not gpu.has_mig:
         return f"GPU {gpu.index}: found one that has no MIG; leave it out by gpu_host_mig_gpus"
+    offered = re.findall(r"MIG (\S+) +\d+ ", smi("mig", "-i", gpu.index, "-lgip"))
+    if unknown := sorted(set(profiles) - set(offered)):
+        return (
+            f"GPU {gpu.index}: found no MIG profile {', '.join(unknown)}, allowed {', '.join(offered)}; "
+            "name such in gpu_host_mig"
+        )
     asked = ("--query-compute-apps=pid,process_name", "--format=csv,noheader")
     running = smi("-i", gpu.index, *asked).splitlines()
     if running:
@@ -150,8 +156,9 @@ def surplus(settings: Settings) -> str:
 def plan(settings: Settings) -> dict[str, object]:
     """The GPUs as they are, and what is missing."""
     gpus = found()
-    changes = {gpu: mig_steps(gpu, profiles_of(gpu, settings)) for gpu in gpus}
-    hindrances = (hindrance(gpu) for gpu, wanted in changes.items() if wanted)
+    profiles = {gpu: profiles_of(gpu, settings) for gpu in gpus}
+    changes = {gpu: mig_steps(gpu, profiles[gpu]) for gpu in gpus}
+    hindrances = (hindrance(gpu, profiles[gpu] or ()) for gpu, wanted in changes.items() if wanted)
     return {
         "driver": gpus[0].driver if gpus else "",
         "gpus": [gpu.index for gpu in gpus],
