@@ -63,6 +63,9 @@ class ResourceList:
         return all(offered.get(name, 0) >= amount for name, amount in self.amounts)
 
 
+NOTHING = ResourceList()
+
+
 def total(lists: Iterable[ResourceList]) -> ResourceList:
     """The sum of all."""
     sums: dict[str, int] = {}

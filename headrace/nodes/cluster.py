@@ -12,8 +12,8 @@ from headrace.kube.port import Manifest
 from headrace.model import labels
 from headrace.model.errors import TransientError
 from headrace.model.quantity import parse_bytes, parse_millicores, parse_quantity
-from headrace.model.resources import CPU, EPHEMERAL_STORAGE, MEMORY, PODS, ResourceList, total
-from headrace.nodes.port import NOTHING, Power, Sighting
+from headrace.model.resources import CPU, EPHEMERAL_STORAGE, MEMORY, NOTHING, PODS, ResourceList, total
+from headrace.nodes.port import Power, Sighting
 
 BLIND_SECONDS = 30.0  # without an open watch, after which a mirror is no view of what is
 # Set by Kubernetes on what can't take pods, https://kubernetes.io/docs/reference/labels-annotations-taints/

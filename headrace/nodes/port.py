@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from headrace.model.resources import ResourceList
-
-NOTHING = ResourceList()
+from headrace.model.resources import NOTHING, ResourceList
 
 
 class Power(StrEnum):

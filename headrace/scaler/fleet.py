@@ -8,7 +8,8 @@ from dataclasses import replace
 from headrace.model.errors import HeadraceError, TransientError
 from headrace.model.node import NodeState
 from headrace.model.pool import Driver, Hook, NodePool
-from headrace.nodes.port import NodeDriver, Power, Sighting
+from headrace.model.resources import NOTHING, ResourceList
+from headrace.nodes.port import NodeDriver, Power, Sighting, devices
 from headrace.scaler import lifecycle
 from headrace.scaler.deciding.rooms import ON
 from headrace.scaler.learning import BootHistory
@@ -45,6 +46,7 @@ class Fleet:
         self._boots: dict[str, BootHistory] = {}
         self._nodes: dict[str, dict[str, NodeMemory]] = {}
         self._hindrances: dict[str, Mapping[str, str]] = {}  # by pool: of nodes that are off
+        self._taken: dict[str, Mapping[str, ResourceList]] = {}  # by pool: of nodes that take workers
         self._inherited: set[tuple[str, str]] = set()  # pool and node: under way when this process began
         for pool in pools:
             known = remembered.get(pool.name, PoolMemory(BootHistory(pool.spec.boot_seconds)))
@@ -72,6 +74,7 @@ class Fleet:
                 node.name, pool, node.state, node.since, node.ordered, node.enabled, node.failures,
                 joined=node.joined is not None,
                 hindrance=self._hindrances.get(pool, {}).get(node.name, ""),
+                taken=self._taken.get(pool, {}).get(node.name, NOTHING),
             )
             for pool, nodes in self._nodes.items()
             for node in nodes.values()
@@ -90,6 +93,8 @@ class Fleet:
                 continue
             seen = {each.name: each for each in sighted}
             self._hindrances[pool.name] = {each.name: each.hindrance for each in sighted if each.hindrance}
+            taken = ((each.name, _taken(pool, each)) for each in sighted)
+            self._taken[pool.name] = {name: lacks for name, lacks in taken if lacks.amounts}
             for name in sorted({*seen, *self._nodes[pool.name]}):
                 await self._observe(
                     pool, seen.get(name, Sighting(name, Power.OFF)), busy=name in busy, now=now
@@ -170,6 +175,12 @@ class Fleet:
             return False
         self._nodes[pool][name] = change.memory
         return True
+
+
+def _taken(pool: NodePool, seen: Sighting) -> ResourceList:
+    """What a node that takes workers has less than its pool says. Devices that it lacks it is waited for."""
+    lacks = pool.allocatable.minus(seen.allocatable) if seen.joined else NOTHING
+    return lacks.minus(devices(lacks))
 
 
 def _tell_hooks(node: str, hooks: Sequence[Hook]) -> None:

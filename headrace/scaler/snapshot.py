@@ -6,7 +6,7 @@ Times are seconds since the epoch, durations seconds. Whoever observes builds on
 from dataclasses import dataclass
 
 from headrace.model.node import NodeState
-from headrace.model.resources import ResourceList
+from headrace.model.resources import NOTHING, ResourceList
 from headrace.placement.packing import Place, RemoteRoom
 from headrace.placement.ways import NEEDS_NONE, Choice, Way
 
@@ -95,7 +95,10 @@ class FunctionView:
 
 @dataclass(frozen=True, slots=True)
 class NodeView:
-    """One node. `since` is when it got its state, `ordered` when it was last ordered to boot."""
+    """One node. `since` is when it got its state, `ordered` when it was last ordered to boot.
+
+    `taken` is what workers can't use of what the pool says: others' pods have it, or it was never there.
+    """
 
     name: str
     pool: str
@@ -106,6 +109,7 @@ class NodeView:
     failures: int = 0  # boots and stops that failed in a row
     joined: bool = False  # while booting: it is there, but lacks what its pool promises (a GPU's plugin)
     hindrance: str = ""  # while off: why it can't be started now
+    taken: ResourceList = NOTHING
 
     @property
     def startable(self) -> bool:

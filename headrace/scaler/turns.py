@@ -89,7 +89,7 @@ def _givers(
         if node.state in ON and node.enabled and node.pool in capacity:
             held = [worker for worker in working if worker.node == node.name]
             offered = [worker for worker in givers if worker.node == node.name]
-            found += _fewest(function, capacity[node.pool], (held, offered), requests)
+            found += _fewest(function, capacity[node.pool].minus(node.taken), (held, offered), requests)
     return min(found, key=len, default=())
 
 

@@ -8,10 +8,10 @@ from headrace.kube.kinds import NODES, PODS
 from headrace.kube.memory import MemoryKube
 from headrace.model.errors import NotFoundError, TransientError
 from headrace.model.labels import COMPONENT, FUNCTION, POOL, STOPPING
-from headrace.model.resources import CPU, GPU, MEMORY, ResourceList
+from headrace.model.resources import CPU, GPU, MEMORY, NOTHING, ResourceList
 from headrace.model.resources import PODS as PLACES
 from headrace.nodes.cluster import amounts_of, request_of_pod, sighting_of, stays
-from headrace.nodes.port import NOTHING, Power, Sighting
+from headrace.nodes.port import Power, Sighting
 from headrace.nodes.static import StaticNodes
 from tests.fixtures.kube import let_events_through, pool_of, views_of
 

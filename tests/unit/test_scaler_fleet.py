@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from headrace.model.node import NodeState
+from headrace.model.resources import NOTHING, ResourceList
 from headrace.nodes.port import Power, Sighting
 from headrace.scaler.fleet import Fleet
 from headrace.scaler.learning import BootHistory
@@ -22,9 +23,11 @@ class Seen:
     power: Power
     orders: list[str] = field(default_factory=list)
     hindrance: str = ""
+    allocatable: ResourceList = NOTHING
 
     async def nodes(self) -> Sequence[Sighting]:
-        return [Sighting("p-0", self.power, hindrance=self.hindrance)]
+        joined = self.allocatable != NOTHING
+        return [Sighting("p-0", self.power, joined, self.allocatable, hindrance=self.hindrance)]
 
     async def start(self, name: str) -> None:
         self.orders.append(f"start {name}")
@@ -75,6 +78,18 @@ async def test_a_start_that_its_driver_gives_up_is_no_failure_and_is_told_while_
     driver.hindrance = ""
     await fleet.look((), 1090.0)
     assert fleet.views[0].startable
+
+
+async def test_what_others_have_of_a_node_is_seen_and_devices_that_it_lacks_are_not() -> None:
+    pool = pool_of("p")
+    gone = ResourceList.of({"cpu": 1500, "nvidia.com/gpu": 1})
+    driver = Seen(Power.ON, allocatable=pool.allocatable.minus(gone).plus(ResourceList.of({"memory": 2**40})))
+    fleet = Fleet([pool], {"p": driver}, settings=ScalerSettings(), remembered={})
+    await fleet.look((), 1000.0)
+    assert fleet.views[0].taken == ResourceList.of({"cpu": 1500})
+    driver.allocatable = pool.allocatable
+    await fleet.look((), 1001.0)
+    assert fleet.views[0].taken == NOTHING
 
 
 @pytest.mark.parametrize(("driver", "named"), [("kwok", False), ("power", True), ("eks", True)])

@@ -97,6 +97,25 @@ def test_two_that_flood_share_by_weight_and_a_higher_priority_comes_first(tenant
     assert counts(seen(function("a", "lab"), function("b", "ward"), tenants=tenants)) == shares
 
 
+@pytest.mark.parametrize(
+    ("taken", "shares"), [(0, {"a": 4, "b": 4}), (4, {"a": 2, "b": 2}), (9, {"a": 0, "b": 0})]
+)
+def test_what_others_pods_have_of_a_node_is_nobodys_share(taken, shares):
+    snapshot = seen(function("a", "lab"), function("b", "ward"), nodes=(replace(HERE, taken=cpus(taken)),))
+    assert counts(snapshot) == shares
+
+
+def test_a_flood_makes_room_for_another_tenant_where_others_pods_have_the_rest_of_the_node():
+    """By the pool's own word there would be room for both, and nothing would ever start."""
+    there = workers("a", busy=3)
+    snapshot = seen(
+        function("a", "lab"), function("b", "ward", 2), there=there, nodes=(replace(HERE, taken=cpus(5)),)
+    )
+    found = with_room(snapshot, NOW)
+    assert sum(not each.busy for each in found.workers) == 1
+    assert {each.function: each.count for each in share_out(found, NOW)} == {"a": 2, "b": 1}
+
+
 def test_functions_of_one_tenant_share_what_it_has():
     several = [function(name, "lab") for name in ("a", "b", "c")]
     found = counts(seen(*several, function("d", "ward")))

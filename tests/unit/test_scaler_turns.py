@@ -44,6 +44,13 @@ def leaving(*functions: FunctionView, node: NodeView = HERE) -> set[str]:
     return {worker.name for worker in found.workers if not worker.busy}
 
 
+def test_room_that_others_pods_have_is_not_there_to_be_had() -> None:
+    """A node of two cores, one of which is others'."""
+    half = replace(HERE, taken=ONE)
+    assert leaving(function("a", busy=1, age=30.0), function("b", age=60.0), node=half) == {"a0"}
+    assert leaving(function("a", busy=1, age=30.0), function("b", age=60.0)) == set()
+
+
 TABLE = [
     ("who has several gives the youngest at once", [function("a", busy=2), function("b")], {"a1"}),
     ("there is room", [function("a", busy=1), function("b")], set()),

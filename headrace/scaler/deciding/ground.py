@@ -41,7 +41,7 @@ class Ground:
         self.numbers: Mapping[str, int] = {name: number for number, name in enumerate(self.names)}
         self.pools = [node.pool for node in on]
         capacity = {name: self._vector(pool.capacity) for name, pool in pools.items()}
-        self.free = [list(capacity[node.pool]) for node in on]
+        self.free = [self._left(capacity[node.pool], node.taken) for node in on]
         self._charges = charges
         self._budgets = {each.name: Budget.of(each) for each in snapshot.tenants if each.bounds}
         self._remote = Remote(snapshot)
@@ -69,6 +69,10 @@ class Ground:
         }
         able = [number for number, pool in enumerate(self.pools) if pool in prices]
         return sorted(able, key=lambda number: prices[self.pools[number]])
+
+    def _left(self, capacity: Sequence[int], taken: ResourceList) -> list[int]:
+        gone = self._vector(taken) if taken.amounts else [0] * len(capacity)
+        return [have - less for have, less in zip(capacity, gone, strict=True)]
 
     def _vector(self, amounts: ResourceList) -> list[int]:
         return [amounts[name] for name in self._axis]

@@ -137,6 +137,8 @@ class Rooms:
         if node.state is NodeState.BOOTING:  # counted in full, also when that time is past
             self._add_row(number, node.ordered + self._pools[node.pool].boot.usual_seconds, free)
             return
+        if node.taken.amounts:
+            free = [have - gone for have, gone in zip(free, self._vector(node.taken), strict=True)]
         given_back = [(end, self._vector(request)) for end, request in sorted(ends, key=itemgetter(0))]
         for _, vector in given_back:
             free = [have - held for have, held in zip(free, vector, strict=True)]

@@ -6,9 +6,8 @@ from functools import cache
 
 from headrace.kube.mirror import Mirror
 from headrace.kube.port import Manifest
-from headrace.model.resources import ResourceList, total
+from headrace.model.resources import NOTHING, ResourceList, total
 from headrace.nodes.cluster import by_node, sighting_of
-from headrace.nodes.port import NOTHING
 from headrace.scaler.kubernetes.pods import WorkerPod
 
 

@@ -145,7 +145,7 @@ def worker_settings(site: Site, tenant: str) -> Settings:
 
 
 def test_a_flood_of_one_tenant_holds_up_no_other_and_goes_beyond_no_quota(site: Site) -> None:
-    """The node has room for few workers; the flood's would take all of it for minutes."""
+    """The node has room for few workers, beside the platform; the flood would take it for minutes."""
     for tenant in (LAB, WARD):
         slow = function_of(site, tenant, name="slow", **SLOW)
         site.box.kubectl("apply", "-f", "-", stdin=json.dumps(slow))
