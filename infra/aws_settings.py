@@ -201,8 +201,8 @@ class AwsSettings(ConsistentValue):
     budget: Budget | None = Field(default=None, description="an alarm on costs; none: nobody is told")
     protection: Protection = Field(
         default=Protection.PROTECT,
-        description="of what holds data: `protect` refuses to delete it, `retain` leaves it in the account, "
-        "`none` deletes it",
+        description="of what holds data: `protect` refuses to delete it, on the cluster as well; `retain` "
+        "leaves it in the account, `none` deletes it",
     )
     platform: bool = Field(
         default=True,

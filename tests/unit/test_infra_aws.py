@@ -513,10 +513,36 @@ def test_the_cluster_is_reached_by_what_it_told_and_its_kubeconfig_is_secret():
     assert [name for name, each in usual().items() if name and each.type.endswith(":Pin")] == []
 
 
-def test_what_holds_data_on_the_cluster_is_protected_where_the_stack_says_so():
-    found = deployed({**example(), "protect": True})
-    assert found["bucket/headrace/headrace-platform"].is_protected
-    assert not usual()["bucket/headrace/headrace-platform"].is_protected
+ON_CLUSTER = {
+    "bucket/headrace/headrace-platform",
+    "namespace/headrace",
+    "namespace/headrace-functions",
+    "persistentvolumeclaim/headrace/nats",
+    "statefulset/headrace/nats",
+}
+
+
+def test_what_holds_data_on_the_cluster_is_protected_with_what_holds_data_on_aws():
+    tree = example()
+    open_to_all = deployed({**tree, "aws": {**tree["aws"], "protection": "none"}})
+    for found, protected in ((usual(), True), (open_to_all, False)):
+        assert {name: found[name].is_protected for name in ON_CLUSTER} == dict.fromkeys(ON_CLUSTER, protected)
+        kinds = {name for name in found if name.startswith("customresourcedefinition/")}
+        assert {found[name].is_protected for name in kinds} == {protected}
+        assert found["last"].is_protected is protected
+
+
+@pytest.mark.parametrize("declared", [usual, changed])
+def test_what_would_be_destroyed_first_is_protected_and_all_else_waits_for_it(declared):
+    """So nothing is gone where `pulumi destroy --skip-preview` ends at what is protected."""
+    found = declared()
+    components_and_providers = ("headrace:", "pulumi:")
+    made = {
+        name for name, each in found.items() if name and not each.type.startswith(components_and_providers)
+    }
+    assert found["last"].is_protected
+    before = reached(found, "last") | (reached(found, "cluster") if "cluster" in found else set())
+    assert made - before == {"last"}, "and of its own cluster's provider, by which all comes onto it"
 
 
 def test_the_platform_comes_after_nodes_and_rights_and_goes_before_them():
