@@ -68,7 +68,7 @@ SUBNETS = {"eu-central-1a": "subnet-0123456789abcdef0", "eu-central-1b": "subnet
 @functools.cache
 def given():
     """A network that is there already, no pools, no buckets but the platform's."""
-    network = {"vpc": "vpc-0123456789abcdef0", "range": "10.0.0.0/16", "subnets": SUBNETS}
+    network = {"vpc": "vpc-0123456789abcdef0", "subnets": SUBNETS}
     return changed(network={"given": network}, nodeGroups={}, more={"pools": {}, "buckets": {}})
 
 
