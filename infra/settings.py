@@ -16,6 +16,7 @@ from headrace.model.pool import Driver, NodePoolSpec
 from headrace.model.tenant import Tenant
 from headrace.model.value import ConsistentValue, Value
 from infra import versions
+from infra.aws.estate import Estate
 from infra.aws_settings import AwsSettings, Protection
 from infra.gpu_settings import DevicePlugin, RemoteGpus
 from infra.host_settings import HostSettings
@@ -217,6 +218,20 @@ class StackSettings(ConsistentValue):
             for logical, real in self.buckets_of(tenant).items()
         }
         return {**self.bucket_names, **theirs}
+
+    def estate_on(self, aws: AwsSettings) -> Estate:
+        """What it has on AWS, but for what only AWS can name."""
+        return Estate(
+            account=aws.place,
+            platform_bucket=self.platform_bucket_name,
+            buckets=self.all_buckets,
+            node_groups=sorted(pool.eks.node_group for pool in self.pools.values() if pool.eks is not None),
+        )
+
+    @property
+    def deletes_data(self) -> bool:
+        """Whether what buckets hold goes with them."""
+        return self.platform_bucket.on_delete is OnBucketDelete.DELETE
 
     @property
     def seaweedfs(self) -> SeaweedStore | None:

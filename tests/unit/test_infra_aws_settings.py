@@ -1,10 +1,13 @@
 """What a stack says of AWS, where it is wrong in one way: what is told. The rest of it is the example's."""
 
 from copy import deepcopy
+from dataclasses import replace
 
 import pytest
 
 from headrace.model.errors import ConfigurationError
+from infra.aws import rights
+from infra.aws.policy import written
 from tests.infra.aws import example, stack
 
 VPC = "vpc-0123456789abcdef0"
@@ -44,3 +47,84 @@ def test_a_subnet_can_not_stand_for_two_zones():
     assert fault == (
         "aws.network.given: found subnet-0123456789abcdef0 twice in subnets, allowed once; take one out"
     )
+
+
+# Room for rights
+
+ROOM = 10_240  # characters: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+KEY = "arn:aws:kms:eu-central-1:123456789012:key/01234567-89ab-cdef-0123-456789abcdef"
+
+
+def buckets(number, start="bucket"):
+    return {f"{start}-{each:03}": {} for each in range(number)}
+
+
+def pools(number):
+    """The example with so many pools more."""
+    tree = deepcopy(example())
+    for name in (f"a-pool-with-a-name-{each:03}" for each in range(number)):
+        tree["pools"][name] = {**tree["pools"]["cpu"], "eks": {"nodeGroup": name}}
+        tree["aws"]["nodeGroups"][name] = {"instanceTypes": ["m6i.2xlarge"]}
+    return tree
+
+
+def characters(of, estate):
+    """Of a service's rights, as IAM counts them."""
+    return len("".join(written(of(replace(estate, data_key=KEY, events_key=KEY))).split()))
+
+
+def most_buckets(of):
+    """As many as the rights have room for, by the rights themselves."""
+    found = stack(example())
+    estate, number = found.estate_on(found.aws), 0
+    while characters(of, replace(estate, buckets=named(estate, number + 1))) <= ROOM:
+        number += 1
+    return number
+
+
+def named(estate, number):
+    return {logical: estate.account.bucket_name(logical) for logical in buckets(number)}
+
+
+def deleting(estate):
+    return rights.controller(estate, deletes=True)
+
+
+@pytest.mark.parametrize(("own", "tenants"), [(1, 0), (0, 1)])
+def test_a_stack_has_as_many_buckets_as_the_receivers_role_has_room_for(own, tenants):
+    """Tenants' as well: their names in the store are as long, by what is added here."""
+    most = most_buckets(rights.receiver)
+    few = {**example(), "buckets": buckets(most)}
+    stack(few)
+    more = {
+        "buckets": buckets(most + own),
+        "tenants": {"t": {"buckets": buckets(tenants)}} if tenants else {},
+    }
+    (fault,) = told_of({**few, **more})
+    head, _, tail = fault.partition(" characters")
+    assert head.startswith(f"found {most + 1} buckets, whose rights take the receiver's role 10,")
+    assert tail == (
+        ", allowed 10,240, as IAM has no room for more; take buckets out, tenants' among them, or give them "
+        "shorter names"
+    )
+
+
+def test_what_deletes_data_needs_room_for_that_too():
+    most = most_buckets(deleting)
+    tree = {**example(), "platformBucket": {"onDelete": "delete"}}
+    just, above = (
+        [each for each in told_of({**tree, "buckets": buckets(number)}) if "controller's role" in each]
+        for number in (most, most + 1)
+    )
+    assert (just, len(above)) == ([], 1)
+    assert not [each for each in told_of({**example(), "buckets": buckets(most + 1)}) if "controller" in each]
+
+
+def test_pools_are_as_many_as_the_scalers_role_has_room_for():
+    found = stack(example())
+    estate, most = found.estate_on(found.aws), 0
+    while characters(rights.scaler, replace(estate, node_groups=sorted(pools(most + 1)["pools"]))) <= ROOM:
+        most += 1
+    stack(pools(most))
+    (fault,) = told_of(pools(most + 1))
+    assert fault.startswith(f"found {most + 3} node groups, whose rights take the scaler's role 10,")
