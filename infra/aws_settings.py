@@ -8,11 +8,12 @@ from typing import Annotated
 from pydantic import Field
 
 from headrace.model.function import Name, Quantity
-from headrace.model.value import ConsistentValue, Value
+from headrace.model.value import ConsistentValue
 from infra import versions
 from infra.aws.account import Account
 from infra.aws_network_settings import AwsNetwork, Zone
 from infra.ranges import Range
+from infra.repeats import repeats
 
 RESERVED_TAGS = ("aws:", "headrace:")
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
@@ -109,6 +110,10 @@ class AwsCluster(ConsistentValue):
     log_days: int = Field(default=90, ge=1, le=3653, description="how long they are kept; a number AWS knows")
 
     def _faults(self) -> Iterator[str]:
+        yield from repeats("administrators", self.administrators)
+        yield from repeats("viewers", self.viewers)
+        yield from repeats("clients", self.clients)
+        yield from repeats("logs", self.logs)
         for each in sorted(set(self.administrators) & set(self.viewers)):
             yield f"found {each} in administrators and in viewers, allowed in one; take one out"
         if self.log_days not in LOG_DAYS:
@@ -119,7 +124,7 @@ class AwsCluster(ConsistentValue):
                 yield f"found {each} in clients, allowed IPv4 ranges, as EKS takes no others; write one"
 
 
-class SystemGroup(Value):
+class SystemGroup(ConsistentValue):
     """Nodes that are always on: the platform itself runs there."""
 
     instance_types: tuple[InstanceType, ...] = Field(
@@ -131,8 +136,11 @@ class SystemGroup(Value):
         default=2, ge=1, le=10, description="how many; they are in as many of the first zones, at most"
     )
 
+    def _faults(self) -> Iterator[str]:
+        yield from repeats("instanceTypes", self.instance_types)
 
-class NodeGroup(Value):
+
+class NodeGroup(ConsistentValue):
     """The managed node group of a pool with driver `eks`, empty until the scaler needs it."""
 
     instance_types: tuple[InstanceType, ...] = Field(
@@ -151,8 +159,12 @@ class NodeGroup(Value):
         default=(), description="zones of its nodes; none: all of the network. GPUs are not in every zone"
     )
 
+    def _faults(self) -> Iterator[str]:
+        yield from repeats("instanceTypes", self.instance_types)
+        yield from repeats("zones", self.zones)
 
-class Budget(Value):
+
+class Budget(ConsistentValue):
     """An alarm on what the whole account costs in a month."""
 
     amount: float = Field(gt=0, allow_inf_nan=False, description="US dollars a month", examples=[100.0])
@@ -162,6 +174,9 @@ class Budget(Value):
         description="who is told at 80 % spent, and when 100 % is foreseen",
         examples=[["somebody@example.org"]],
     )
+
+    def _faults(self) -> Iterator[str]:
+        yield from repeats("mails", self.mails)
 
 
 class AwsSettings(ConsistentValue):
@@ -233,8 +248,7 @@ class AwsSettings(ConsistentValue):
                     )
         if self.system.image.has_driver:
             yield f"found system.image {self.system.image}, allowed one without GPU; write another"
-        for name in sorted({each for each in self.repositories if self.repositories.count(each) > 1}):
-            yield f"found {name} twice in repositories, allowed once; take one out"
+        yield from repeats("repositories", self.repositories)
         for key in self.tags:
             if key.startswith(RESERVED_TAGS):
                 yield f"found tag {key}, allowed names that begin with none of {RESERVED_TAGS}; rename it"

@@ -244,6 +244,17 @@ def test_administrators_and_viewers_come_by_access_entries():
     assert {each.inputs["principalArn"] for each in entries.values()} == {ADMIN, VIEWER}
 
 
+def test_roles_of_one_name_in_two_accounts_are_two():
+    ours, theirs = "arn:aws:iam::123456789012:role/ops", "arn:aws:iam::210987654321:role/ops"
+    found = changed(cluster={"administrators": [ADMIN], "viewers": [ours, theirs]})
+    entries = {name: each.inputs["principalArn"] for name, each in of_kind(found, "AccessEntry").items()}
+    assert entries == {
+        "administrator-role/platform": ADMIN,
+        "viewer-role/ops": ours,
+        "viewer-210987654321-role/ops": theirs,
+    }
+
+
 def test_add_ons_have_one_version_and_come_before_or_after_the_nodes():
     found = usual()
     addons = of_kind(found, "Addon")

@@ -128,3 +128,34 @@ def test_pools_are_as_many_as_the_scalers_role_has_room_for():
     stack(pools(most))
     (fault,) = told_of(pools(most + 1))
     assert fault.startswith(f"found {most + 3} node groups, whose rights take the scaler's role 10,")
+
+
+# What is listed twice, what AWS refuses
+
+ROLE = "arn:aws:iam::123456789012:role/platform"
+OURS, ELSEWHERE = "arn:aws:iam::123456789012:role/ops", "arn:aws:iam::210987654321:role/ops"
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"cluster__administrators": [ROLE, ROLE]}, f"aws.cluster: found {ROLE} twice in administrators"),
+        ({"cluster__viewers": [OURS, OURS]}, f"aws.cluster: found {OURS} twice in viewers"),
+        ({"cluster__logs": ["api", "api"]}, "aws.cluster: found api twice in logs"),
+        ({"cluster__clients": ["203.0.113.0/24"] * 2}, "aws.cluster: found 203.0.113.0/24 twice in clients"),
+        ({"system__instanceTypes": ["t3.large"] * 2}, "aws.system: found t3.large twice in instanceTypes"),
+        (
+            {"nodeGroups__gpu__instanceTypes": ["g5.xlarge"] * 2},
+            "aws.nodeGroups.gpu: found g5.xlarge twice in instanceTypes",
+        ),
+        (
+            {"nodeGroups__gpu__zones": ["eu-central-1a"] * 2},
+            "aws.nodeGroups.gpu: found eu-central-1a twice in zones",
+        ),
+        ({"budget__mails": ["a@b.c", "a@b.c"]}, "aws.budget: found a@b.c twice in mails"),
+        ({"repositories": ["echo", "echo"]}, "aws: found echo twice in repositories"),
+    ],
+)
+def test_what_stands_twice_is_refused(changes, told):
+    (fault,) = told_of(with_aws(**changes))
+    assert fault == f"{told}, allowed once; take one out"

@@ -10,6 +10,7 @@ from pulumi_aws.eks import Cluster as EksCluster
 
 from infra import kubeconfig, versions
 from infra.aws import rights
+from infra.aws.account import Account
 from infra.aws.estate import Estate
 from infra.aws.policy import written
 from infra.aws_ground import AwsGround
@@ -102,7 +103,7 @@ class Cluster(pulumi.ComponentResource):
 
     def _create_access(self, principals: Sequence[str], kind: str, policy: str) -> None:
         for principal in principals:
-            name = f"{kind}-{principal.rpartition(':')[2]}"
+            name = f"{kind}-{_called(principal, self._args.estate.account)}"
             entry = AccessEntry(
                 name, cluster_name=self.name, principal_arn=principal, opts=self._ground.options()
             )
@@ -114,6 +115,12 @@ class Cluster(pulumi.ComponentResource):
                 access_scope={"type": "cluster"},
                 opts=self._ground.options(),
             )
+
+
+def _called(principal: str, account: Account) -> str:
+    """A role or user in a resource's name; another account may have one of the same name."""
+    owner, name = principal.split(":", maxsplit=5)[4:]
+    return name if owner == account.id else f"{owner}-{name}"
 
 
 def log_group(estate: Estate) -> str:
