@@ -1,6 +1,5 @@
 """What a person configures of a platform on AWS: the account, the network, the cluster and its nodes."""
 
-import ipaddress
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated
@@ -9,13 +8,12 @@ from pydantic import Field
 
 from headrace.model.function import Name, Quantity
 from headrace.model.value import ConsistentValue
-from infra import versions
+from infra import aws_limits, versions
 from infra.aws.account import Account
 from infra.aws_network_settings import AwsNetwork, Zone
 from infra.ranges import Range
 from infra.repeats import repeats
 
-RESERVED_TAGS = ("aws:", "headrace:")
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
 LOG_DAYS = (
     1,
@@ -119,9 +117,7 @@ class AwsCluster(ConsistentValue):
         if self.log_days not in LOG_DAYS:
             near = min(LOG_DAYS, key=lambda days: abs(days - self.log_days))
             yield f"found logDays {self.log_days}, allowed those that CloudWatch knows; write {near}"
-        for each in self.clients:
-            if ipaddress.ip_network(each).version != 4:
-                yield f"found {each} in clients, allowed IPv4 ranges, as EKS takes no others; write one"
+        yield from aws_limits.clients(self.clients)
 
 
 class SystemGroup(ConsistentValue):
@@ -131,12 +127,13 @@ class SystemGroup(ConsistentValue):
         default=("t3.large",), min_length=1, description="EC2's types, the first that is to be had"
     )
     image: Image = Field(default=Image(versions.CPU_IMAGE), description="what they boot")
-    disk: Quantity = Field(default="30Gi", description="each node's disk")
+    disk: Quantity = Field(default="30Gi", description="each node's disk, 20Gi at least")
     nodes: int = Field(
         default=2, ge=1, le=10, description="how many; they are in as many of the first zones, at most"
     )
 
     def _faults(self) -> Iterator[str]:
+        yield from aws_limits.disk(self.disk)
         yield from repeats("instanceTypes", self.instance_types)
 
 
@@ -154,12 +151,15 @@ class NodeGroup(ConsistentValue):
     image: Image | None = Field(
         default=None, description="what nodes boot; none: with NVIDIA's driver where the pool has GPUs"
     )
-    disk: Quantity = Field(default="100Gi", description="each node's disk: images and staged files")
+    disk: Quantity = Field(
+        default="100Gi", description="each node's disk: images and staged files, 20Gi at least"
+    )
     zones: tuple[Zone, ...] = Field(
         default=(), description="zones of its nodes; none: all of the network. GPUs are not in every zone"
     )
 
     def _faults(self) -> Iterator[str]:
+        yield from aws_limits.disk(self.disk)
         yield from repeats("instanceTypes", self.instance_types)
         yield from repeats("zones", self.zones)
 
@@ -188,7 +188,9 @@ class AwsSettings(ConsistentValue):
         examples=["123456789012"],
     )
     region: str = Field(
-        pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$", description="the region", examples=["eu-central-1"]
+        pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$",
+        description="the region: one of AWS's public ones, or of GovCloud (US)",
+        examples=["eu-central-1"],
     )
     name: str = Field(
         default="headrace",
@@ -234,6 +236,7 @@ class AwsSettings(ConsistentValue):
         return Account(self.account, self.region, self.name)
 
     def _faults(self) -> Iterator[str]:
+        yield from self._parts_of_aws()
         zones = self.network.zones
         for zone in zones:
             if zone[:-1] != self.region:
@@ -249,6 +252,26 @@ class AwsSettings(ConsistentValue):
         if self.system.image.has_driver:
             yield f"found system.image {self.system.image}, allowed one without GPU; write another"
         yield from repeats("repositories", self.repositories)
-        for key in self.tags:
-            if key.startswith(RESERVED_TAGS):
-                yield f"found tag {key}, allowed names that begin with none of {RESERVED_TAGS}; rename it"
+        yield from aws_limits.tags(self.tags)
+
+    def _parts_of_aws(self) -> Iterator[str]:
+        """The region has services by the names that are used here, and what they are used for."""
+        if not self.place.is_supported:
+            yield (
+                f"found region {self.region}, allowed AWS's public regions and GovCloud's, as elsewhere "
+                "services have other names; write another"
+            )
+            return
+        if self.place.is_in_govcloud and self.budget is not None:
+            yield (
+                f"found budget in {self.region}, allowed in AWS's public regions, as GovCloud's costs are "
+                "the standard account's; take it out, and set an alarm there"
+            )
+        start = f"arn:{self.place.partition}:"
+        for key, listed in (
+            ("administrators", self.cluster.administrators),
+            ("viewers", self.cluster.viewers),
+        ):
+            for each in listed:
+                if not each.startswith(start):
+                    yield f"found {each} in cluster.{key}, allowed those of {start}; write another"

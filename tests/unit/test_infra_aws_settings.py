@@ -159,3 +159,102 @@ OURS, ELSEWHERE = "arn:aws:iam::123456789012:role/ops", "arn:aws:iam::2109876543
 def test_what_stands_twice_is_refused(changes, told):
     (fault,) = told_of(with_aws(**changes))
     assert fault == f"{told}, allowed once; take one out"
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (
+            {"system__disk": "19Gi"},
+            "aws.system: found disk 19Gi, allowed 20Gi or more, as the nodes' image has; enlarge it",
+        ),
+        (
+            {"nodeGroups__gpu__disk": "20G"},  # 18.6 GiB
+            "aws.nodeGroups.gpu: found disk 20G, allowed 20Gi or more",
+        ),
+        (
+            {"cluster__clients": ["10.1.0.0/16"]},
+            "aws.cluster: found 10.1.0.0/16 in clients, allowed ranges of the internet, as EKS takes no rese",
+        ),
+        ({"cluster__clients": ["127.0.0.1/32"]}, "aws.cluster: found 127.0.0.1/32 in clients"),
+        ({"cluster__clients": ["100.64.0.0/10"]}, "aws.cluster: found 100.64.0.0/10 in clients"),
+        ({"tags": {"AWS:team": "heart"}}, "aws: found tag AWS:team, allowed names that begin with none of"),
+        ({"tags": {"Headrace:stack": "x"}}, "aws: found tag Headrace:stack, allowed names that begin with"),
+        ({"tags": {"": "heart"}}, "aws: found tag '' of 0 characters, allowed 1 to 128; rename it"),
+        ({"tags": {"t" * 129: "heart"}}, f"aws: found tag '{'t' * 129}' of 129 characters, allowed 1 to 128"),
+        (
+            {"tags": {"team": "h" * 257}},
+            "aws: found tag team with 257 characters, allowed 256; shorten its value",
+        ),
+        (
+            {"tags": {"team": "heart & lung"}},
+            "aws: found tag team with 'heart & lung', allowed letters, digits, spaces and _.:/=+-@, as IAM",
+        ),
+        (
+            {"tags": {"te(am)": "heart"}},
+            "aws: found tag te(am) with 'te(am)', allowed letters, digits, spaces",
+        ),
+    ],
+)
+def test_what_aws_would_refuse_is_refused_before(changes, told):
+    fault, *more = told_of(with_aws(**changes))
+    assert fault.startswith(told)
+    assert fault.count("; ") == 1
+    assert all("pools.gpu.capacity" in each for each in more), "only that the pool has more than the disk"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"system__disk": "20Gi"},
+        {"cluster__clients": ["0.0.0.0/0"]},
+        {"tags": {"t" * 128: "h" * 256, "cost centre": "Herz_1.2:a/b=c+d-e@f", "empty": "", "laws:x": "é"}},
+    ],
+)
+def test_what_aws_just_takes_is_taken(changes):
+    stack(with_aws(**changes))
+
+
+# Regions
+
+
+def in_region(region, **changes):
+    """The example there, its zones and roles too."""
+    partition = "aws-us-gov" if region.startswith("us-gov-") else "aws"
+    return with_aws(
+        region=region,
+        network__made__zones=[f"{region}a", f"{region}b"],
+        cluster__administrators=[f"arn:{partition}:iam::123456789012:role/platform"],
+        **changes,
+    )
+
+
+@pytest.mark.parametrize("region", ["eu-central-1", "ap-southeast-2", "us-east-1", "il-central-1"])
+def test_aws_s_public_regions_are_supported(region):
+    assert stack(in_region(region)).aws.place.partition == "aws"
+
+
+def test_govcloud_is_supported_without_an_alarm_on_costs():
+    """Which is not to be had there: https://docs.aws.amazon.com/general/latest/gr/billing.html"""
+    assert stack(in_region("us-gov-west-1", budget=None)).aws.place.partition == "aws-us-gov"
+    (fault,) = told_of(in_region("us-gov-west-1"))
+    assert fault.startswith(
+        "aws: found budget in us-gov-west-1, allowed in AWS's public regions, as GovCloud's"
+    )
+
+
+@pytest.mark.parametrize(
+    "region",
+    ["cn-north-1", "cn-northwest-1", "us-iso-east-1", "us-isob-west-1", "us-isof-south-1", "eu-isoe-west-1"],
+)
+def test_regions_where_services_have_other_names_are_refused(region):
+    (fault,) = told_of(in_region(region))
+    assert fault.startswith(
+        f"aws: found region {region}, allowed AWS's public regions and GovCloud's, as elsewh"
+    )
+
+
+def test_a_role_of_another_part_of_aws_is_refused():
+    role = "arn:aws-us-gov:iam::123456789012:role/platform"
+    (fault,) = told_of(with_aws(cluster__viewers=[role]))
+    assert fault == f"aws: found {role} in cluster.viewers, allowed those of arn:aws:; write another"
