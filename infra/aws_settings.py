@@ -95,7 +95,9 @@ class AwsCluster(ConsistentValue):
         examples=[["arn:aws:iam::123456789012:role/platform"]],
     )
     viewers: tuple[RoleArn, ...] = Field(
-        default=(), description="roles and users that may look at everything but secrets"
+        default=(),
+        description="roles and users that may look at workloads and their logs, at Headrace's own objects "
+        "and at nodes, not at secrets",
     )
     clients: tuple[Range, ...] = Field(
         default=(),
@@ -167,7 +169,7 @@ class NodeGroup(ConsistentValue):
 class Budget(ConsistentValue):
     """An alarm on what the whole account costs in a month."""
 
-    amount: float = Field(gt=0, allow_inf_nan=False, description="US dollars a month", examples=[100.0])
+    amount: float = Field(ge=0.01, allow_inf_nan=False, description="US dollars a month", examples=[100.0])
     mails: tuple[Mail, ...] = Field(
         min_length=1,
         max_length=10,

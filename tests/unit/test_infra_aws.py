@@ -244,6 +244,27 @@ def test_administrators_and_viewers_come_by_access_entries():
     assert {each.inputs["principalArn"] for each in entries.values()} == {ADMIN, VIEWER}
 
 
+def test_viewers_also_see_headraces_objects_and_nodes_and_no_secrets():
+    """EKS's policy for viewers is Kubernetes' `view`, which knows neither."""
+    tree = deepcopy(example())
+    tree["aws"]["cluster"]["viewers"] = [VIEWER]
+    found = deployed(tree)
+    groups = {
+        name: each.inputs.get("kubernetesGroups") for name, each in of_kind(found, "AccessEntry").items()
+    }
+    assert groups == {"administrator-role/platform": None, "viewer-user/jane": ["headrace-viewer"]}
+    role, binding = (
+        found[f"{kind}/headrace-viewer"].inputs for kind in ("clusterrole", "clusterrolebinding")
+    )
+    seen = {each for rule in role["rules"] for each in rule["resources"]}
+    assert {"functions", "buckets", "nodepools", "gpuservers", "nodes", "resourceslices"} <= seen
+    assert "secrets" not in seen
+    assert {verb for rule in role["rules"] for verb in rule["verbs"]} == {"get", "list", "watch"}
+    assert binding["roleRef"]["name"] == "headrace-viewer"
+    assert [(each["kind"], each["name"]) for each in binding["subjects"]] == [("Group", "headrace-viewer")]
+    assert "clusterrole/headrace-viewer" not in usual(), "where nobody is a viewer"
+
+
 def test_roles_of_one_name_in_two_accounts_are_two():
     ours, theirs = "arn:aws:iam::123456789012:role/ops", "arn:aws:iam::210987654321:role/ops"
     found = changed(cluster={"administrators": [ADMIN], "viewers": [ours, theirs]})
@@ -496,10 +517,16 @@ def test_a_tag_of_an_image_never_means_another_and_old_images_go():
 
 def test_somebody_is_told_before_money_is_spent():
     budget = usual()["Budget/budget"].inputs
-    assert (budget["limitAmount"], budget["limitUnit"]) == ("500", "USD")
+    assert (budget["limitAmount"], budget["limitUnit"]) == ("500.00", "USD")
+    assert budget["name"] == "headrace-budget-eu-central-1", "a budget is the whole account's"
     told = {(each["notificationType"], each["threshold"]) for each in budget["notifications"]}
     assert told == {("ACTUAL", 80), ("FORECASTED", 100)}
     assert "Budget/budget" not in small()
+
+
+def test_a_large_budget_is_written_to_the_cent():
+    found = changed(budget={"amount": 1123456.789, "mails": ["somebody@example.org"]})
+    assert found["Budget/budget"].inputs["limitAmount"] == "1123456.79"
 
 
 # The platform on the cluster

@@ -8,7 +8,7 @@ from pulumi_aws.cloudwatch import LogGroup
 from pulumi_aws.eks import AccessEntry, AccessPolicyAssociation
 from pulumi_aws.eks import Cluster as EksCluster
 
-from infra import kubeconfig, versions
+from infra import kubeconfig, names, versions
 from infra.aws import rights
 from infra.aws.account import Account
 from infra.aws.estate import Estate
@@ -45,7 +45,7 @@ class Cluster(pulumi.ComponentResource):
         made = self._create(self._create_logs(), self._create_role())
         self.name, self.arn = made.name, made.arn
         self._create_access(args.cluster.administrators, "administrator", ADMINISTRATOR)
-        self._create_access(args.cluster.viewers, "viewer", VIEWER)
+        self._create_access(args.cluster.viewers, "viewer", VIEWER, names.own(names.VIEWER))
         region = args.estate.account.region
         found = pulumi.Output.all(made.name, made.endpoint, made.certificate_authority)
         self.kubeconfig = pulumi.Output.secret(
@@ -101,11 +101,16 @@ class Cluster(pulumi.ComponentResource):
             opts=self._ground.keeping(logs),
         )
 
-    def _create_access(self, principals: Sequence[str], kind: str, policy: str) -> None:
+    def _create_access(self, principals: Sequence[str], kind: str, policy: str, *groups: str) -> None:
+        """`groups`: of Kubernetes, whose rights the cluster's own roles say."""
         for principal in principals:
             name = f"{kind}-{_called(principal, self._args.estate.account)}"
             entry = AccessEntry(
-                name, cluster_name=self.name, principal_arn=principal, opts=self._ground.options()
+                name,
+                cluster_name=self.name,
+                principal_arn=principal,
+                kubernetes_groups=groups or None,
+                opts=self._ground.options(),
             )
             AccessPolicyAssociation(
                 name,
