@@ -103,6 +103,17 @@ def device_plugin() -> Access:
     return Access(cluster=[rule(CORE, ["nodes"], READ)])
 
 
+def viewer() -> Access:
+    """A person looks at what Kubernetes' own `view` leaves out: Headrace's kinds, nodes, GPUs of servers."""
+    return Access(
+        cluster=[
+            rule(GROUP, ["functions", "buckets", "nodepools"], READ),
+            rule(CORE, ["nodes"], READ),
+            *_gpus_of_servers(),
+        ]
+    )
+
+
 def controller(*, remote_gpus: bool = False) -> Access:
     """It makes what a function needs, tells how it stands, and lets it go in order; pools get a status."""
     objects = ["functions", "buckets"]

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from headrace.model.value import ConsistentValue, Value
 from infra.aws.subnets import LARGEST, MOST_ZONES, SMALLEST, NetworkPlan
 from infra.ranges import Range
+from infra.repeats import repeats
 
 # https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html: in two zones at least
 LEAST_ZONES = 2
@@ -76,9 +77,8 @@ class MadeNetwork(ConsistentValue):
                 f"found range {self.range}, allowed an IPv4 range of /{LARGEST} to /{SMALLEST}, as AWS takes "
                 "for a VPC with room for all subnets; write another"
             )
-        for what, listed in (("zones", self.zones), ("endpoints", self.endpoints)):
-            for each in sorted({str(one) for one in listed if listed.count(one) > 1}):
-                yield f"found {each} twice in {what}, allowed once; take one out"
+        yield from repeats("zones", self.zones)
+        yield from repeats("endpoints", self.endpoints)
         missing = [each.value for each in Endpoint if each not in self.endpoints]
         if self.nat_gateways is Gateways.NONE and missing:
             yield (
@@ -87,18 +87,20 @@ class MadeNetwork(ConsistentValue):
             )
 
 
-class GivenNetwork(Value):
+class GivenNetwork(ConsistentValue):
     """A VPC that is there already; routes, gateways and endpoints are its owner's matter."""
 
     vpc: str = Field(
         pattern=r"^vpc-[0-9a-f]{8,17}$", description="the VPC's id", examples=["vpc-0123456789abcdef0"]
     )
-    range: Range = Field(description="its IPv4 addresses", examples=["10.0.0.0/16"])
     subnets: Mapping[Zone, Annotated[str, Field(pattern=r"^subnet-[0-9a-f]{8,17}$")]] = Field(
         min_length=LEAST_ZONES,
         description="zone -> private subnet; nodes reach AWS's services and the registries from there",
         examples=[{"eu-central-1a": "subnet-0123456789abcdef0", "eu-central-1b": "subnet-0123456789abcdef1"}],
     )
+
+    def _faults(self) -> Iterator[str]:
+        yield from repeats("subnets", tuple(self.subnets.values()))
 
 
 class AwsNetwork(Value):

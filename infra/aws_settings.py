@@ -1,6 +1,5 @@
 """What a person configures of a platform on AWS: the account, the network, the cluster and its nodes."""
 
-import ipaddress
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated
@@ -8,13 +7,13 @@ from typing import Annotated
 from pydantic import Field
 
 from headrace.model.function import Name, Quantity
-from headrace.model.value import ConsistentValue, Value
-from infra import versions
+from headrace.model.value import ConsistentValue
+from infra import aws_limits, versions
 from infra.aws.account import Account
 from infra.aws_network_settings import AwsNetwork, Zone
 from infra.ranges import Range
+from infra.repeats import repeats
 
-RESERVED_TAGS = ("aws:", "headrace:")
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
 LOG_DAYS = (
     1,
@@ -96,7 +95,9 @@ class AwsCluster(ConsistentValue):
         examples=[["arn:aws:iam::123456789012:role/platform"]],
     )
     viewers: tuple[RoleArn, ...] = Field(
-        default=(), description="roles and users that may look at everything but secrets"
+        default=(),
+        description="roles and users that may look at workloads and their logs, at Headrace's own objects "
+        "and at nodes, not at secrets",
     )
     clients: tuple[Range, ...] = Field(
         default=(),
@@ -109,30 +110,36 @@ class AwsCluster(ConsistentValue):
     log_days: int = Field(default=90, ge=1, le=3653, description="how long they are kept; a number AWS knows")
 
     def _faults(self) -> Iterator[str]:
+        yield from repeats("administrators", self.administrators)
+        yield from repeats("viewers", self.viewers)
+        yield from repeats("clients", self.clients)
+        yield from repeats("logs", self.logs)
         for each in sorted(set(self.administrators) & set(self.viewers)):
             yield f"found {each} in administrators and in viewers, allowed in one; take one out"
         if self.log_days not in LOG_DAYS:
             near = min(LOG_DAYS, key=lambda days: abs(days - self.log_days))
             yield f"found logDays {self.log_days}, allowed those that CloudWatch knows; write {near}"
-        for each in self.clients:
-            if ipaddress.ip_network(each).version != 4:
-                yield f"found {each} in clients, allowed IPv4 ranges, as EKS takes no others; write one"
+        yield from aws_limits.clients(self.clients)
 
 
-class SystemGroup(Value):
+class SystemGroup(ConsistentValue):
     """Nodes that are always on: the platform itself runs there."""
 
     instance_types: tuple[InstanceType, ...] = Field(
         default=("t3.large",), min_length=1, description="EC2's types, the first that is to be had"
     )
     image: Image = Field(default=Image(versions.CPU_IMAGE), description="what they boot")
-    disk: Quantity = Field(default="30Gi", description="each node's disk")
+    disk: Quantity = Field(default="30Gi", description="each node's disk, 20Gi at least")
     nodes: int = Field(
         default=2, ge=1, le=10, description="how many; they are in as many of the first zones, at most"
     )
 
+    def _faults(self) -> Iterator[str]:
+        yield from aws_limits.disk(self.disk)
+        yield from repeats("instanceTypes", self.instance_types)
 
-class NodeGroup(Value):
+
+class NodeGroup(ConsistentValue):
     """The managed node group of a pool with driver `eks`, empty until the scaler needs it."""
 
     instance_types: tuple[InstanceType, ...] = Field(
@@ -146,22 +153,32 @@ class NodeGroup(Value):
     image: Image | None = Field(
         default=None, description="what nodes boot; none: with NVIDIA's driver where the pool has GPUs"
     )
-    disk: Quantity = Field(default="100Gi", description="each node's disk: images and staged files")
+    disk: Quantity = Field(
+        default="100Gi", description="each node's disk: images and staged files, 20Gi at least"
+    )
     zones: tuple[Zone, ...] = Field(
         default=(), description="zones of its nodes; none: all of the network. GPUs are not in every zone"
     )
 
+    def _faults(self) -> Iterator[str]:
+        yield from aws_limits.disk(self.disk)
+        yield from repeats("instanceTypes", self.instance_types)
+        yield from repeats("zones", self.zones)
 
-class Budget(Value):
+
+class Budget(ConsistentValue):
     """An alarm on what the whole account costs in a month."""
 
-    amount: float = Field(gt=0, allow_inf_nan=False, description="US dollars a month", examples=[100.0])
+    amount: float = Field(ge=0.01, allow_inf_nan=False, description="US dollars a month", examples=[100.0])
     mails: tuple[Mail, ...] = Field(
         min_length=1,
         max_length=10,
         description="who is told at 80 % spent, and when 100 % is foreseen",
         examples=[["somebody@example.org"]],
     )
+
+    def _faults(self) -> Iterator[str]:
+        yield from repeats("mails", self.mails)
 
 
 class AwsSettings(ConsistentValue):
@@ -173,7 +190,9 @@ class AwsSettings(ConsistentValue):
         examples=["123456789012"],
     )
     region: str = Field(
-        pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$", description="the region", examples=["eu-central-1"]
+        pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$",
+        description="the region: one of AWS's public ones, or of GovCloud (US)",
+        examples=["eu-central-1"],
     )
     name: str = Field(
         default="headrace",
@@ -201,8 +220,8 @@ class AwsSettings(ConsistentValue):
     budget: Budget | None = Field(default=None, description="an alarm on costs; none: nobody is told")
     protection: Protection = Field(
         default=Protection.PROTECT,
-        description="of what holds data: `protect` refuses to delete it, `retain` leaves it in the account, "
-        "`none` deletes it",
+        description="of what holds data: `protect` refuses to delete it, on the cluster as well; `retain` "
+        "leaves it in the account, `none` deletes it",
     )
     platform: bool = Field(
         default=True,
@@ -219,6 +238,7 @@ class AwsSettings(ConsistentValue):
         return Account(self.account, self.region, self.name)
 
     def _faults(self) -> Iterator[str]:
+        yield from self._parts_of_aws()
         zones = self.network.zones
         for zone in zones:
             if zone[:-1] != self.region:
@@ -233,8 +253,27 @@ class AwsSettings(ConsistentValue):
                     )
         if self.system.image.has_driver:
             yield f"found system.image {self.system.image}, allowed one without GPU; write another"
-        for name in sorted({each for each in self.repositories if self.repositories.count(each) > 1}):
-            yield f"found {name} twice in repositories, allowed once; take one out"
-        for key in self.tags:
-            if key.startswith(RESERVED_TAGS):
-                yield f"found tag {key}, allowed names that begin with none of {RESERVED_TAGS}; rename it"
+        yield from repeats("repositories", self.repositories)
+        yield from aws_limits.tags(self.tags)
+
+    def _parts_of_aws(self) -> Iterator[str]:
+        """The region has services by the names that are used here, and what they are used for."""
+        if not self.place.is_supported:
+            yield (
+                f"found region {self.region}, allowed AWS's public regions and GovCloud's, as elsewhere "
+                "services have other names; write another"
+            )
+            return
+        if self.place.is_in_govcloud and self.budget is not None:
+            yield (
+                f"found budget in {self.region}, allowed in AWS's public regions, as GovCloud's costs are "
+                "the standard account's; take it out, and set an alarm there"
+            )
+        start = f"arn:{self.place.partition}:"
+        for key, listed in (
+            ("administrators", self.cluster.administrators),
+            ("viewers", self.cluster.viewers),
+        ):
+            for each in listed:
+                if not each.startswith(start):
+                    yield f"found {each} in cluster.{key}, allowed those of {start}; write another"

@@ -7,7 +7,7 @@ import pulumi_kubernetes as kubernetes
 
 from headrace.model.errors import ConfigurationError
 from infra import kubeconfig
-from infra.pinning.resources import Pin, Tenants
+from infra.pinning.resources import Last, Pin, Tenants
 
 
 def provider(
@@ -63,6 +63,11 @@ def guard(
     content, named = _named(given, context)
     opts = pulumi.ResourceOptions(depends_on=list(after), protect=protect)
     Pin("pin-before-destroy", kubeconfig=content, context=named, expected=uid, names={}, opts=opts)
+
+
+def guard_made(*after: pulumi.Resource, protect: bool) -> None:
+    """The same of a cluster that the stack has made, which needs no look: `pulumi destroy` begins here."""
+    Last("last", opts=pulumi.ResourceOptions(depends_on=list(after), protect=protect))
 
 
 def _provider(

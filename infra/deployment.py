@@ -41,8 +41,10 @@ def _on_cluster(stack: StackSettings, folder: Path) -> Outputs:
         names=stack.protected_names,
         tenants=sorted(stack.tenants),
     )
-    platform = platform_on(stack, folder, Ground(provider, wait=stack.wait, protect=stack.protect))
-    cluster.guard(stack.kubeconfig, stack.context, platform, uid=stack.cluster_uid, protect=stack.protect)
+    platform = platform_on(stack, folder, Ground(provider, wait=stack.wait, protect=stack.is_protected))
+    cluster.guard(
+        stack.kubeconfig, stack.context, platform, uid=stack.cluster_uid, protect=stack.is_protected
+    )
     return _token(platform)
 
 
@@ -64,12 +66,14 @@ def _on_aws(stack: StackSettings, settings: AwsSettings, folder: Path, *, name: 
         ),
     }
     if not settings.platform:
+        cluster.guard_made(foundation, protect=stack.is_protected)
         return told
     made = cluster.provider_of(foundation.cluster.kubeconfig, settings.place.own(), sorted(stack.tenants))
-    ground_of_cluster = Ground(made, wait=stack.wait, after=[foundation], protect=stack.protect)
+    ground_of_cluster = Ground(made, wait=stack.wait, after=[foundation], protect=stack.is_protected)
     equipment = Equipment("equipment", EquipmentArgs(stack, ground_of_cluster))
-    after = replace(ground_of_cluster, after=[equipment])
-    return {**told, **_token(platform_on(stack, folder, after, foundation))}
+    platform = platform_on(stack, folder, replace(ground_of_cluster, after=[equipment]), foundation)
+    cluster.guard_made(foundation, platform, protect=stack.is_protected)
+    return {**told, **_token(platform)}
 
 
 def platform_on(

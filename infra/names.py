@@ -22,6 +22,9 @@ GPU_PLUGIN = "gpu-plugin"
 
 DEVICE_PLUGIN = "device-plugin"
 
+# Who looks in, on AWS: a group of Kubernetes, and what it may see
+VIEWER = "viewer"
+
 # On AWS: the node group of the platform itself, the class of volumes
 SYSTEM_GROUP = "system"
 VOLUMES = "headrace-gp3"

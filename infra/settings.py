@@ -16,7 +16,8 @@ from headrace.model.pool import Driver, NodePoolSpec
 from headrace.model.tenant import Tenant
 from headrace.model.value import ConsistentValue, Value
 from infra import versions
-from infra.aws_settings import AwsSettings
+from infra.aws.estate import Estate
+from infra.aws_settings import AwsSettings, Protection
 from infra.gpu_settings import DevicePlugin, RemoteGpus
 from infra.host_settings import HostSettings
 from infra.kubeconfig import ClusterUid, is_content
@@ -171,7 +172,8 @@ class StackSettings(ConsistentValue):
     protect: bool = Field(
         default=False,
         description="whether Pulumi refuses to delete or replace what holds data, empty or not: namespaces, "
-        "kinds, queue and store with their volumes, the platform's bucket. Write true for production",
+        "kinds, queue and store with their volumes, the platform's bucket. Write true for production; "
+        "on AWS `aws.protection: protect`, the default there, says so too",
     )
 
     def _faults(self) -> Iterator[str]:
@@ -217,6 +219,20 @@ class StackSettings(ConsistentValue):
         }
         return {**self.bucket_names, **theirs}
 
+    def estate_on(self, aws: AwsSettings) -> Estate:
+        """What it has on AWS, but for what only AWS can name."""
+        return Estate(
+            account=aws.place,
+            platform_bucket=self.platform_bucket_name,
+            buckets=self.all_buckets,
+            node_groups=sorted(pool.eks.node_group for pool in self.pools.values() if pool.eks is not None),
+        )
+
+    @property
+    def deletes_data(self) -> bool:
+        """Whether what buckets hold goes with them."""
+        return self.platform_bucket.on_delete is OnBucketDelete.DELETE
+
     @property
     def seaweedfs(self) -> SeaweedStore | None:
         """The server that the stack runs; None: the store is another."""
@@ -240,6 +256,11 @@ class StackSettings(ConsistentValue):
         return tuple(sorted(name for name, pool in self.pools.items() if has_gpus(pool)))
 
     @property
+    def is_protected(self) -> bool:
+        """Whether Pulumi keeps what holds data on the cluster: who keeps AWS's buckets keeps that as well."""
+        return self.protect or (self.aws is not None and self.aws.protection is Protection.PROTECT)
+
+    @property
     def protected_names(self) -> dict[str, str]:
         """Names that a protected stack keeps, by setting: under others it would be another, empty one."""
         names = {
@@ -247,7 +268,7 @@ class StackSettings(ConsistentValue):
             "functionsNamespace": self.functions_namespace,
             "platformBucket.name": self.platform_bucket_name,
         }
-        return names if self.protect else {}
+        return names if self.is_protected else {}
 
     @property
     def secret_keys(self) -> tuple[str, ...]:

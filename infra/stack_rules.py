@@ -7,8 +7,9 @@ from headrace.model.gpu_sharing import VENDOR
 from headrace.model.pool import Driver, NodePoolSpec
 from headrace.model.quantity import parse_bytes
 from headrace.model.resources import EPHEMERAL_STORAGE
+from infra.aws.services import ROOM, overfull
 from infra.aws_settings import NodeGroup
-from infra.names import LIMIT, SYSTEM_GROUP
+from infra.names import LIMIT, SCALER, SYSTEM_GROUP
 
 if TYPE_CHECKING:  # it checks itself by these rules
     from infra.settings import StackSettings
@@ -27,6 +28,7 @@ def faults_of(stack: "StackSettings") -> Iterator[str]:
     yield from _buckets(stack)
     yield from _tenants(stack)
     yield from _node_groups(stack)
+    yield from _rights(stack)
 
 
 def has_gpus(pool: NodePoolSpec) -> bool:
@@ -208,3 +210,18 @@ def _group_names(stack: "StackSettings") -> Iterator[str]:
                 f"found pools.{name}.eks.nodeGroup {group}, which another pool has too, allowed one pool a "
                 "group; rename it"
             )
+
+
+def _rights(stack: "StackSettings") -> Iterator[str]:
+    """IAM would refuse a role's rights only after most of the rest was made."""
+    if stack.aws is None:
+        return
+    estate = stack.estate_on(stack.aws)
+    for service, characters in overfull(estate, deletes=stack.deletes_data).items():
+        what, remedy = f"{len(estate.buckets)} buckets", "take buckets out, tenants' among them"
+        if service == SCALER:
+            what, remedy = f"{len(estate.node_groups)} node groups", "take pools out"
+        yield (
+            f"found {what}, whose rights take the {service}'s role {characters:,} characters, allowed "
+            f"{ROOM:,}, as IAM has no room for more; {remedy}, or give them shorter names"
+        )

@@ -1,5 +1,6 @@
 """An account's region as its addresses name it: partitions, ARNs, hosts, the names of what a stack makes."""
 
+import re
 from dataclasses import dataclass
 
 from infra import names
@@ -7,9 +8,11 @@ from infra import names
 BUCKET_LIMIT = 63  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 ROLE_LIMIT = 64  # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
-_PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
-_DOMAINS = {"aws-cn": "amazonaws.com.cn"}
+_GOVCLOUD, _PUBLIC = "aws-us-gov", "aws"
 _DOMAIN = "amazonaws.com"
+# In China (https://docs.amazonaws.cn/en_us/aws/latest/userguide/endpoints-arns.html) and in the regions of
+# secret services, hosts end otherwise and endpoints inside a network are called otherwise.
+_ELSEWHERE = re.compile(r"cn-|[a-z]{2}-iso")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +24,24 @@ class Account:
     name: str
 
     @property
+    def is_supported(self) -> bool:
+        """Whether the region's services are called as they are here."""
+        return _ELSEWHERE.match(self.region) is None
+
+    @property
+    def is_in_govcloud(self) -> bool:
+        """Whether the region is one of GovCloud (US)."""
+        return self.region.startswith("us-gov-")
+
+    @property
     def partition(self) -> str:
         """The part of AWS that the region belongs to."""
-        found = (part for start, part in _PARTITIONS.items() if self.region.startswith(start))
-        return next(found, "aws")
+        return _GOVCLOUD if self.is_in_govcloud else _PUBLIC
 
     @property
     def domain(self) -> str:
-        """What hosts of the partition's services end in."""
-        return _DOMAINS.get(self.partition, _DOMAIN)
+        """What hosts of the services end in."""
+        return _DOMAIN
 
     @property
     def registry(self) -> str:

@@ -21,6 +21,7 @@ from infra.manifests.parts import (
     service_pod,
 )
 
+RBAC = "rbac.authorization.k8s.io"
 RECEIVER_PORT = 8080
 RECEIVER_GRACE_SECONDS = 45  # a poll of SQS that is under way takes 20 s, and what it brings a few more
 MODULES: Mapping[str, str] = {
@@ -105,27 +106,32 @@ def account(service: str, namespace: str) -> Manifest:
 
 def roles(service: str, access: Access, *, platform: str, functions: Sequence[str]) -> Iterator[Manifest]:
     """Roles and their bindings, where there are rules; `functions`: namespaces where functions are."""
+    subject = {"kind": "ServiceAccount", "name": names.own(service), "namespace": platform}
     for namespace, rules in ((platform, access.platform), *((each, access.functions) for each in functions)):
         if rules:
-            yield from _granted(service, rules, account_in=platform, namespace=namespace)
+            yield from _granted(service, rules, subject=subject, namespace=namespace)
     if access.cluster:
-        yield from _granted(service, access.cluster, account_in=platform, namespace=None)
+        yield from _granted(service, access.cluster, subject=subject, namespace=None)
+
+
+def group_roles(component: str, access: Access) -> Iterator[Manifest]:
+    """The same of the whole cluster alone, for people who come in the group of that name."""
+    subject = {"kind": "Group", "apiGroup": RBAC, "name": names.own(component)}
+    yield from _granted(component, access.cluster, subject=subject, namespace=None)
 
 
 def _granted(
-    service: str, rules: Sequence[Rule], *, account_in: str, namespace: str | None
+    service: str, rules: Sequence[Rule], *, subject: Mapping[str, str], namespace: str | None
 ) -> tuple[Manifest, Manifest]:
     kind = "ClusterRole" if namespace is None else "Role"
     named = {"name": names.own(service), "labels": names.labels(service)}
     where = named if namespace is None else {**named, "namespace": namespace}
-    group = "rbac.authorization.k8s.io"
-    subject = {"kind": "ServiceAccount", "name": names.own(service), "namespace": account_in}
-    role = {"apiVersion": f"{group}/v1", "kind": kind, "metadata": where, "rules": list(rules)}
+    role = {"apiVersion": f"{RBAC}/v1", "kind": kind, "metadata": where, "rules": list(rules)}
     binding = {
-        "apiVersion": f"{group}/v1",
+        "apiVersion": f"{RBAC}/v1",
         "kind": f"{kind}Binding",
         "metadata": where,
-        "roleRef": {"apiGroup": group, "kind": kind, "name": names.own(service)},
-        "subjects": [subject],
+        "roleRef": {"apiGroup": RBAC, "kind": kind, "name": names.own(service)},
+        "subjects": [dict(subject)],
     }
     return role, binding

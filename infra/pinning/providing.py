@@ -63,6 +63,18 @@ class Pinner(dynamic.ResourceProvider):
         return found, told(found, allowed, props[CONTEXT]) if found != (allowed or found) else ""
 
 
+class Keeper(dynamic.ResourceProvider):
+    """It makes and deletes nothing: Pulumi alone knows of its resource, and whether that is protected."""
+
+    serialize_as_secret_always = False
+
+    def create(self, props: Properties) -> dynamic.CreateResult:
+        return dynamic.CreateResult("last", dict(props))
+
+    def diff(self, _id: str, _olds: Properties, _news: Properties) -> dynamic.DiffResult:
+        return dynamic.DiffResult(changes=False)
+
+
 def renamed(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
     """Names that changed, each as a fault."""
     for setting, name in now.items():

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pulumi
 from pulumi import dynamic
 
-from infra.pinning.providing import CONTEXT, EXPECTED, KUBECONFIG, NAMES, UID, Pinner
+from infra.pinning.providing import CONTEXT, EXPECTED, KUBECONFIG, NAMES, UID, Keeper, Pinner
 from infra.pinning.tenants import TENANTS, Leavings
 
 
@@ -42,3 +42,10 @@ class Tenants(dynamic.Resource, module="headrace", name="Tenants"):
     ) -> None:
         props = {KUBECONFIG: kubeconfig, CONTEXT: context, TENANTS: list(tenants)}
         super().__init__(Leavings(), name, props, opts)
+
+
+class Last(dynamic.Resource, module="headrace", name="Last"):
+    """Nothing but what comes after all else, and so goes first: protected, it keeps all else."""
+
+    def __init__(self, name: str, *, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(Keeper(), name, {}, opts)

@@ -82,7 +82,7 @@ SUBNETS = {"eu-central-1a": "subnet-0123456789abcdef0", "eu-central-1b": "subnet
 @functools.cache
 def given():
     """A network that is there already, no pools, no buckets but the platform's."""
-    network = {"vpc": "vpc-0123456789abcdef0", "range": "10.0.0.0/16", "subnets": SUBNETS}
+    network = {"vpc": "vpc-0123456789abcdef0", "subnets": SUBNETS}
     return changed(network={"given": network}, nodeGroups={}, more={"pools": {}, "buckets": {}})
 
 
@@ -256,6 +256,38 @@ def test_administrators_and_viewers_come_by_access_entries():
     assert {each.inputs["accessScope"]["type"] for each in policies.values()} == {"cluster"}
     entries = of_kind(found, "AccessEntry")
     assert {each.inputs["principalArn"] for each in entries.values()} == {ADMIN, VIEWER}
+
+
+def test_viewers_also_see_headraces_objects_and_nodes_and_no_secrets():
+    """EKS's policy for viewers is Kubernetes' `view`, which knows neither."""
+    tree = deepcopy(example())
+    tree["aws"]["cluster"]["viewers"] = [VIEWER]
+    found = deployed(tree)
+    groups = {
+        name: each.inputs.get("kubernetesGroups") for name, each in of_kind(found, "AccessEntry").items()
+    }
+    assert groups == {"administrator-role/platform": None, "viewer-user/jane": ["headrace-viewer"]}
+    role, binding = (
+        found[f"{kind}/headrace-viewer"].inputs for kind in ("clusterrole", "clusterrolebinding")
+    )
+    seen = {each for rule in role["rules"] for each in rule["resources"]}
+    assert {"functions", "buckets", "nodepools", "gpuservers", "nodes", "resourceslices"} <= seen
+    assert "secrets" not in seen
+    assert {verb for rule in role["rules"] for verb in rule["verbs"]} == {"get", "list", "watch"}
+    assert binding["roleRef"]["name"] == "headrace-viewer"
+    assert [(each["kind"], each["name"]) for each in binding["subjects"]] == [("Group", "headrace-viewer")]
+    assert "clusterrole/headrace-viewer" not in usual(), "where nobody is a viewer"
+
+
+def test_roles_of_one_name_in_two_accounts_are_two():
+    ours, theirs = "arn:aws:iam::123456789012:role/ops", "arn:aws:iam::210987654321:role/ops"
+    found = changed(cluster={"administrators": [ADMIN], "viewers": [ours, theirs]})
+    entries = {name: each.inputs["principalArn"] for name, each in of_kind(found, "AccessEntry").items()}
+    assert entries == {
+        "administrator-role/platform": ADMIN,
+        "viewer-role/ops": ours,
+        "viewer-210987654321-role/ops": theirs,
+    }
 
 
 def test_add_ons_have_one_version_and_come_before_or_after_the_nodes():
@@ -500,10 +532,16 @@ def test_images_go_with_their_repository_only_where_the_stack_says_so():
 
 def test_somebody_is_told_before_money_is_spent():
     budget = usual()["Budget/budget"].inputs
-    assert (budget["limitAmount"], budget["limitUnit"]) == ("500", "USD")
+    assert (budget["limitAmount"], budget["limitUnit"]) == ("500.00", "USD")
+    assert budget["name"] == "headrace-budget-eu-central-1", "a budget is the whole account's"
     told = {(each["notificationType"], each["threshold"]) for each in budget["notifications"]}
     assert told == {("ACTUAL", 80), ("FORECASTED", 100)}
     assert "Budget/budget" not in small()
+
+
+def test_a_large_budget_is_written_to_the_cent():
+    found = changed(budget={"amount": 1123456.789, "mails": ["somebody@example.org"]})
+    assert found["Budget/budget"].inputs["limitAmount"] == "1123456.79"
 
 
 # The platform on the cluster
@@ -528,10 +566,36 @@ def test_the_cluster_is_reached_by_what_it_told_and_its_kubeconfig_is_secret():
     assert [name for name, each in usual().items() if name and each.type.endswith(":Pin")] == []
 
 
-def test_what_holds_data_on_the_cluster_is_protected_where_the_stack_says_so():
-    found = deployed({**example(), "protect": True})
-    assert found["bucket/headrace/headrace-platform"].is_protected
-    assert not usual()["bucket/headrace/headrace-platform"].is_protected
+ON_CLUSTER = {
+    "bucket/headrace/headrace-platform",
+    "namespace/headrace",
+    "namespace/headrace-functions",
+    "persistentvolumeclaim/headrace/nats",
+    "statefulset/headrace/nats",
+}
+
+
+def test_what_holds_data_on_the_cluster_is_protected_with_what_holds_data_on_aws():
+    tree = example()
+    open_to_all = deployed({**tree, "aws": {**tree["aws"], "protection": "none"}})
+    for found, protected in ((usual(), True), (open_to_all, False)):
+        assert {name: found[name].is_protected for name in ON_CLUSTER} == dict.fromkeys(ON_CLUSTER, protected)
+        kinds = {name for name in found if name.startswith("customresourcedefinition/")}
+        assert {found[name].is_protected for name in kinds} == {protected}
+        assert found["last"].is_protected is protected
+
+
+@pytest.mark.parametrize("declared", [usual, changed])
+def test_what_would_be_destroyed_first_is_protected_and_all_else_waits_for_it(declared):
+    """So nothing is gone where `pulumi destroy --skip-preview` ends at what is protected."""
+    found = declared()
+    components_and_providers = ("headrace:", "pulumi:")
+    made = {
+        name for name, each in found.items() if name and not each.type.startswith(components_and_providers)
+    }
+    assert found["last"].is_protected
+    before = reached(found, "last") | (reached(found, "cluster") if "cluster" in found else set())
+    assert made - before == {"last"}, "and of its own cluster's provider, by which all comes onto it"
 
 
 def test_the_platform_comes_after_nodes_and_rights_and_goes_before_them():

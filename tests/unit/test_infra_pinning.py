@@ -3,7 +3,7 @@
 import pytest
 
 from headrace.model.errors import TransientError
-from infra.pinning.providing import Pinner
+from infra.pinning.providing import Keeper, Pinner
 from infra.pinning.tenants import Leavings
 
 FIRST, OTHER = "1111-1111", "2222-2222"
@@ -52,6 +52,12 @@ def test_a_cluster_is_taken_the_first_time_or_where_it_is_the_one(found, before,
 def test_a_cluster_that_can_not_be_seen_is_refused_with_the_reason():
     (failure,) = Known("").check({"uid": FIRST}, inputs()).failures
     assert failure.reason == "the cluster can't be looked at: no answer"
+
+
+def test_what_comes_last_makes_nothing_and_never_changes():
+    made = Keeper().create({})
+    assert (made.id, made.outs) == ("last", {})
+    assert Keeper().diff(made.id, {}, {}).changes is False
 
 
 @pytest.mark.parametrize(

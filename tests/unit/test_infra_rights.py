@@ -377,7 +377,6 @@ def test_by_the_endpoint_nothing_leaves_for_buckets_of_others():
     [
         ("eu-central-1", "aws", "123456789012.dkr.ecr.eu-central-1.amazonaws.com/headrace"),
         ("us-gov-west-1", "aws-us-gov", "123456789012.dkr.ecr.us-gov-west-1.amazonaws.com/headrace"),
-        ("cn-north-1", "aws-cn", "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/headrace"),
     ],
 )
 def test_names_are_those_of_the_regions_part_of_aws(region, partition, registry):

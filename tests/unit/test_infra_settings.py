@@ -12,6 +12,7 @@ from infra.configuration import own_texts, parse, refuse_plain
 from infra.function_settings import FunctionSettings
 from infra.kubeconfig import checked
 from infra.settings import StackSettings
+from tests.infra.aws import example, stack
 
 NEEDED = {"kubeconfig": "/some/file", "context": "box"}
 KUBECONFIG = "apiVersion: v1\ncontexts:\n- name: box\n- name: other\n"
@@ -79,6 +80,26 @@ def test_values_that_contradict_one_another_are_refused(changes, told):
     with pytest.raises(ConfigurationError) as error:
         parse(StackSettings, {**NEEDED, **changes}, stack="test")
     assert told in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("protection", "protect", "protected"),
+    [
+        ("protect", False, True),
+        ("retain", False, False),
+        ("none", False, False),
+        ("none", True, True),
+    ],
+)
+def test_on_aws_either_switch_protects_what_holds_data_on_the_cluster(protection, protect, protected):
+    tree = example()
+    found = stack({**tree, "protect": protect, "aws": {**tree["aws"], "protection": protection}})
+    assert found.is_protected is protected
+
+
+def test_on_a_given_cluster_one_switch_protects():
+    assert parse(StackSettings, {**NEEDED, "protect": "true"}, stack="test").is_protected
+    assert not parse(StackSettings, NEEDED, stack="test").is_protected
 
 
 def test_both_stores_at_once_are_refused():

@@ -30,11 +30,11 @@ class Budget(pulumi.ComponentResource):
         super().__init__("headrace:aws:Budget", name, None, opts)
         AwsBudget(
             name,
-            name=args.account.own("budget"),
+            name=args.account.own("budget", args.account.region),  # the account has budgets, not the region
             account_id=args.account.id,
             budget_type="COST",
             time_unit="MONTHLY",
-            limit_amount=f"{args.budget.amount:g}",
+            limit_amount=f"{args.budget.amount:.2f}",
             limit_unit="USD",
             notifications=[
                 BudgetNotificationArgs(

@@ -8,8 +8,9 @@ from pulumi_aws.cloudwatch import LogGroup
 from pulumi_aws.eks import AccessEntry, AccessPolicyAssociation
 from pulumi_aws.eks import Cluster as EksCluster
 
-from infra import kubeconfig, versions
+from infra import kubeconfig, names, versions
 from infra.aws import rights
+from infra.aws.account import Account
 from infra.aws.estate import Estate
 from infra.aws.policy import written
 from infra.aws_ground import AwsGround
@@ -43,7 +44,7 @@ class Cluster(pulumi.ComponentResource):
         made = self._create(self._create_logs(), self._create_role())
         self.name = made.name
         self._create_access(args.cluster.administrators, "administrator", ADMINISTRATOR)
-        self._create_access(args.cluster.viewers, "viewer", VIEWER)
+        self._create_access(args.cluster.viewers, "viewer", VIEWER, names.own(names.VIEWER))
         region = args.estate.account.region
         found = pulumi.Output.all(made.name, made.endpoint, made.certificate_authority)
         self.kubeconfig = pulumi.Output.secret(
@@ -99,11 +100,16 @@ class Cluster(pulumi.ComponentResource):
             opts=self._ground.guarded(logs),
         )
 
-    def _create_access(self, principals: Sequence[str], kind: str, policy: str) -> None:
+    def _create_access(self, principals: Sequence[str], kind: str, policy: str, *groups: str) -> None:
+        """`groups`: of Kubernetes, whose rights the cluster's own roles say."""
         for principal in principals:
-            name = f"{kind}-{principal.rpartition(':')[2]}"
+            name = f"{kind}-{_called(principal, self._args.estate.account)}"
             entry = AccessEntry(
-                name, cluster_name=self.name, principal_arn=principal, opts=self._ground.options()
+                name,
+                cluster_name=self.name,
+                principal_arn=principal,
+                kubernetes_groups=groups or None,
+                opts=self._ground.options(),
             )
             AccessPolicyAssociation(
                 name,
@@ -113,6 +119,12 @@ class Cluster(pulumi.ComponentResource):
                 access_scope={"type": "cluster"},
                 opts=self._ground.options(),
             )
+
+
+def _called(principal: str, account: Account) -> str:
+    """A role or user in a resource's name; another account may have one of the same name."""
+    owner, name = principal.split(":", maxsplit=5)[4:]
+    return name if owner == account.id else f"{owner}-{name}"
 
 
 def log_group(estate: Estate) -> str:

@@ -1,4 +1,4 @@
-"""What the stack's own cluster is given before a platform runs there: disks, and NVIDIA's device plugin."""
+"""What the stack's own cluster is given before a platform runs: disks, viewers' rights, the device plugin."""
 
 from dataclasses import dataclass
 
@@ -26,13 +26,16 @@ class EquipmentArgs:
 
 
 class Equipment(pulumi.ComponentResource):
-    """A class of volumes; where pools have GPUs, what makes them known to Kubernetes."""
+    """A class of volumes; what viewers see; where pools have GPUs, what makes them known to Kubernetes."""
 
     def __init__(self, name: str, args: EquipmentArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("headrace:aws:Equipment", name, None, opts)
         self._stack, self._outer = args.stack, args.ground
         self._ground = args.ground.under(self, *args.ground.after)
         declare(self._ground, storage_class())
+        if args.stack.aws is not None and args.stack.aws.cluster.viewers:
+            for manifest in services.group_roles(names.VIEWER, access.viewer()):
+                declare(self._ground, manifest)
         if args.stack.gpu_pools:
             self._create_plugin()
         self.register_outputs({})

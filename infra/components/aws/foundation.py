@@ -1,16 +1,16 @@
 """All that a platform has on AWS, in order of creation; destroyed in the reverse one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import pulumi
 
-from headrace.model.bucket import OnBucketDelete
 from headrace.model.pool import Driver
 from infra import names
 from infra.aws import rights
 from infra.aws.estate import Estate
-from infra.aws.policy import Document, written
+from infra.aws.policy import written
+from infra.aws.services import Rights, rights_of
 from infra.aws_ground import AwsGround
 from infra.aws_settings import AwsSettings
 from infra.components.aws.addons import BEFORE_NODES, ON_NODES, Addons, AddonsArgs, Part
@@ -25,8 +25,6 @@ from infra.components.aws.nodes import Nodes, NodesArgs
 from infra.components.aws.registry import Registry, RegistryArgs
 from infra.documents import Queues
 from infra.settings import StackSettings
-
-Rights = Callable[[Estate], Document]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,7 @@ class Foundation(pulumi.ComponentResource):
         super().__init__("headrace:aws:Foundation", name, None, opts)
         self._stack, self._settings = args.stack, args.settings
         self._opts, self._ground = pulumi.ResourceOptions(parent=self), args.ground.under(self)
-        self.estate = estate_of(args.stack, args.settings)
+        self.estate = args.stack.estate_on(args.settings)
         self.keys = Keys("keys", KeysArgs(self.estate, log_group(self.estate), self._ground), self._opts)
         network = Network(
             "network", NetworkArgs(args.settings.network, self.estate, self._ground), self._opts
@@ -81,7 +79,7 @@ class Foundation(pulumi.ComponentResource):
         return Addons(name, AddonsArgs(parts, self.cluster.name, self.estate, ground), self._opts)
 
     def _create_store(self) -> pulumi.Output[Queues]:
-        emptied = self._stack.platform_bucket.on_delete is OnBucketDelete.DELETE
+        emptied = self._stack.deletes_data
         Buckets("buckets", BucketsArgs(self.estate, self.keys.data, emptied, self._ground), self._opts)
         events = Events("events", EventsArgs(self.estate, self.keys.events, self._ground), self._opts)
         found = pulumi.Output.all(events.queue, events.dead_letters)
@@ -98,15 +96,8 @@ class Foundation(pulumi.ComponentResource):
 
     def _create_identities(self) -> None:
         """What the platform's own pods may do; functions' pods are the functions' stack's matter."""
-        deletes = self._stack.platform_bucket.on_delete is OnBucketDelete.DELETE
-        found: dict[str, Rights] = {
-            names.RECEIVER: rights.receiver,
-            names.CONTROLLER: lambda estate: rights.controller(estate, deletes=deletes),
-        }
-        if self.estate.node_groups:
-            found[names.SCALER] = rights.scaler
-        for service in sorted(found):
-            self._create_identity(service, found[service])
+        for service, of in rights_of(self.estate, deletes=self._stack.deletes_data).items():
+            self._create_identity(service, of)
 
     def _create_identity(self, service: str, of: Rights) -> None:
         space, account = self._stack.namespace, names.own(service)
@@ -124,14 +115,3 @@ class Foundation(pulumi.ComponentResource):
         """The estate with its keys, once they are there."""
         keys = pulumi.Output.all(self.keys.data, self.keys.events)
         return keys.apply(lambda known: replace(self.estate, data_key=known[0], events_key=known[1]))
-
-
-def estate_of(stack: StackSettings, settings: AwsSettings) -> Estate:
-    """What a stack will have, but for what only AWS can name."""
-    groups = [pool.eks.node_group for pool in stack.pools.values() if pool.eks is not None]
-    return Estate(
-        account=settings.place,
-        platform_bucket=stack.platform_bucket_name,
-        buckets=stack.all_buckets,
-        node_groups=sorted(groups),
-    )
