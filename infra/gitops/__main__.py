@@ -58,6 +58,11 @@ def _secrets(asked: argparse.Namespace, project: Project, checkout: Path) -> int
         texts = given.by_pulumi(project, checkout, file)
     else:
         texts = given.by_file(project, file, asked.given)
+    with given.hidden(file, texts):
+        return _made(asked, project, checkout, texts)
+
+
+def _made(asked: argparse.Namespace, project: Project, checkout: Path, texts: Mapping[str, str]) -> int:
     known = program(project, checkout, asked.stack, texts=texts)
     shown = without_secrets(project, checkout, asked.stack).objects
     if asked.print:

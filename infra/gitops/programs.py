@@ -64,11 +64,16 @@ def program(
 
 
 def settings_of(model: type[T], file: StackFile, texts: Mapping[str, str] | None = None) -> T:
-    """The strict model of a stack's file, with stand-ins for secrets where these are not given in `texts`."""
+    """The strict model of a stack's file, with stand-ins for secrets where these are not given in `texts`.
+
+    The form with stand-ins is judged first in any case: what is wrong with it is told without a secret.
+    """
     _refuse_whole(model, file)
-    settings = parse(model, {**_NO_CLUSTER, **(file.texts if texts is None else texts)}, stack=file.stack)
+    settings = parse(model, {**_NO_CLUSTER, **file.texts}, stack=file.stack)
     refuse_plain(settings.secret_keys, file.encrypted, stack=file.stack)
-    return settings
+    if texts is None:
+        return settings
+    return parse(model, {**_NO_CLUSTER, **texts}, stack=file.stack, is_decrypted=True)
 
 
 def _refuse_whole(model: type[Value], file: StackFile) -> None:

@@ -414,3 +414,35 @@ def test_a_file_that_gives_too_little_or_too_much_is_refused_and_not_shown(hidin
     with pytest.raises(ConfigurationError, match="is no YAML mapping") as error:
         given.by_file(PLATFORM, file, str(hiding.folder / "given.yaml"))
     assert "hush" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("secrets", "value", "told"),
+    [
+        ({"token": {"KEY": encrypted("x")}}, "123456789", "secrets.token.KEY: found a decrypted value"),
+        ({"token": encrypted("x")}, "'hush-123456789'", "secrets.token: found 'secret-not-here-"),
+    ],
+    ids=["no text", "in the wrong place"],
+)
+def test_a_decrypted_value_that_is_refused_is_not_shown(monkeypatch, capsys, tmp_path, secrets, value, told):
+    own = Checkout(tmp_path)
+    own.platform()
+    own.functions(secrets=secrets)
+    place = "{KEY: %s}" if "KEY" in secrets["token"] else "%s"
+    (tmp_path / "given.yaml").write_text(f"headrace-functions:secrets: {{token: {place % value}}}")
+    monkeypatch.chdir(tmp_path)
+    assert main(["secrets", "test", "--project", "functions", "--given", "given.yaml", "--print"]) == 2
+    found = capsys.readouterr()
+    assert told in found.err
+    assert "123456789" not in found.out + found.err
+
+
+def test_a_decrypted_kubeconfig_that_is_none_is_not_shown(monkeypatch, capsys, tmp_path):
+    own = Checkout(tmp_path)
+    own.platform(kubeconfig=encrypted("x"), context="lab")
+    (tmp_path / "given.yaml").write_text("headrace:kubeconfig: hush-123456789")
+    monkeypatch.chdir(tmp_path)
+    assert main(["secrets", "test", "--given", "given.yaml"]) == 2
+    found = capsys.readouterr()
+    assert "kubeconfig: found the relative path '[secret]'" in found.err
+    assert "123456789" not in found.out + found.err
