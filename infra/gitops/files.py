@@ -1,5 +1,6 @@
 """Objects as files: one each, the same bytes for the same object, with what kustomize reads beside them."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -14,18 +15,39 @@ HEADER = "# Written by `make render`, which overwrites this folder: change the s
 _FIRST_KEYS = ("apiVersion", "kind", "metadata")
 _WIDTH = 10_000  # no line is folded: a changed word is a changed line
 
+# What PyYAML takes for a text and others don't: YAML 1.2's numbers and Go's, which drops underscores, and
+# YAML 1.1's short booleans. https://yaml.org/spec/1.2.2/#103-core-schema
+# https://github.com/go-yaml/yaml/blob/v3.0.1/resolve.go
+_NO_TEXT = re.compile(
+    r"""[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?
+    |[-+]?0([xX][0-9a-fA-F]+|[oO][0-7]+|[bB][01]+)
+    |[-+]?[0-9]+(:[0-5]?[0-9])+(\.[0-9]*)?
+    |[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt\ ].*)?
+    |[yYnN]""",
+    re.VERBOSE,
+)
+
 Files = Mapping[str, str]  # content by path in the folder
 
 
 class _Dumper(yaml.SafeDumper):
-    """Texts of several lines as blocks; sequences indented below their key."""
+    """Texts of several lines as blocks, in quotes what some reader would take for another thing; sequences
+    indented below their key.
+    """
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002  (PyYAML's)
         super().increase_indent(flow, False)  # noqa: FBT003  (PyYAML's)
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=_style(text))
+
+
+def _style(text: str) -> str | None:
+    """None: PyYAML chooses, and quotes what it would not read as a text itself."""
+    if "\n" in text:
+        return "|"
+    return "'" if _NO_TEXT.fullmatch(text.replace("_", "")) else None
 
 
 _Dumper.add_representer(str, _text)

@@ -147,9 +147,42 @@ def test_an_object_is_written_in_one_way_whatever_the_order_of_its_keys():
     one = {"spec": {"b": [{"y": 1, "x": 2}], "a": "1\n2\n"}, "metadata": {"name": "n"}, "kind": "K"}
     assert (
         as_yaml(one)
-        == "kind: K\nmetadata:\n  name: n\nspec:\n  a: |\n    1\n    2\n  b:\n    - x: 2\n      y: 1\n"
+        == "kind: K\nmetadata:\n  name: 'n'\nspec:\n  a: |\n    1\n    2\n  b:\n    - x: 2\n      'y': 1\n"
     )
     assert as_yaml(dict(reversed(one.items()))) == as_yaml(one)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "1e-3",
+            "1.5e3",
+            "1E3",
+            "+1e3",
+            ".5e1",
+            "1.",
+            "1234567890123e12",
+            "089",
+            "0123",
+            "12",
+            "-1",
+            "1_000",
+        ),
+        *("1_2e3", "0o17", "0O17", "-0o7", "0x1f", "0X1F", "0b11", "0B1", "1:30", "1:30.5", ".inf", "-.INF"),
+        *(".NaN", "y", "N", "yes", "Off", "true", "null", "~", "2026-1-2", "2026-01-02", "2026-1-2 3:4:5"),
+        *("2026-01-02T03:04:05Z", "<<", "="),
+    ],
+)
+def test_a_text_that_some_reader_takes_for_something_else_is_in_quotes(text):
+    assert as_yaml({"spec": {text: text}}) == f"spec:\n  '{text}': '{text}'\n"
+
+
+@pytest.mark.parametrize(
+    "text", ["1Gi", "10.0.0.0/8", "1.2.3", "e3", "0xyz", "0o8", "100m", "v1", "yy", "1e", "12:99", "a_1e3"]
+)
+def test_other_texts_stand_as_they_are(text):
+    assert as_yaml({"spec": {text: text}}) == f"spec:\n  {text}: {text}\n"
 
 
 # Secrets
