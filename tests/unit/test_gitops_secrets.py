@@ -264,6 +264,65 @@ async def test_two_runs_at_once_do_not_mix_their_passwords(checkout, first):
     }
 
 
+class Between(MemoryKube):
+    """Does something of another run's once a number of Secrets was read; `left`: how many are to come."""
+
+    left = 0
+
+    async def get(self, kind, *arguments, **options):
+        found = await super().get(kind, *arguments, **options)
+        self.left -= kind is SECRETS
+        if self.left == 0 and kind is SECRETS:
+            await self.step()
+        return found
+
+
+MISSING = ("headrace-functions", "headrace-worker")
+
+
+async def with_one_missing(first):
+    """A cluster on which a run that keeps all has something to do; and what it read of the credentials."""
+    kube = Between()
+    await apply(kube, first, None, NOW)
+    await kube.delete(SECRETS, MISSING[1], namespace=MISSING[0])
+    return kube, await kube.get(SECRETS, NAME, namespace="headrace")
+
+
+async def test_a_run_that_keeps_all_does_not_write_over_one_that_rotates(first, rotated):
+    kube, before = await with_one_missing(first)
+    kube.left = 0
+    await apply(kube, first, before, NOW)
+    last = -kube.left
+    assert last == len(first.secrets) + 1  # all but the missing one, its claim and a last look at that
+    for reads in range(1, last):
+        kube, before = await with_one_missing(first)
+
+        async def rotate(kube=kube):
+            now = await kube.get(SECRETS, NAME, namespace="headrace")
+            await apply(kube, rotated, now, NOW)
+
+        kube.left, kube.step = reads, rotate
+        with pytest.raises(ConfigurationError, match="run this again"):
+            await apply(kube, first, before, NOW)
+        assert await apart(kube, rotated) <= {MISSING}
+        await rotate()
+        assert await apart(kube, rotated) == set()
+
+
+async def apart(kube, found):
+    """Secrets that are not as a run wants them."""
+    there = {key_of(each): each["data"] for each in (await kube.list(SECRETS)).items}
+    return {key_of(each) for each in found.secrets if there[key_of(each)] != each["data"]}
+
+
+async def test_a_run_that_rotates_does_not_write_over_one_that_keeps_all(first, rotated):
+    kube, before = await with_one_missing(first)
+    await apply(kube, first, before, NOW)
+    with pytest.raises(ConfigurationError, match="run this again"):
+        await apply(kube, rotated, before, NOW)
+    assert await apart(kube, first) == set()
+
+
 def of_functions(folder, texts):
     found = program(FUNCTIONS, folder, "test", texts=texts)
     return wanted(found, {}, without_secrets(FUNCTIONS, folder, "test").objects)
