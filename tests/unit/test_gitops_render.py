@@ -12,7 +12,7 @@ from headrace.model.errors import ConfigurationError, FatalError
 from infra.configuration import parse
 from infra.credentials.resources import Password
 from infra.gitops.__main__ import main
-from infra.gitops.files import HEADER, as_yaml, write
+from infra.gitops.files import HEADER, as_yaml, different, write
 from infra.gitops.programs import Program
 from infra.gitops.projects import FUNCTIONS, PLATFORM
 from infra.gitops.rendering import recorded, rendered_files
@@ -345,18 +345,70 @@ def test_a_platform_with_tenants_is_rendered_without_their_secrets(checkout):
 # The folder
 
 
+def folder_of(*names, inner=()):
+    """Files with a kustomization that names them; some below b/."""
+    found = {"kustomization.yaml": f"{HEADER}resources: [{', '.join([*names, *(['b'] if inner else [])])}]\n"}
+    if inner:
+        found["b/kustomization.yaml"] = f"{HEADER}resources: [{', '.join(inner)}]\n"
+    return found | dict.fromkeys((*names, *(f"b/{each}" for each in inner)), "1\n")
+
+
 def test_what_is_no_longer_declared_goes_and_what_is_the_same_is_not_touched(tmp_path):
     folder = tmp_path / "out"
-    head = {"kustomization.yaml": HEADER}
-    assert write(folder, {**head, "a.yaml": "1\n", "b/c.yaml": "2\n"}) == [
+    assert write(folder, folder_of("a.yaml", inner=["c.yaml", "d.yaml"])) == [
         "a.yaml",
         "b/c.yaml",
+        "b/d.yaml",
+        "b/kustomization.yaml",
         "kustomization.yaml",
     ]
     before = (folder / "a.yaml").stat().st_mtime_ns
-    assert write(folder, {**head, "a.yaml": "1\n"}) == ["b/c.yaml"]
+    assert write(folder, folder_of("a.yaml", inner=["d.yaml"])) == ["b/c.yaml", "b/kustomization.yaml"]
     assert not (folder / "b" / "c.yaml").exists()
+    assert write(folder, folder_of("a.yaml")) == ["b/d.yaml", "b/kustomization.yaml", "kustomization.yaml"]
     assert (folder / "a.yaml").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("path", ["sealed.yaml", "b/sealed.yaml", "c/kustomization.yaml"])
+def test_a_file_of_others_among_them_is_refused_by_name_and_stays(tmp_path, path):
+    write(tmp_path, folder_of("a.yaml", inner=["c.yaml"]))
+    (tmp_path / path).parent.mkdir(exist_ok=True)
+    (tmp_path / path).write_text("mine")
+    for step in (write, different):
+        with pytest.raises(ConfigurationError, match=f"found {path}, which"):
+            step(tmp_path, folder_of("a.yaml", **({"inner": ["sealed.yaml"]} if "/" in path else {})))
+    assert (tmp_path / path).read_text() == "mine"
+    assert (tmp_path / "b" / "c.yaml").exists()
+
+
+@pytest.mark.parametrize("count", range(10))
+@pytest.mark.parametrize(
+    "before", [{}, folder_of("a.yaml", "e.yaml", inner=["c.yaml"])], ids=["first", "later"]
+)
+def test_a_run_that_was_cut_short_is_followed_by_one_that_knows_its_files(
+    tmp_path, monkeypatch, before, count
+):
+    write(tmp_path, before)
+    files = folder_of("a.yaml", "f.yaml", inner=["d.yaml"])
+    left = count
+
+    def counted(step):
+        def cut(*arguments, **options):
+            nonlocal left
+            if not left:
+                raise KeyboardInterrupt
+            left -= 1
+            return step(*arguments, **options)
+
+        return cut
+
+    with monkeypatch.context() as patched:
+        for name in ("replace", "unlink"):
+            patched.setattr(Path, name, counted(getattr(Path, name)))
+        with pytest.raises(KeyboardInterrupt):
+            write(tmp_path, files)
+    write(tmp_path, files)
+    assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.yaml")} == set(files)
 
 
 def test_a_folder_of_others_is_left_alone(tmp_path):
