@@ -12,7 +12,8 @@ import yaml
 
 from headrace.model.errors import ConfigurationError
 from infra.gitops.projects import Project, StackFile, text_of
-from infra.gitops.stand_ins import is_encrypted, without_secrets
+from infra.gitops.stand_ins import without_secrets
+from infra.plain import is_encrypted
 from infra.playbooks.redaction import redactor
 
 STDIN = "-"

@@ -18,6 +18,7 @@ from infra.function_settings import FunctionSettings
 from infra.gitops.projects import FUNCTIONS, PLATFORM, Project, StackFile, stack_file
 from infra.host_files import text_of
 from infra.objects import Ground
+from infra.plain import refuse_plain_parts
 from infra.rendering import built_images, rendered
 from infra.settings import StackSettings
 
@@ -71,6 +72,7 @@ def settings_of(model: type[T], file: StackFile, texts: Mapping[str, str] | None
     _refuse_whole(model, file)
     settings = parse(model, {**_NO_CLUSTER, **file.texts}, stack=file.stack)
     refuse_plain(settings.secret_keys, file.encrypted, stack=file.stack)
+    refuse_plain_parts(settings.secret_parts, file.tree, stack=file.stack)
     if texts is None:
         return settings
     return parse(model, {**_NO_CLUSTER, **texts}, stack=file.stack, is_decrypted=True)

@@ -261,6 +261,14 @@ def test_a_stand_in_is_found_wherever_it_is():
     ("values", "told"),
     [
         ({"store": {"s3": {**GIVEN["s3"], "secretKey": "plain"}}}, "store: found in plain text"),
+        (
+            {"hosts": {**HOSTS, "power": {"networks": ["10.0.0.0/24"], "files": {"id": "plain"}}}},
+            r"hosts\.power\.files\.id: found in plain text",
+        ),
+        (
+            {"hosts": {**HOSTS, "secretVariables": {"ONE": encrypted("a"), "TWO": {"key": ["plain"]}}}},
+            r"hosts\.secretVariables\.TWO\.key\.0: found in plain text",
+        ),
         ({"store": encrypted("all of it")}, "store: found encrypted as a whole"),
         ({"aws": {"region": "eu-central-1"}}, r"Pulumi\.test\.yaml: found aws, allowed a stack without it"),
         ({"scaler": {"replicas": 0}, "queu": {}}, "queu: found an unknown key"),
@@ -307,6 +315,14 @@ def test_functions_are_rendered_with_what_the_platforms_file_says(checkout):
     }
     assert found["bucket.theirs.uploads.yaml"]["spec"] == {"name": "real-uploads", "onDelete": "refuse"}
     assert found["function.theirs.stamp.yaml"]["spec"]["run"]["source"] == SCRIPT
+
+
+def test_a_secret_of_functions_in_plain_text_beside_an_encrypted_one_is_refused(checkout):
+    checkout.platform()
+    checkout.functions(secrets={"token": {"KEY": encrypted("x"), "OTHER": "plain"}})
+    with pytest.raises(ConfigurationError, match=r"secrets\.token\.OTHER: found in plain text") as error:
+        rendered_files(FUNCTIONS, checkout.folder, "test")
+    assert "KEY" not in str(error.value)
 
 
 def test_a_tenants_functions_are_rendered_into_its_namespace_with_its_buckets(checkout):
