@@ -75,7 +75,8 @@ class FunctionSettings(ConsistentValue):
     )
     images_file: str = Field(
         default="",
-        description="a file that `make images` wrote, from the program's folder; `images` goes before it",
+        description="a file that `make images` wrote on this machine, from the program's folder; `images` "
+        "goes before it",
     )
     buckets: Mapping[BucketName, FunctionBucket] = Field(
         default_factory=dict, description="buckets by logical name, where the defaults do not fit"
