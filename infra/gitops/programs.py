@@ -1,6 +1,6 @@
 """The programs of both projects as they are rendered: the components of `pulumi up`, without its cluster."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -76,6 +76,14 @@ def settings_of(model: type[T], file: StackFile, texts: Mapping[str, str] | None
     if texts is None:
         return settings
     return parse(model, {**_NO_CLUSTER, **texts}, stack=file.stack, is_decrypted=True)
+
+
+def unplayed(project: Project, checkout: Path, stack: str) -> Sequence[str]:
+    """Playbooks that `pulumi up` would play, and that files can't. Raises ConfigurationError."""
+    if project is not PLATFORM:
+        return ()
+    hosts = settings_of(StackSettings, stack_file(checkout, project, stack)).hosts
+    return hosts.playbooks if hosts else ()
 
 
 def _refuse_whole(model: type[Value], file: StackFile) -> None:

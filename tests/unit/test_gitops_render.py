@@ -449,7 +449,21 @@ def test_the_command_writes_checks_and_refuses(checkout, monkeypatch, capsys):
     assert "allowed two different ones" in capsys.readouterr().err
 
 
+def test_playbooks_that_files_can_not_play_are_named(checkout, monkeypatch, capsys):
+    monkeypatch.chdir(checkout.folder)
+    (checkout.folder / "lab.yml").write_text("all: {hosts: {h1: {}}}")
+    checkout.platform(hosts={"inventory": "lab.yml", "playbooks": ["gpu_host", "verify"]})
+    assert main(["render", "test"]) == 0
+    assert "not played: gpu_host, verify; run ansible-playbook" in capsys.readouterr().err
+    checkout.functions(secrets={"token": {"KEY": encrypted("x")}})
+    assert main(["render", "test", "--project", "functions"]) == 0
+    assert "not played" not in capsys.readouterr().err
+
+
 def test_a_stack_without_a_cluster_can_be_rendered_all_the_same(usual):
     with pytest.raises(ConfigurationError, match="found no kubeconfig"):
         parse(StackSettings, {}, stack="test")
-    assert usual
+    assert {"platform/deployment.headrace.scaler.yaml", "platform/statefulset.headrace.nats.yaml"} < set(
+        usual
+    )
+    assert [path for path, text in usual.items() if "not read where files are written" in text] == []

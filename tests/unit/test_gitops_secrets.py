@@ -234,7 +234,12 @@ async def test_readers_that_were_not_told_are_told_by_the_next_run(checkout, fir
     kube.fails = False
     outcome = await apply(kube, rotated, await kube.get(SECRETS, NAME, namespace="headrace"), NOW)
     assert await restarted(kube) == {"controller", "nats", "receiver", "scaler", "seaweedfs"}
-    assert set(outcome.changes.values()) <= {Change.CHANGED, Change.SAME}
+    former = {key_of(each): each["data"] for each in first.secrets}
+    assert outcome.changes == {
+        key_of(each): Change.SAME if each["data"] == former[key_of(each)] else Change.CHANGED
+        for each in rotated.secrets
+    }
+    assert set(outcome.changes.values()) == {Change.CHANGED, Change.SAME}
 
 
 async def test_secrets_that_pulumi_keeps_are_left_alone_unless_a_person_says_so(checkout, first):
@@ -380,6 +385,20 @@ def test_the_command_prints_and_keeps(checkout, monkeypatch, capsys, tmp_path):
     values = [json.loads(each)["value"] for each in re_values(once.out)]
     assert len(values) == 12
     assert [value for value in values if value in once.err] == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--previous", "kept.yaml"], "--previous: found without --print"),
+        (["--print", "--take-over"], "--take-over: found beside --print"),
+    ],
+)
+def test_a_flag_that_would_do_nothing_is_refused(checkout, monkeypatch, capsys, flags, told):
+    monkeypatch.chdir(checkout.folder)
+    assert main(["secrets", "test", *flags]) == 2
+    found = capsys.readouterr()
+    assert (found.out, told in found.err) == ("", True)
 
 
 def re_values(text):
