@@ -18,14 +18,27 @@ T = TypeVar("T", bound=Value)
 Schema = Mapping[str, Any]
 
 
-def parse(model: type[T], texts: Mapping[str, str], *, stack: str) -> T:
-    """The model that the texts by key spell out. Raises ConfigurationError that lists every fault."""
+HIDDEN = (
+    "found a decrypted value, which is not shown, allowed what docs/reference describes, and only as a text; "
+    "encrypt it anew, or put it in quotes where it is given"
+)
+
+
+def parse(model: type[T], texts: Mapping[str, str], *, stack: str, is_decrypted: bool = False) -> T:
+    """The model that the texts by key spell out. Raises ConfigurationError that lists every fault.
+
+    `is_decrypted`: the texts are sound but for what was encrypted in them: only places are told.
+    """
     schema = model.model_json_schema(by_alias=True)
     tree = {key: _value(text, schema["properties"].get(key, {}), schema) for key, text in texts.items()}
     try:
         return model.from_json(json.dumps(tree))
     except ValidationError as error:
-        told = "\n".join(_told(path, message) for path, message in every_fault(model, tree))
+        faults = every_fault(model, tree)
+        if is_decrypted:  # pydantic's error holds the values, so it is no cause either
+            told = "\n".join(_told(path, HIDDEN) for path in dict.fromkeys(path for path, _ in faults))
+            raise ConfigurationError(f"configuration of stack {stack}:\n{told}") from None
+        told = "\n".join(_told(path, message) for path, message in faults)
         raise ConfigurationError(f"configuration of stack {stack}:\n{told}") from error
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from headrace.catalog.document import Route
 from headrace.model.bucket import BucketName, OnBucketDelete
 from headrace.model.function import EnvironmentName, Name
 from headrace.model.metadata import Namespace
@@ -74,7 +75,8 @@ class FunctionSettings(ConsistentValue):
     )
     images_file: str = Field(
         default="",
-        description="a file that `make images` wrote, from the program's folder; `images` goes before it",
+        description="a file that `make images` wrote on this machine, from the program's folder; `images` "
+        "goes before it",
     )
     buckets: Mapping[BucketName, FunctionBucket] = Field(
         default_factory=dict, description="buckets by logical name, where the defaults do not fit"
@@ -89,9 +91,14 @@ class FunctionSettings(ConsistentValue):
     @property
     def secret_keys(self) -> tuple[str, ...]:
         """Keys that hold a secret with these values."""
+        return tuple(dict.fromkeys(str(part[0]) for part in self.secret_parts))
+
+    @property
+    def secret_parts(self) -> tuple[Route, ...]:
+        """The routes to all secrets in these values, from their keys."""
         content = self.kubeconfig is not None and is_content(self.kubeconfig)
-        found = {"kubeconfig": content, "secrets": bool(self.secrets)}
-        return tuple(key for key, holds in found.items() if holds)
+        entries = (("secrets", name, entry) for name, each in self.secrets.items() for entry in each)
+        return (*((("kubeconfig",),) if content else ()), *entries)
 
     def _faults(self) -> Iterator[str]:
         given = {"kubeconfig": self.kubeconfig, "context": self.context}

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, JsonValue
 
+from headrace.catalog.document import Route
 from headrace.model.function import EnvironmentName, Name
 from headrace.model.value import ConsistentValue, Value
 from headrace.plays.play import MANIFEST_FOLDERS
@@ -78,9 +79,13 @@ class HostSettings(ConsistentValue):
     )
 
     @property
-    def holds_secrets(self) -> bool:
-        """Whether something of it must not be read by others."""
-        return bool(self.secret_variables or (self.power and self.power.files))
+    def secret_parts(self) -> tuple[Route, ...]:
+        """The routes to all that must not be read by others."""
+        files = self.power.files if self.power else ()
+        return (
+            *(("secretVariables", name) for name in self.secret_variables),
+            *(("power", "files", name) for name in files),
+        )
 
     def _faults(self) -> Iterator[str]:
         for name in sorted(self.variables.keys() & self.secret_variables.keys()):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
 import pulumi
@@ -10,6 +11,7 @@ from pulumi.runtime.config import CONFIG, is_config_secret
 from headrace.model.errors import ConfigurationError
 from infra.configuration import own_texts, parse, refuse_plain
 from infra.function_settings import FunctionSettings
+from infra.plain import own_tree, refuse_plain_parts
 from infra.settings import StackSettings
 
 T = TypeVar("T", StackSettings, FunctionSettings)
@@ -22,6 +24,8 @@ def configured(model: type[T]) -> T:
     settings = parse(model, texts, stack=stack)
     encrypted = {key for key in texts if is_config_secret(f"{project}:{key}")}
     refuse_plain(settings.secret_keys, encrypted, stack=stack)
+    tree = own_tree(Path(pulumi.get_root_directory(), "Pulumi.yaml"), project, stack)
+    refuse_plain_parts(settings.secret_parts, tree, stack=stack)
     return settings
 
 

@@ -64,8 +64,9 @@ def built_images(settings: FunctionSettings, top: Path) -> Mapping[str, str]:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(
-            f"imagesFile: {path} can't be read ({error}); run `make images`, or name images by function in "
-            "images"
+            f"imagesFile: {path} can't be read ({error}); run `make images` on this machine, or, for a "
+            "checkout that has not built them (a runner's, the operator's), take imagesFile out and name "
+            "images by function, with digests, in images"
         ) from error
     return images_of(text, f"imagesFile {path}")
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from headrace.catalog.document import Route
 from headrace.model.bucket import BucketName, OnBucketDelete
 from headrace.model.function import Name, Profile
 from headrace.model.labels import HEADRACE
@@ -273,12 +274,17 @@ class StackSettings(ConsistentValue):
     @property
     def secret_keys(self) -> tuple[str, ...]:
         """Keys that hold a secret with these values."""
-        found = {
-            "kubeconfig": self.kubeconfig is not None and is_content(self.kubeconfig),
-            "store": self.given_store is not None,
-            "hosts": self.hosts is not None and self.hosts.holds_secrets,
-        }
-        return tuple(key for key, holds in found.items() if holds)
+        return tuple(dict.fromkeys(str(part[0]) for part in self.secret_parts))
+
+    @property
+    def secret_parts(self) -> tuple[Route, ...]:
+        """The routes to all secrets in these values, from their keys."""
+        content = self.kubeconfig is not None and is_content(self.kubeconfig)
+        return (
+            *((("kubeconfig",),) if content else ()),
+            *((("store", "s3", "secretKey"),) if self.given_store else ()),
+            *(("hosts", *part) for part in (self.hosts.secret_parts if self.hosts else ())),
+        )
 
     @property
     def headrace_image(self) -> str:

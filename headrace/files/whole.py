@@ -11,7 +11,7 @@ def write_private(path: Path, content: bytes) -> None:
 
 def write_whole(path: Path, content: bytes, *, mode: int) -> None:
     """Replace a file in one step; readers see the old content or the new."""
-    partial = path.with_name(f"{path.name}.partial")
+    partial = partial_of(path)
     partial.unlink(missing_ok=True)
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "wb") as file:
@@ -19,3 +19,8 @@ def write_whole(path: Path, content: bytes, *, mode: int) -> None:
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
+
+
+def partial_of(path: Path) -> Path:
+    """Where the new content of a file is while it is written."""
+    return path.with_name(f"{path.name}.partial")

@@ -18,7 +18,7 @@ from infra.gitops import applying, given, keeping, printing
 from infra.gitops.applying import Outcome
 from infra.gitops.files import different, write
 from infra.gitops.making import Wanted, kept_in, wanted
-from infra.gitops.programs import Program, program
+from infra.gitops.programs import Program, program, unplayed
 from infra.gitops.projects import PLATFORM, PROJECTS, Project, stack_file
 from infra.gitops.rendering import rendered_files, without_secrets
 from infra.pinning.providing import told
@@ -45,6 +45,8 @@ def _render(asked: argparse.Namespace, project: Project, checkout: Path) -> int:
     if not asked.check:
         changed = write(checkout / folder, files)
         _tell(f"{folder}: {len(files)} files, {len(changed)} changed; no secret is in them")
+        if names := unplayed(project, checkout, asked.stack):
+            _tell(f"not played: {', '.join(names)}; run ansible-playbook for them (docs/on-premises.md)")
         return 0
     changed = different(checkout / folder, files)
     for path in changed:
@@ -53,11 +55,31 @@ def _render(asked: argparse.Namespace, project: Project, checkout: Path) -> int:
 
 
 def _secrets(asked: argparse.Namespace, project: Project, checkout: Path) -> int:
+    _refuse_idle(asked)
     file = stack_file(checkout, project, asked.stack)
     if asked.given is None:
         texts = given.by_pulumi(project, checkout, file)
     else:
         texts = given.by_file(project, file, asked.given)
+    with given.hidden(file, texts):
+        return _made(asked, project, checkout, texts)
+
+
+def _refuse_idle(asked: argparse.Namespace) -> None:
+    """Flags that would do nothing beside the others."""
+    if asked.previous and not asked.print:
+        raise ConfigurationError(
+            "--previous: found without --print, allowed with it only, as the cluster keeps what was made; "
+            "add --print, or take it out"
+        )
+    if asked.take_over and asked.print:
+        raise ConfigurationError(
+            "--take-over: found beside --print, allowed without it only, as what is printed reaches no "
+            "cluster; take one of them out"
+        )
+
+
+def _made(asked: argparse.Namespace, project: Project, checkout: Path, texts: Mapping[str, str]) -> int:
     known = program(project, checkout, asked.stack, texts=texts)
     shown = without_secrets(project, checkout, asked.stack).objects
     if asked.print:

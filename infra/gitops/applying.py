@@ -7,12 +7,12 @@ from enum import StrEnum
 from headrace.kube.kinds import DAEMON_SETS, DEPLOYMENTS, NAMESPACES, SECRETS, STATEFUL_SETS, Kind
 from headrace.kube.naming import Key, annotations_of, key_of, version_of
 from headrace.kube.port import Kube, Manifest, Selection
-from headrace.model.errors import ChangedError, ConfigurationError, ExistsError, NotFoundError
+from headrace.model.errors import ChangedError, ConfigurationError, NotFoundError
 from headrace.model.labels import GROUP
+from infra.gitops.claiming import MANAGER, Claim, another_came
 from infra.gitops.making import FROM, Wanted, is_reader
 from infra.manifests.parts import SETTINGS_MARK
 
-MANAGER = "headrace-secrets"
 UNREAD = f"{GROUP}/unread"  # on a Secret that changed, until its readers were told to restart
 # What `kubectl rollout restart` writes; Flux and Argo CD leave it alone.
 RESTARTED = "kubectl.kubernetes.io/restartedAt"
@@ -62,14 +62,17 @@ async def apply(kube: Kube, wanted: Wanted, before: Manifest | None, moment: str
     """
     for each in wanted.namespaces:
         await _create_once(kube, each)
-    if wanted.credentials is not None:
-        await _keep(kube, wanted.credentials, before)
-    changes = {key_of(each): await _put(kube, each) for each in wanted.secrets}
+    claim = Claim(kube, wanted.credentials, before)
+    await claim.keep()
+    put = {key_of(each): await _put(kube, each, claim) for each in wanted.secrets}
+    changes = {key: each.change for key, each in put.items()}
     restarted = await _restart(kube, wanted, changes, moment)
     for each in wanted.secrets:
         if changes[key_of(each)] is Change.CHANGED:
-            await kube.apply(SECRETS, each, manager=MANAGER)  # without the mark
-    return Outcome(changes | await _remove_stale(kube, wanted), restarted)
+            await _write(kube, each, put[key_of(each)].version)  # without the mark
+    gone = await _remove_stale(kube, wanted, claim)
+    await claim.check()
+    return Outcome(changes | gone, restarted)
 
 
 async def _create_once(kube: Kube, namespace: Manifest) -> None:
@@ -78,34 +81,38 @@ async def _create_once(kube: Kube, namespace: Manifest) -> None:
         await kube.create(NAMESPACES, namespace)
 
 
-async def _keep(kube: Kube, credentials: Manifest, before: Manifest | None) -> None:
-    try:
-        if before is None:
-            await kube.create(SECRETS, credentials)
-        elif before.get("data") != credentials["data"]:
-            version = {**credentials["metadata"], "resourceVersion": version_of(before)}
-            await kube.apply(SECRETS, {**credentials, "metadata": version}, manager=MANAGER)
-    except (ChangedError, ExistsError) as error:
-        raise ConfigurationError(
-            f"Secret {'/'.join(key_of(credentials))}: another run wrote it at the same time; run this again"
-        ) from error
+@dataclass(frozen=True, slots=True)
+class _Put:
+    """What became of a Secret, and its version after that."""
+
+    change: Change
+    version: str
 
 
-async def _put(kube: Kube, secret: Manifest) -> Change:
+async def _put(kube: Kube, secret: Manifest, claim: Claim) -> _Put:
     """The Secret as wanted; one that changed is marked until its readers know."""
     namespace, name = key_of(secret)
     there = await _got(kube, SECRETS, namespace, name)
-    if there is None:
-        await kube.apply(SECRETS, secret, manager=MANAGER)
-        return Change.NEW
     notes = annotations_of(secret)
-    if there.get("data") == secret["data"] and _own_notes(there) == notes:
-        return Change.SAME
-    notes = {**notes, UNREAD: "true"}
-    await kube.apply(
-        SECRETS, {**secret, "metadata": {**secret["metadata"], "annotations": notes}}, manager=MANAGER
-    )
-    return Change.CHANGED
+    if there and there.get("data") == secret["data"] and _own_notes(there) == notes:
+        return _Put(Change.SAME, version_of(there))
+    await claim.hold()  # after the Secret was read: another run's later write changes its version
+    if there is None:
+        return _Put(Change.NEW, await _write(kube, secret, ""))
+    marked = {**secret, "metadata": {**secret["metadata"], "annotations": {**notes, UNREAD: "true"}}}
+    return _Put(Change.CHANGED, await _write(kube, marked, version_of(there)))
+
+
+async def _write(kube: Kube, secret: Manifest, version: str) -> str:
+    """Its version after that; `version`: the one that it has to have, empty: none."""
+    condition = {"resourceVersion": version} if version else {}
+    try:
+        written = await kube.apply(
+            SECRETS, {**secret, "metadata": {**secret["metadata"], **condition}}, manager=MANAGER
+        )
+    except ChangedError as error:
+        raise another_came(secret) from error
+    return version_of(written)
 
 
 def _own_notes(secret: Manifest) -> Mapping[str, str]:
@@ -134,7 +141,7 @@ def _mark(workload: Manifest) -> str | None:
     return annotations_of(workload["spec"]["template"]).get(SETTINGS_MARK)
 
 
-async def _remove_stale(kube: Kube, wanted: Wanted) -> dict[Key, Change]:
+async def _remove_stale(kube: Kube, wanted: Wanted, claim: Claim) -> dict[Key, Change]:
     """Secrets that an earlier run made for this stack, and that it no longer wants."""
     own = [*wanted.secrets, *([wanted.credentials] if wanted.credentials else ())]
     keys = {key_of(each) for each in own}
@@ -142,6 +149,7 @@ async def _remove_stale(kube: Kube, wanted: Wanted) -> dict[Key, Change]:
     for namespace in sorted(wanted.spaces):
         for each in (await kube.list(SECRETS, Selection(namespace))).items:
             if annotations_of(each).get(FROM) == wanted.origin and key_of(each) not in keys:
+                await claim.hold()
                 await kube.delete(SECRETS, key_of(each)[1], namespace=namespace)
                 gone[key_of(each)] = Change.GONE
     return gone

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import yaml
 
 from headrace.model.errors import ConfigurationError
 from infra.gitops.projects import Project, StackFile, text_of
-from infra.gitops.stand_ins import is_encrypted, without_secrets
+from infra.gitops.stand_ins import without_secrets
+from infra.plain import is_encrypted
+from infra.playbooks.redaction import redactor
 
 STDIN = "-"
 PULUMI_SECONDS = 120.0
@@ -66,6 +69,31 @@ def by_file(project: Project, file: StackFile, path: str) -> dict[str, str]:
     if faults:
         raise ConfigurationError("\n".join([f"{_told(path)}:", *(f"  {each}" for each in faults)]))
     return {key: text_of(_filled(value, known.get(key))) for key, value in file.tree.items()}
+
+
+@contextmanager
+def hidden(file: StackFile, texts: Mapping[str, str]) -> Iterator[None]:
+    """Keeps what was decrypted out of the faults of a configuration that are raised within."""
+    hide = redactor([_decrypted(tree, texts.get(key)) for key, tree in file.tree.items()])
+    try:
+        yield
+    except ConfigurationError as error:
+        raise ConfigurationError(hide(str(error))) from None
+
+
+def _decrypted(tree: object, text: str | None) -> object:
+    """What stands in the places of encrypted values, of a key's text."""
+    if text is None or not without_secrets(tree)[1]:
+        return None
+    return text if is_encrypted(tree) else [*_found(tree, json.loads(text))]
+
+
+def _found(tree: object, value: object) -> Iterator[object]:
+    if _is_given(tree):
+        yield value
+    elif isinstance(tree, Mapping) and isinstance(value, Mapping):
+        for key, each in tree.items():
+            yield from _found(each, value.get(key))
 
 
 def _is_given(tree: object) -> bool:

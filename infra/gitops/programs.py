@@ -1,6 +1,6 @@
 """The programs of both projects as they are rendered: the components of `pulumi up`, without its cluster."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -18,6 +18,7 @@ from infra.function_settings import FunctionSettings
 from infra.gitops.projects import FUNCTIONS, PLATFORM, Project, StackFile, stack_file
 from infra.host_files import text_of
 from infra.objects import Ground
+from infra.plain import refuse_plain_parts
 from infra.rendering import built_images, rendered
 from infra.settings import StackSettings
 
@@ -64,11 +65,25 @@ def program(
 
 
 def settings_of(model: type[T], file: StackFile, texts: Mapping[str, str] | None = None) -> T:
-    """The strict model of a stack's file, with stand-ins for secrets where these are not given in `texts`."""
+    """The strict model of a stack's file, with stand-ins for secrets where these are not given in `texts`.
+
+    The form with stand-ins is judged first in any case: what is wrong with it is told without a secret.
+    """
     _refuse_whole(model, file)
-    settings = parse(model, {**_NO_CLUSTER, **(file.texts if texts is None else texts)}, stack=file.stack)
+    settings = parse(model, {**_NO_CLUSTER, **file.texts}, stack=file.stack)
     refuse_plain(settings.secret_keys, file.encrypted, stack=file.stack)
-    return settings
+    refuse_plain_parts(settings.secret_parts, file.tree, stack=file.stack)
+    if texts is None:
+        return settings
+    return parse(model, {**_NO_CLUSTER, **texts}, stack=file.stack, is_decrypted=True)
+
+
+def unplayed(project: Project, checkout: Path, stack: str) -> Sequence[str]:
+    """Playbooks that `pulumi up` would play, and that files can't. Raises ConfigurationError."""
+    if project is not PLATFORM:
+        return ()
+    hosts = settings_of(StackSettings, stack_file(checkout, project, stack)).hosts
+    return hosts.playbooks if hosts else ()
 
 
 def _refuse_whole(model: type[Value], file: StackFile) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 from headrace.catalog.document import DocumentError, read_document
 from headrace.model.errors import ConfigurationError
-from infra.gitops.stand_ins import is_encrypted, without_secrets
+from infra.gitops.stand_ins import without_secrets
+from infra.plain import is_encrypted
 
 
 @dataclass(frozen=True, slots=True)

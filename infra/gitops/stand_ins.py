@@ -6,6 +6,8 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 
+from infra.plain import is_encrypted
+
 PREFIX = "secret-not-here-"
 _LENGTH = 32
 
@@ -30,10 +32,7 @@ def shown(document: object, place: str = "") -> Iterator[str]:
 
 
 def without_secrets(tree: object) -> tuple[object, bool]:
-    """A value of a stack's file with a stand-in for each encrypted one, and whether there was any.
-
-    Pulumi writes an encrypted value as a mapping with the one key `secure`.
-    """
+    """A value of a stack's file with a stand-in for each encrypted one, and whether there was any."""
     if is_encrypted(tree):
         return stand_in("encrypted", tree), True
     if isinstance(tree, Mapping):
@@ -43,11 +42,6 @@ def without_secrets(tree: object) -> tuple[object, bool]:
         each = [without_secrets(one) for one in tree]
         return [one for one, _ in each], any(found for _, found in each)
     return tree, False
-
-
-def is_encrypted(tree: object) -> bool:
-    """Whether it is a value that Pulumi encrypted."""
-    return isinstance(tree, Mapping) and list(tree) == ["secure"] and isinstance(tree["secure"], str)
 
 
 def _decoded(text: str) -> str:

@@ -76,13 +76,13 @@ def both(control_plane: Box, tmp_path_factory: pytest.TempPathFactory) -> tuple[
 def platform(both: tuple[Project, Project], control_plane: Box) -> Iterator[Project]:  # noqa: F811
     """The platform, up: with nodes that kwok plays, and volumes by hand."""
     control_plane.fake_nodes(1, prefix="always-on")
-    control_plane.apply(_volume("nats", "5Gi"), _volume("seaweedfs", "20Gi"))
+    control_plane.apply(volume("nats", "5Gi"), volume("seaweedfs", "20Gi"))
     with ready(control_plane):
         both[0].up()
         yield both[0]
 
 
-def _volume(claim: str, storage: str) -> dict[str, Any]:
+def volume(claim: str, storage: str) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolume",
@@ -375,6 +375,10 @@ def test_a_functions_secret_is_taken_encrypted_only_and_nowhere_shown(
         assert "secrets: found in plain text" in told
         functions.configure(secrets=None)
         functions.run("config", "set", "--secret", "--path", "secrets.token.KEY", TOKEN)
+        functions.run("config", "set", "--plaintext", "--path", "secrets.token.OTHER", "plain")
+        told = functions.run("preview", fails=True)
+        assert "secrets.token.OTHER: found in plain text" in told
+        functions.run("config", "rm", "--path", "secrets.token.OTHER")
         told = functions.up("--diff") + functions.run("stack", "export")
         secret = control_plane.get("secret", "token", f"--namespace={FUNCTIONS}")
         assert base64.b64decode(secret["data"]["KEY"]).decode() == TOKEN

@@ -12,7 +12,7 @@ from headrace.model.errors import ConfigurationError, FatalError
 from infra.configuration import parse
 from infra.credentials.resources import Password
 from infra.gitops.__main__ import main
-from infra.gitops.files import HEADER, as_yaml, write
+from infra.gitops.files import HEADER, as_yaml, different, write
 from infra.gitops.programs import Program
 from infra.gitops.projects import FUNCTIONS, PLATFORM
 from infra.gitops.rendering import recorded, rendered_files
@@ -147,9 +147,42 @@ def test_an_object_is_written_in_one_way_whatever_the_order_of_its_keys():
     one = {"spec": {"b": [{"y": 1, "x": 2}], "a": "1\n2\n"}, "metadata": {"name": "n"}, "kind": "K"}
     assert (
         as_yaml(one)
-        == "kind: K\nmetadata:\n  name: n\nspec:\n  a: |\n    1\n    2\n  b:\n    - x: 2\n      y: 1\n"
+        == "kind: K\nmetadata:\n  name: 'n'\nspec:\n  a: |\n    1\n    2\n  b:\n    - x: 2\n      'y': 1\n"
     )
     assert as_yaml(dict(reversed(one.items()))) == as_yaml(one)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "1e-3",
+            "1.5e3",
+            "1E3",
+            "+1e3",
+            ".5e1",
+            "1.",
+            "1234567890123e12",
+            "089",
+            "0123",
+            "12",
+            "-1",
+            "1_000",
+        ),
+        *("1_2e3", "0o17", "0O17", "-0o7", "0x1f", "0X1F", "0b11", "0B1", "1:30", "1:30.5", ".inf", "-.INF"),
+        *(".NaN", "y", "N", "yes", "Off", "true", "null", "~", "2026-1-2", "2026-01-02", "2026-1-2 3:4:5"),
+        *("2026-01-02T03:04:05Z", "<<", "="),
+    ],
+)
+def test_a_text_that_some_reader_takes_for_something_else_is_in_quotes(text):
+    assert as_yaml({"spec": {text: text}}) == f"spec:\n  '{text}': '{text}'\n"
+
+
+@pytest.mark.parametrize(
+    "text", ["1Gi", "10.0.0.0/8", "1.2.3", "e3", "0xyz", "0o8", "100m", "v1", "yy", "1e", "12:99", "a_1e3"]
+)
+def test_other_texts_stand_as_they_are(text):
+    assert as_yaml({"spec": {text: text}}) == f"spec:\n  {text}: {text}\n"
 
 
 # Secrets
@@ -228,6 +261,14 @@ def test_a_stand_in_is_found_wherever_it_is():
     ("values", "told"),
     [
         ({"store": {"s3": {**GIVEN["s3"], "secretKey": "plain"}}}, "store: found in plain text"),
+        (
+            {"hosts": {**HOSTS, "power": {"networks": ["10.0.0.0/24"], "files": {"id": "plain"}}}},
+            r"hosts\.power\.files\.id: found in plain text",
+        ),
+        (
+            {"hosts": {**HOSTS, "secretVariables": {"ONE": encrypted("a"), "TWO": {"key": ["plain"]}}}},
+            r"hosts\.secretVariables\.TWO\.key\.0: found in plain text",
+        ),
         ({"store": encrypted("all of it")}, "store: found encrypted as a whole"),
         ({"aws": {"region": "eu-central-1"}}, r"Pulumi\.test\.yaml: found aws, allowed a stack without it"),
         ({"scaler": {"replicas": 0}, "queu": {}}, "queu: found an unknown key"),
@@ -276,6 +317,14 @@ def test_functions_are_rendered_with_what_the_platforms_file_says(checkout):
     assert found["function.theirs.stamp.yaml"]["spec"]["run"]["source"] == SCRIPT
 
 
+def test_a_secret_of_functions_in_plain_text_beside_an_encrypted_one_is_refused(checkout):
+    checkout.platform()
+    checkout.functions(secrets={"token": {"KEY": encrypted("x"), "OTHER": "plain"}})
+    with pytest.raises(ConfigurationError, match=r"secrets\.token\.OTHER: found in plain text") as error:
+        rendered_files(FUNCTIONS, checkout.folder, "test")
+    assert "KEY" not in str(error.value)
+
+
 def test_a_tenants_functions_are_rendered_into_its_namespace_with_its_buckets(checkout):
     checkout.platform(tenants={"lab": {"buckets": {"uploads": {}, "results": {"name": "of-the-lab"}}}})
     checkout.functions(tenant="lab")
@@ -312,18 +361,70 @@ def test_a_platform_with_tenants_is_rendered_without_their_secrets(checkout):
 # The folder
 
 
+def folder_of(*names, inner=()):
+    """Files with a kustomization that names them; some below b/."""
+    found = {"kustomization.yaml": f"{HEADER}resources: [{', '.join([*names, *(['b'] if inner else [])])}]\n"}
+    if inner:
+        found["b/kustomization.yaml"] = f"{HEADER}resources: [{', '.join(inner)}]\n"
+    return found | dict.fromkeys((*names, *(f"b/{each}" for each in inner)), "1\n")
+
+
 def test_what_is_no_longer_declared_goes_and_what_is_the_same_is_not_touched(tmp_path):
     folder = tmp_path / "out"
-    head = {"kustomization.yaml": HEADER}
-    assert write(folder, {**head, "a.yaml": "1\n", "b/c.yaml": "2\n"}) == [
+    assert write(folder, folder_of("a.yaml", inner=["c.yaml", "d.yaml"])) == [
         "a.yaml",
         "b/c.yaml",
+        "b/d.yaml",
+        "b/kustomization.yaml",
         "kustomization.yaml",
     ]
     before = (folder / "a.yaml").stat().st_mtime_ns
-    assert write(folder, {**head, "a.yaml": "1\n"}) == ["b/c.yaml"]
+    assert write(folder, folder_of("a.yaml", inner=["d.yaml"])) == ["b/c.yaml", "b/kustomization.yaml"]
     assert not (folder / "b" / "c.yaml").exists()
+    assert write(folder, folder_of("a.yaml")) == ["b/d.yaml", "b/kustomization.yaml", "kustomization.yaml"]
     assert (folder / "a.yaml").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("path", ["sealed.yaml", "b/sealed.yaml", "c/kustomization.yaml"])
+def test_a_file_of_others_among_them_is_refused_by_name_and_stays(tmp_path, path):
+    write(tmp_path, folder_of("a.yaml", inner=["c.yaml"]))
+    (tmp_path / path).parent.mkdir(exist_ok=True)
+    (tmp_path / path).write_text("mine")
+    for step in (write, different):
+        with pytest.raises(ConfigurationError, match=f"found {path}, which"):
+            step(tmp_path, folder_of("a.yaml", **({"inner": ["sealed.yaml"]} if "/" in path else {})))
+    assert (tmp_path / path).read_text() == "mine"
+    assert (tmp_path / "b" / "c.yaml").exists()
+
+
+@pytest.mark.parametrize("count", range(10))
+@pytest.mark.parametrize(
+    "before", [{}, folder_of("a.yaml", "e.yaml", inner=["c.yaml"])], ids=["first", "later"]
+)
+def test_a_run_that_was_cut_short_is_followed_by_one_that_knows_its_files(
+    tmp_path, monkeypatch, before, count
+):
+    write(tmp_path, before)
+    files = folder_of("a.yaml", "f.yaml", inner=["d.yaml"])
+    left = count
+
+    def counted(step):
+        def cut(*arguments, **options):
+            nonlocal left
+            if not left:
+                raise KeyboardInterrupt
+            left -= 1
+            return step(*arguments, **options)
+
+        return cut
+
+    with monkeypatch.context() as patched:
+        for name in ("replace", "unlink"):
+            patched.setattr(Path, name, counted(getattr(Path, name)))
+        with pytest.raises(KeyboardInterrupt):
+            write(tmp_path, files)
+    write(tmp_path, files)
+    assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.yaml")} == set(files)
 
 
 def test_a_folder_of_others_is_left_alone(tmp_path):
@@ -348,7 +449,21 @@ def test_the_command_writes_checks_and_refuses(checkout, monkeypatch, capsys):
     assert "allowed two different ones" in capsys.readouterr().err
 
 
+def test_playbooks_that_files_can_not_play_are_named(checkout, monkeypatch, capsys):
+    monkeypatch.chdir(checkout.folder)
+    (checkout.folder / "lab.yml").write_text("all: {hosts: {h1: {}}}")
+    checkout.platform(hosts={"inventory": "lab.yml", "playbooks": ["gpu_host", "verify"]})
+    assert main(["render", "test"]) == 0
+    assert "not played: gpu_host, verify; run ansible-playbook" in capsys.readouterr().err
+    checkout.functions(secrets={"token": {"KEY": encrypted("x")}})
+    assert main(["render", "test", "--project", "functions"]) == 0
+    assert "not played" not in capsys.readouterr().err
+
+
 def test_a_stack_without_a_cluster_can_be_rendered_all_the_same(usual):
     with pytest.raises(ConfigurationError, match="found no kubeconfig"):
         parse(StackSettings, {}, stack="test")
-    assert usual
+    assert {"platform/deployment.headrace.scaler.yaml", "platform/statefulset.headrace.nats.yaml"} < set(
+        usual
+    )
+    assert [path for path, text in usual.items() if "not read where files are written" in text] == []

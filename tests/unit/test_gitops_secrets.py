@@ -234,7 +234,12 @@ async def test_readers_that_were_not_told_are_told_by_the_next_run(checkout, fir
     kube.fails = False
     outcome = await apply(kube, rotated, await kube.get(SECRETS, NAME, namespace="headrace"), NOW)
     assert await restarted(kube) == {"controller", "nats", "receiver", "scaler", "seaweedfs"}
-    assert set(outcome.changes.values()) <= {Change.CHANGED, Change.SAME}
+    former = {key_of(each): each["data"] for each in first.secrets}
+    assert outcome.changes == {
+        key_of(each): Change.SAME if each["data"] == former[key_of(each)] else Change.CHANGED
+        for each in rotated.secrets
+    }
+    assert set(outcome.changes.values()) == {Change.CHANGED, Change.SAME}
 
 
 async def test_secrets_that_pulumi_keeps_are_left_alone_unless_a_person_says_so(checkout, first):
@@ -262,6 +267,65 @@ async def test_two_runs_at_once_do_not_mix_their_passwords(checkout, first):
     assert (await kube.get(SECRETS, NATS[1], namespace="headrace"))["data"] == {
         key: base64.b64encode(value.encode()).decode() for key, value in data(first, *NATS).items()
     }
+
+
+class Between(MemoryKube):
+    """Does something of another run's once a number of Secrets was read; `left`: how many are to come."""
+
+    left = 0
+
+    async def get(self, kind, *arguments, **options):
+        found = await super().get(kind, *arguments, **options)
+        self.left -= kind is SECRETS
+        if self.left == 0 and kind is SECRETS:
+            await self.step()
+        return found
+
+
+MISSING = ("headrace-functions", "headrace-worker")
+
+
+async def with_one_missing(first):
+    """A cluster on which a run that keeps all has something to do; and what it read of the credentials."""
+    kube = Between()
+    await apply(kube, first, None, NOW)
+    await kube.delete(SECRETS, MISSING[1], namespace=MISSING[0])
+    return kube, await kube.get(SECRETS, NAME, namespace="headrace")
+
+
+async def test_a_run_that_keeps_all_does_not_write_over_one_that_rotates(first, rotated):
+    kube, before = await with_one_missing(first)
+    kube.left = 0
+    await apply(kube, first, before, NOW)
+    last = -kube.left
+    assert last == len(first.secrets) + 1  # all but the missing one, its claim and a last look at that
+    for reads in range(1, last):
+        kube, before = await with_one_missing(first)
+
+        async def rotate(kube=kube):
+            now = await kube.get(SECRETS, NAME, namespace="headrace")
+            await apply(kube, rotated, now, NOW)
+
+        kube.left, kube.step = reads, rotate
+        with pytest.raises(ConfigurationError, match="run this again"):
+            await apply(kube, first, before, NOW)
+        assert await apart(kube, rotated) <= {MISSING}
+        await rotate()
+        assert await apart(kube, rotated) == set()
+
+
+async def apart(kube, found):
+    """Secrets that are not as a run wants them."""
+    there = {key_of(each): each["data"] for each in (await kube.list(SECRETS)).items}
+    return {key_of(each) for each in found.secrets if there[key_of(each)] != each["data"]}
+
+
+async def test_a_run_that_rotates_does_not_write_over_one_that_keeps_all(first, rotated):
+    kube, before = await with_one_missing(first)
+    await apply(kube, first, before, NOW)
+    with pytest.raises(ConfigurationError, match="run this again"):
+        await apply(kube, rotated, before, NOW)
+    assert await apart(kube, first) == set()
 
 
 def of_functions(folder, texts):
@@ -321,6 +385,20 @@ def test_the_command_prints_and_keeps(checkout, monkeypatch, capsys, tmp_path):
     values = [json.loads(each)["value"] for each in re_values(once.out)]
     assert len(values) == 12
     assert [value for value in values if value in once.err] == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--previous", "kept.yaml"], "--previous: found without --print"),
+        (["--print", "--take-over"], "--take-over: found beside --print"),
+    ],
+)
+def test_a_flag_that_would_do_nothing_is_refused(checkout, monkeypatch, capsys, flags, told):
+    monkeypatch.chdir(checkout.folder)
+    assert main(["secrets", "test", *flags]) == 2
+    found = capsys.readouterr()
+    assert (found.out, told in found.err) == ("", True)
 
 
 def re_values(text):
@@ -414,3 +492,35 @@ def test_a_file_that_gives_too_little_or_too_much_is_refused_and_not_shown(hidin
     with pytest.raises(ConfigurationError, match="is no YAML mapping") as error:
         given.by_file(PLATFORM, file, str(hiding.folder / "given.yaml"))
     assert "hush" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("secrets", "value", "told"),
+    [
+        ({"token": {"KEY": encrypted("x")}}, "123456789", "secrets.token.KEY: found a decrypted value"),
+        ({"token": encrypted("x")}, "'hush-123456789'", "secrets.token: found 'secret-not-here-"),
+    ],
+    ids=["no text", "in the wrong place"],
+)
+def test_a_decrypted_value_that_is_refused_is_not_shown(monkeypatch, capsys, tmp_path, secrets, value, told):
+    own = Checkout(tmp_path)
+    own.platform()
+    own.functions(secrets=secrets)
+    place = "{KEY: %s}" if "KEY" in secrets["token"] else "%s"
+    (tmp_path / "given.yaml").write_text(f"headrace-functions:secrets: {{token: {place % value}}}")
+    monkeypatch.chdir(tmp_path)
+    assert main(["secrets", "test", "--project", "functions", "--given", "given.yaml", "--print"]) == 2
+    found = capsys.readouterr()
+    assert told in found.err
+    assert "123456789" not in found.out + found.err
+
+
+def test_a_decrypted_kubeconfig_that_is_none_is_not_shown(monkeypatch, capsys, tmp_path):
+    own = Checkout(tmp_path)
+    own.platform(kubeconfig=encrypted("x"), context="lab")
+    (tmp_path / "given.yaml").write_text("headrace:kubeconfig: hush-123456789")
+    monkeypatch.chdir(tmp_path)
+    assert main(["secrets", "test", "--given", "given.yaml"]) == 2
+    found = capsys.readouterr()
+    assert "kubeconfig: found the relative path '[secret]'" in found.err
+    assert "123456789" not in found.out + found.err

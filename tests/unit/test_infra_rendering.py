@@ -93,7 +93,9 @@ def test_images_are_read_from_the_file_that_was_built(tmp_path):
     found = built_images(settings(images_file="images.json"), tmp_path)
     assert found == {"echo": "here/echo:1@sha256:1"}
     assert built_images(settings(), tmp_path) == {}
-    with pytest.raises(ConfigurationError, match=r"imagesFile: .*other.json can't be read"):
+    with pytest.raises(
+        ConfigurationError, match=r"imagesFile: .*other.json can't be read.* with digests, in images"
+    ):
         built_images(settings(images_file="other.json"), tmp_path)
 
 

@@ -11,6 +11,7 @@ from headrace.model.pool import Driver
 from infra.configuration import own_texts, parse, refuse_plain
 from infra.function_settings import FunctionSettings
 from infra.kubeconfig import checked
+from infra.plain import own_tree, refuse_plain_parts
 from infra.settings import StackSettings
 from tests.infra.aws import example, stack
 
@@ -122,6 +123,28 @@ def test_a_secret_kept_as_plain_text_is_refused():
         refuse_plain(stack.secret_keys, set(), stack="test")
     assert "hush" not in str(told.value) + repr(stack)
     refuse_plain(stack.secret_keys, {"store"}, stack="test")
+
+
+def test_a_stacks_file_is_searched_for_secrets_in_plain_text_as_pulumi_tells_of_whole_keys_only(tmp_path):
+    (tmp_path / "Pulumi.yaml").write_text("stackConfigDir: stacks")
+    own = tmp_path / "stacks" / "Pulumi.test.yaml"
+    assert own_tree(tmp_path / "Pulumi.yaml", "headrace", "test") == {}  # it may be elsewhere
+    own.parent.mkdir()
+    s3 = {"accessKey": "a", "secretKey": "hush"}
+    config = {"headrace:store": {"s3": s3}, "other:key": 1, "headrace:kubeconfig": {"secure": "v1:x"}}
+    own.write_text(json.dumps({"config": config}))
+    tree = own_tree(tmp_path / "Pulumi.yaml", "headrace", "test")
+    assert set(tree) == {"store", "kubeconfig"}
+    parts = [("store", "s3", "secretKey"), ("kubeconfig",), ("hosts", "secretVariables", "x")]
+    with pytest.raises(ConfigurationError, match=r"store\.s3\.secretKey: found in plain text") as told:
+        refuse_plain_parts(parts, tree, stack="test")
+    assert len(str(told.value).splitlines()) == 2
+    assert "hush" not in str(told.value)
+    refuse_plain_parts(parts, {**tree, "store": {"secure": "v1:all"}}, stack="test")
+    own.write_text("hush: [")
+    with pytest.raises(ConfigurationError, match="can't be searched") as told:
+        own_tree(tmp_path / "Pulumi.yaml", "headrace", "test")
+    assert "hush" not in str(told.value)
 
 
 def test_secrets_of_functions_are_kept_encrypted_and_shown_nowhere():

@@ -145,6 +145,16 @@ def test_drift_is_looked_for_by_night_and_told_in_an_issue():
     assert "gh issue create" in last["run"]
 
 
+def test_functions_are_looked_at_also_where_the_platform_drifted_and_the_issue_tells_of_both():
+    looks = {step["id"]: step for step in steps(named("drift")) if "id" in step}
+    assert list(looks) == list(PROJECTS)
+    assert looks["functions"]["if"] == "${{ !cancelled() }}"
+    last = steps(named("drift"))[-1]
+    for name in PROJECTS:
+        assert last["env"][name.upper()] == f"${{{{ steps.{name}.outcome }}}}"
+        assert f"{name} ${name.upper()}" in last["run"]
+
+
 def test_pipelines_and_the_operator_run_one_version_of_pulumi():
     versions = {
         each["pulumi-version"] for name in ("preview", "deploy", "drift") for each in runs_of_pulumi(name)
