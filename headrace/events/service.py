@@ -79,6 +79,7 @@ class Service:
 
         Raises ConfigurationError for a folder or an access that a person must mend.
         """
+        await self._until_there(self._answer)  # no function of a tenant's keeps the roster waiting for them
         await self._until_there(self._roster.refresh)
         _log.info("started", extra={"action": "events.started", "functions": len(self._roster.functions)})
 
@@ -152,11 +153,15 @@ class Service:
         return min(usual, FAILED_SECONDS) if found.is_worth_repeating else usual
 
     async def _probe(self) -> None:
-        """Return when store and queues answer, whatever they answer. Raises TransientError."""
+        """Return when all is ready for notifications. Raises TransientError."""
         if not self._is_proven:
             raise TransientError("the store is still being raced")
         if self._polling is not None and self._polling.fault:
             raise TransientError(self._polling.fault)
+        await self._answer()
+
+    async def _answer(self) -> None:
+        """Return when store and queue answer, whatever it is. Raises TransientError."""
         with contextlib.suppress(NotFoundError):
             await self._storage.head(self._settings.platform_bucket, _PROBE)
         with contextlib.suppress(NotFoundError):
