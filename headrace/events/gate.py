@@ -37,7 +37,7 @@ class Gate:
         self, queue: Queue, place: KubernetesSettings | None, functions: Functions, now: Callable[[], float]
     ) -> None:
         bound = [each for each in place.tenants if each.quota.files_waiting is not None] if place else []
-        self._doors = {place.tenant_in(each.name): _Door(each, queue, now) for each in bound} if place else {}
+        self._doors = {each.name: _Door(each, queue, now) for each in bound}
         self._functions = functions
 
     async def pass_on(self, tasks: Sequence[Task], put: Put) -> Sequence[Held]:

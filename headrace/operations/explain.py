@@ -74,7 +74,7 @@ async def _why_absent(
 
 async def _why_held(stack: Stack, function: str) -> str:
     """Why one more file of a function's tenant is not let in; empty: it is."""
-    tenant = stack.place.declared(stack.place.namespace_of(function)) if stack.place else None
+    tenant = stack.place.declared(tenant_of(function)) if stack.place else None
     if tenant is None or tenant.quota.files_waiting is None:
         return ""
     names = [each.function.name for each in stack.functions]

@@ -169,13 +169,6 @@ async def test_held_files_are_told_in_the_log_and_in_the_answer(caplog: pytest.L
     assert "allowed 3 (quota.filesWaiting)" in caplog.text
 
 
-async def test_the_stacks_own_functions_have_the_bound_that_is_declared_of_their_namespace() -> None:
-    own = Tenant(name="functions", quota=Quota(files_waiting=1))
-    made = await door(PLACE.model_copy(update={"tenants": (own,)}))
-    report = await made.take("a", "b", bucket="uploads")
-    assert (len(report.stored), len(report.held)) == (1, 1)
-
-
 async def test_without_a_bound_nothing_is_counted() -> None:
     free = LAB.model_copy(update={"quota": Quota()})
     made = await door(PLACE.model_copy(update={"tenants": (free,)}))
