@@ -56,7 +56,7 @@ class Service:
         self._settings = settings
         self._storage = storage
         self._queue = queue
-        self._gate = Gate(queue, settings.kubernetes, lambda: self._roster.functions, clock)
+        self._gate = Gate(queue, settings.kubernetes, clock)
         deposit = Deposit(queue, settings.queue, self._gate)
         self._source = source
         self._roster = Roster(source, storage, deposit, platform_bucket=settings.platform_bucket, clock=clock)

@@ -38,7 +38,7 @@ class Door(Bench):
     def __init__(self, place: KubernetesSettings = PLACE) -> None:
         own = function("echo")
         super().__init__(own, own.owned_by("lab"), function("blur").owned_by("lab"), kubernetes=place)
-        self.gate = Gate(self.queue, place, lambda: self.functions, self.now)
+        self.gate = Gate(self.queue, place, self.now)
         self.deposit = Deposit(self.queue, self.settings.queue, self.gate)
 
     async def take(self, *keys: str, bucket: str = "lab-uploads") -> Any:
@@ -105,6 +105,29 @@ async def test_what_another_receiver_let_in_counts_once_a_count_is_no_longer_fre
         await made.queue.put(task_of(name, info, received=made.time))
     made.time += FRESH_SECONDS + 0.1
     assert len((await made.take("b")).held) == 2
+
+
+async def test_files_of_a_function_that_is_no_more_or_refused_count_for_as_long_as_they_wait() -> None:
+    made = await door()
+    await made.take("a", "b")
+    anew = function("echo-anew").owned_by("lab")
+    made.functions = (function("echo"), anew)  # as after deletions with onDelete: keep
+    await made.queue.ensure(anew.name, lease_seconds=30.0, max_leased=10)
+    made.time += FRESH_SECONDS + 0.1
+    assert [each.task.function for each in (await made.take("c")).held] == ["lab.echo-anew"]
+    await made.queue.drop("lab.echo")
+    assert len((await made.take("c")).stored) == 1
+    assert "held back" not in str((await explained(made, "c"))["lab.echo-anew"])
+
+
+async def test_explain_counts_files_of_functions_that_are_no_more() -> None:
+    made = await door()
+    await made.take("a", "b")
+    anew = function("echo-anew").owned_by("lab")
+    made.functions = (anew,)
+    await made.queue.ensure(anew.name, lease_seconds=30.0, max_leased=10)
+    await made.take("c")
+    assert "found 3 files waiting and 1 arriving" in str((await explained(made, "c"))["lab.echo-anew"])
 
 
 async def test_two_deliveries_at_once_do_not_both_take_the_last_place() -> None:
