@@ -8,18 +8,23 @@ may be as many files as come within that second.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from headrace.model.errors import HeadraceError
 from headrace.model.settings import KubernetesSettings
 from headrace.model.task import Task
 from headrace.model.tenancy import tenant_of
 from headrace.model.tenant import Tenant, admit
 from headrace.queue.port import Queue
 
+NEVER = float("-inf")
 FRESH_SECONDS = 1.0  # for so long a count is taken for true, with what was let in since
 
 Put = Callable[[Sequence[Task]], Awaitable[None]]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +54,16 @@ class Gate:
         return held
 
     async def returning(self) -> frozenset[str]:
-        """Functions of which files were held back, and whose tenant has room by now: look for them again."""
+        """Functions of which files were held back, and whose tenant has room by now: look for them again.
+
+        Those of a tenant whose account can't be counted are told another time.
+        """
         found: set[str] = set()
-        for door in self._doors.values():
-            found |= await door.returning()
+        for tenant, door in self._doors.items():
+            try:
+                found |= await door.returning()
+            except HeadraceError as error:
+                _log.warning("tenant %s: %s", tenant, error, extra={"action": "events.loop_failed"})
         return frozenset(found)
 
 
@@ -65,7 +76,7 @@ class _Door:
         self._now = now
         self._lock = asyncio.Lock()
         self._waiting = 0
-        self._counted_at = float("-inf")
+        self._counted_at = NEVER
         self._held: set[str] = set()  # functions of which files were held back
 
     async def pass_on(self, tasks: Sequence[Task], put: Put) -> Sequence[Held]:
@@ -77,8 +88,9 @@ class _Door:
                 await self._count()
                 found = admit(self._tenant, self._waiting, len(tasks))
             if found.files:
+                counted_at, self._counted_at = self._counted_at, NEVER  # of some that fail others are stored
                 await put(tasks[: found.files])
-                self._waiting += found.files
+                self._waiting, self._counted_at = self._waiting + found.files, counted_at
         rest = tasks[found.files :]
         self._held |= {each.function for each in rest}
         return [Held(each, found.reason) for each in rest]

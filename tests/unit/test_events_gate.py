@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,16 @@ from headrace.events.telling import tell
 from headrace.kube.kinds import FUNCTIONS
 from headrace.kube.memory import MemoryKube
 from headrace.kube.mirrors import mirror_of
+from headrace.model.errors import TransientError
 from headrace.model.event import Delivery, FileEvent
 from headrace.model.function import Function
 from headrace.model.keys import function_key
 from headrace.model.settings import KubernetesSettings
+from headrace.model.task import Task
 from headrace.model.tenant import Quota, Tenant
 from headrace.operations.explain import explain
 from headrace.operations.stack import Stack
+from headrace.queue.memory import MemoryQueue
 from tests.unit.intake_bench import PLATFORM, Bench, function
 
 LAB = Tenant(name="lab", buckets={"uploads": "lab-uploads"}, quota=Quota(files_waiting=3))
@@ -128,6 +132,48 @@ async def test_explain_counts_files_of_functions_that_are_no_more() -> None:
     await made.queue.ensure(anew.name, lease_seconds=30.0, max_leased=10)
     await made.take("c")
     assert "found 3 files waiting and 1 arriving" in str((await explained(made, "c"))["lab.echo-anew"])
+
+
+@pytest.mark.parametrize("fault", [TransientError("away"), asyncio.CancelledError()])
+async def test_after_a_put_that_failed_half_way_it_is_counted_anew(fault: BaseException) -> None:
+    made = await door()
+
+    async def half(tasks: Sequence[Task]) -> None:
+        await made.queue.put(tasks[0])
+        raise fault
+
+    info = await made.put("a", bucket="lab-uploads")
+    for name in ("lab.echo", "lab.blur"):
+        with pytest.raises(type(fault)):
+            await made.gate.pass_on([task_of(name, info, received=made.time)], half)
+    assert len((await made.take("b")).held) == 1
+    assert await made.waiting() == 3
+
+
+async def test_an_account_that_does_not_answer_makes_no_tenants_held_files_forgotten() -> None:
+    full, away = {"a": 1, "b": 1, "c": 1}, set[str]()
+
+    class Away(MemoryQueue):
+        async def total(self, tenant: str) -> int:
+            if tenant in away:
+                raise TransientError("away")
+            return full[tenant]
+
+    async def put(tasks: Sequence[Task]) -> None:
+        raise NotImplementedError
+
+    tenants = tuple(Tenant(name=name, quota=Quota(files_waiting=1)) for name in ("a", "b", "c"))
+    made = await door()
+    gate = Gate(Away(made.now), PLACE.model_copy(update={"tenants": tenants}), made.now)
+    info = await made.put("x", bucket="lab-uploads")
+    tasks = [task_of(f"{each}.echo", info, received=made.time) for each in full]
+    assert len(await gate.pass_on(tasks, put)) == 3
+    full.update(dict.fromkeys(full, 0))
+    away.add("b")
+    assert await gate.returning() == {"a.echo", "c.echo"}
+    away.clear()
+    assert await gate.returning() == {"b.echo"}
+    assert await gate.returning() == frozenset()
 
 
 async def test_two_deliveries_at_once_do_not_both_take_the_last_place() -> None:
