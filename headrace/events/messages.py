@@ -30,7 +30,7 @@ class Message:
 class Verdict(Enum):
     """What a message has come to."""
 
-    DONE = auto()  # the queue holds all its tasks
+    DONE = auto()  # the queue holds all its tasks, but for those held back, which the listing brings
     BURIED = auto()  # it can never be a task: the dead-letter queue has it
     AWAY = auto()  # a server is away: it has to come again
     FAILED = auto()  # a person must mend something first: it has to come again

@@ -1,7 +1,8 @@
 """The source of notifications that is a queue of messages: polls, has their tasks stored, deletes them.
 
-A message is deleted only when the queue of tasks holds every task of it, or when it can never be one and the
-dead-letter queue has it. Every other comes again, to this process or another; a task that is stored twice is
+A message is deleted only when the queue of tasks holds every task of it that a tenant's bound lets in (other
+files stay in their bucket, where the listing finds them), or when it can never be one and the dead-letter
+queue has it. Every other comes again, to this process or another; a task that is stored twice is
 refused by the queue or acknowledged by its record.
 """
 

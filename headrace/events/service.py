@@ -38,7 +38,8 @@ class Service:
 
     Several may run at once: each takes notifications and races the store, as each rests on what the race
     shows; `messages` are shared by all that poll. Listings are for the one that is `leading` at their start;
-    two at once would only find the same.
+    two at once would only find the same. But each looks again itself for files that it held back, as nobody
+    else knows of them.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Service:
         self._clock = clock
         self._leading = leading
         self._sleep = sleep
+        self._held: frozenset[str] = frozenset()  # functions to look again for: files of theirs have room now
         self._is_proven = False
         self._refusal: HeadraceError | None = None
         self.receiver = Receiver(intake, token=settings.receiver.token, probe=self._probe)
@@ -128,15 +130,17 @@ class Service:
         return WATCH_SECONDS
 
     async def _list_young(self) -> float:
-        """Look again for files of functions that came a moment ago, and for those that were held back."""
-        now, held = self._clock(), await self._gate.returning() if self._leading() else ()
-        due = [
-            each
-            for each in self._roster.listed
-            if now - each.first_seen < YOUNG_SECONDS or each.function.name in held
-        ]
-        if due and self._leading():
-            await self._listing.run(due)
+        """Look again for files of functions that came a moment ago, then for those it held back."""
+        if self._leading():
+            now = self._clock()
+            await self._listing.run([e for e in self._roster.listed if now - e.first_seen < YOUNG_SECONDS])
+        self._held |= await self._gate.returning()
+        if self._held:
+            found = await self._listing.run(
+                [each for each in self._roster.listed if each.function.name in self._held]
+            )
+            if not found.is_worth_repeating:
+                self._held = frozenset()
         return AGAIN_SECONDS
 
     async def _list(self) -> float:

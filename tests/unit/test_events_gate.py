@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from headrace.events.intake import Intake
 from headrace.events.listing import Found, Listing
 from headrace.events.objects import ObjectSource
 from headrace.events.routing import task_of
-from headrace.events.service import Service
+from headrace.events.service import AGAIN_SECONDS, YOUNG_SECONDS, Service
 from headrace.events.telling import tell
 from headrace.kube.kinds import FUNCTIONS
 from headrace.kube.memory import MemoryKube
@@ -23,14 +23,20 @@ from headrace.kube.mirrors import mirror_of
 from headrace.model.errors import TransientError
 from headrace.model.event import Delivery, FileEvent
 from headrace.model.function import Function
-from headrace.model.keys import function_key
-from headrace.model.settings import KubernetesSettings
+from headrace.model.keys import function_key, record_key
+from headrace.model.settings import KubernetesSettings, SqsSettings
 from headrace.model.task import Task
 from headrace.model.tenant import Quota, Tenant
 from headrace.operations.explain import explain
 from headrace.operations.stack import Stack
 from headrace.queue.memory import MemoryQueue
+from headrace.storage.memory import MemoryStorage
+from headrace.storage.port import ObjectInfo
 from tests.unit.intake_bench import PLATFORM, Bench, function
+from tests.unit.memory_messages import QUEUE, MemoryMessages
+from tests.unit.test_events_polling import Scene as Polls
+from tests.unit.test_events_polling import event
+from tests.unit.test_receiver import failing
 
 LAB = Tenant(name="lab", buckets={"uploads": "lab-uploads"}, quota=Quota(files_waiting=3))
 PLACE = KubernetesSettings(namespace="functions", platform_namespace="headrace", tenants=(LAB,))
@@ -45,17 +51,26 @@ class Door(Bench):
         self.gate = Gate(self.queue, place, self.now)
         self.deposit = Deposit(self.queue, self.settings.queue, self.gate)
 
-    async def take(self, *keys: str, bucket: str = "lab-uploads") -> Any:
-        for key in keys:
-            await self.put(key, bucket=bucket)
-        intake = Intake(
-            self.storage,
-            self.deposit,
+    def intake(self, *, storage: Any = None, queue: Any = None) -> Intake:
+        return Intake(
+            storage or self.storage,
+            Deposit(queue, self.settings.queue, self.gate) if queue else self.deposit,
             functions=lambda: self.functions,
             settings=self.settings,
             clock=self.now,
         )
-        return await intake.take(Delivery(created=tuple(FileEvent(bucket, key) for key in keys)))
+
+    async def take(self, *keys: str, bucket: str = "lab-uploads") -> Any:
+        for key in keys:
+            await self.put(key, bucket=bucket)
+        return await self.intake().take(Delivery(created=tuple(FileEvent(bucket, key) for key in keys)))
+
+    async def work(self) -> None:
+        """Work all that waits of the tenant, and record it."""
+        for name in ("lab.echo", "lab.blur"):
+            for lease in await self.queue.pull(name, 99, wait_seconds=0):
+                await self.storage.create(PLATFORM, record_key(name, lease.task.id), b"{}")
+                await lease.done()
 
     def lists(self) -> Listing:
         return Listing(self.storage, self.queue, self.deposit, settings=self.settings, clock=self.now)
@@ -225,6 +240,81 @@ async def test_the_service_lists_again_what_was_held_long_before_its_usual_listi
     await made.finish("lab.blur", 9)
     await service._list_young()
     assert await made.waiting() == 3
+
+
+async def standby(made: Door, messages: MemoryMessages) -> Service:
+    """A receiver that polls, beside the one that lists."""
+    sqs = SqsSettings(queue_url=QUEUE, dead_letter_url=f"{QUEUE}-dead", region="eu-central-1")
+    service = Service(
+        made.settings.model_copy(update={"sqs": sqs}), _Source(made.functions), made.storage, made.queue,
+        clock=made.now, leading=lambda: False, messages=messages,
+    )  # fmt: skip
+    await service.start()
+    made.time += YOUNG_SECONDS
+    return service
+
+
+async def arrive(made: Door, messages: MemoryMessages, *keys: str) -> None:
+    for key in keys:
+        await made.put(key, bucket="lab-uploads")
+        messages.send(event(key, "lab-uploads"))
+
+
+async def test_a_receiver_that_does_not_lead_looks_again_itself_for_what_it_held_back() -> None:
+    made, messages = await door(), MemoryMessages(now=float)
+    service = await standby(made, messages)
+    assert service._polling is not None
+    await arrive(made, messages, "a", "b")
+    await service._polling.turn()
+    assert (messages.waiting, await made.waiting()) == (0, 3)
+    assert await service._list_young() == AGAIN_SECONDS
+    assert await made.waiting() == 3, "there is no room"
+    await made.work()
+    await service._list_young()
+    assert await made.waiting() == 1, "the one that was held back"
+    await made.work()
+    await service._list_young()
+    assert await made.waiting() == 0
+    assert len([each async for each in made.storage.list(PLATFORM, "records/")]) == 4
+
+
+async def test_what_was_held_back_is_looked_for_until_the_store_answers() -> None:
+    class Away(MemoryStorage):
+        is_away = False
+
+        async def list(self, bucket: str, prefix: str = "") -> AsyncIterator[ObjectInfo]:
+            if self.is_away:
+                raise TransientError("away")
+            async for each in super().list(bucket, prefix):
+                yield each
+
+    made, messages = Door(), MemoryMessages(now=float)
+    made.storage = Away(now=made.now)
+    await made.open("lab-uploads")
+    service = await standby(made, messages)
+    assert service._polling is not None
+    await arrive(made, messages, "a", "b")
+    await service._polling.turn()
+    await made.work()
+    made.storage.is_away = True
+    await service._list_young()
+    made.storage.is_away = False
+    await service._list_young()
+    assert await made.waiting() == 1
+
+
+async def test_a_message_whose_files_are_held_back_is_deleted_and_one_that_was_not_stored_is_not() -> None:
+    made = await door()
+    polls = Polls(made, queue=failing(TransientError("away"))(made.queue))
+    await arrive(made, polls.messages, "a")
+    assert not await polls.polling.turn()
+    assert (polls.messages.waiting, await made.waiting()) == (1, 0)
+    polls = Polls(made)
+    await arrive(made, polls.messages, "a", "b", "c")
+    assert await polls.polling.turn()
+    assert (polls.messages.waiting, polls.messages.dead, await made.waiting()) == (0, [], 3)
+    await made.work()
+    assert (await made.lists().run(made.listed()[1:])).put == 3
 
 
 async def test_held_files_are_told_in_the_log_and_in_the_answer(caplog: pytest.LogCaptureFixture) -> None:
