@@ -2,13 +2,13 @@
 
 import logging
 import math
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 
 import orjson
 
-from headrace.events.deposit import Deposit
-from headrace.events.gate import Held
+from headrace.events.deposit import Deposit, Deposited
 from headrace.events.routing import task_of
 from headrace.model.errors import HeadraceError, NotFoundError, TransientError
 from headrace.model.function import Existing, Function, Input
@@ -159,29 +159,20 @@ class Listing:
         if bucket == self._settings.platform_bucket:
             return Found()
         compared = put = 0
-        held: tuple[Held, ...] = ()
-        async for tasks, looked_at in self._lost(listed, source, bucket=bucket, known=known):
-            deposited = await self._deposit.put(tasks)
-            for task in deposited.stored:
-                _log.info(
-                    "the listing found a file that no notification told of",
-                    extra={"action": "events.task_found", "function": task.function, "task": task.id}
-                    | {"bucket": task.bucket, "key": task.key},
-                )
-            held += deposited.held
-            known.tasks.update(task.id for task in tasks)
-            compared += looked_at
-            put += len(deposited.stored)
-        if held:
-            _log.info(
-                "%d files are held back until their tenant has room: %s", len(held), held[-1].reason,
-                extra={"action": "events.files_held", "function": listed.function.name, "bucket": bucket},
-            )  # fmt: skip
+        async with aclosing(self._lost(listed, source, bucket=bucket, known=known)) as lost:
+            async for tasks, looked_at in lost:
+                deposited = await self._deposit.put(tasks)
+                known.tasks.update(task.id for task in tasks)
+                compared += looked_at
+                put += len(deposited.stored)
+                _tell_of(deposited)
+                if deposited.held:  # of this input no more is let in now: nobody else is to wait for the look
+                    break
         return Found(compared, put)
 
     async def _lost(
         self, listed: Listed, source: Input, *, bucket: str, known: _Known
-    ) -> AsyncIterator[tuple[list[Task], int]]:
+    ) -> AsyncGenerator[tuple[list[Task], int], None]:
         """Tasks that are not known, some at a time, with the number of objects looked at for them."""
         batch: list[Task] = []
         looked_at = 0
@@ -196,6 +187,23 @@ class Listing:
                 yield batch, looked_at
                 batch, looked_at = [], 0
         yield batch, looked_at
+
+
+def _tell_of(deposited: Deposited) -> None:
+    for task in deposited.stored:
+        _log.info(
+            "the listing found a file that no notification told of",
+            extra={"action": "events.task_found", "function": task.function, "task": task.id}
+            | {"bucket": task.bucket, "key": task.key},
+        )
+    if held := deposited.held:
+        task = held[-1].task
+        _log.info(
+            "%d files are held back until their tenant has room, and those after them not looked at: %s",
+            len(held),
+            held[-1].reason,
+            extra={"action": "events.files_held", "function": task.function, "bucket": task.bucket},
+        )
 
 
 def _is_wanted(info: ObjectInfo, source: Input, first_seen: float) -> bool:

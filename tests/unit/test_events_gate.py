@@ -216,6 +216,46 @@ async def test_what_was_held_back_comes_by_the_listing_once_there_is_room() -> N
     assert await made.waiting() == 3
 
 
+async def test_the_listing_looks_no_further_in_an_input_once_a_file_of_it_is_held_back(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    made = await door()
+    counts = Counted(made.now)
+    await counts.ensure("lab.echo", lease_seconds=30.0, max_leased=10)
+    made.queue = counts
+    made.gate = Gate(counts, PLACE, made.now)
+    made.deposit = Deposit(counts, made.settings.queue, made.gate)
+    for number in range(1000):
+        await made.put(f"{number:04}", bucket="lab-uploads")
+    (echo,) = [each for each in made.listed() if each.function.name == "lab.echo"]
+    with caplog.at_level(logging.INFO):
+        found = await made.lists().run([echo])
+    assert (found.put, found.compared, counts.counts) == (3, 128, 2)
+    assert "125 files are held back until their tenant has room, and those after them not" in caplog.text
+
+
+class Counted(MemoryQueue):
+    """How often it was counted."""
+
+    counts = 0
+
+    async def total(self, tenant: str) -> int:
+        self.counts += 1
+        return await super().total(tenant)
+
+
+async def test_other_inputs_and_functions_are_looked_through_though_one_is_held_back() -> None:
+    made = await door()
+    two = function("two", {"bucket": "uploads"}, {"bucket": "uploads", "prefix": "b"}).owned_by("lab")
+    made.functions = (two, function("echo"))
+    await made.queue.ensure("lab.two", lease_seconds=30.0, max_leased=10)
+    for key in ("a1", "a2", "a3", "a4", "b1"):
+        await made.put(key, bucket="lab-uploads")
+    await made.put("own")
+    found = await made.lists().run(made.listed())
+    assert (found.put, found.compared) == (4, 7)
+
+
 async def test_only_functions_whose_files_were_held_are_looked_through_again_and_only_with_room() -> None:
     made = await door()
     assert await made.gate.returning() == frozenset()
