@@ -1,6 +1,6 @@
 """`python -m headrace.events --settings FILE`: the receiver, the polls of SQS and the listing as one process.
 
-On Kubernetes several run at once: each takes notifications and polls, one of them lists.
+On Kubernetes several run at once: each takes notifications and polls, one of them lists all functions.
 Exit status: 0 after SIGTERM or SIGINT, 1 with the reason on stderr when it can't go on.
 """
 

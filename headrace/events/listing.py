@@ -2,13 +2,13 @@
 
 import logging
 import math
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 
 import orjson
 
-from headrace.events.deposit import Deposit
-from headrace.events.gate import Held
+from headrace.events.deposit import Deposit, Deposited
 from headrace.events.routing import task_of
 from headrace.model.errors import HeadraceError, NotFoundError, TransientError
 from headrace.model.function import Existing, Function, Input
@@ -21,6 +21,7 @@ from headrace.model.tenancy import tenant_of
 from headrace.queue.port import Queue
 from headrace.storage.port import ObjectInfo, Storage
 
+MOST_INDEX_BYTES = 1024  # FailureRecord.index writes less than 40
 _PUT_AT_ONCE = 128  # tasks stored concurrently
 _RETURNABLE = frozenset({Ending.GONE.value, Ending.SUPERSEDED.value})
 _log = logging.getLogger(__name__)
@@ -87,23 +88,24 @@ class Listing:
         self._ignored: dict[str, tuple[str, IgnoredTasks]] = {}  # likewise
 
     async def run(self, listed: Iterable[Listed]) -> Found:
-        """Look through the inputs of functions. An input that fails is named, and the others go on."""
+        """Look through the inputs of functions. One that fails in any way is told; the others go on."""
         total = Found()
         for each in listed:
-            name = each.function.name
             try:
-                known = _Known(
-                    await self._known(name) - await self._returnable(name), await self._restored_as_old(name)
-                )
-            except HeadraceError as error:
-                total = total.plus(_fault(name, "records and queue", error))
+                known = await self._what_is_known(each.function.name)
+            except Exception as error:  # noqa: BLE001  (what lies there may be a tenant's: nobody else waits)
+                total = total.plus(_fault(each.function.name, "records and queue", error))
                 continue
             for source in each.function.spec.input:
                 try:
                     total = total.plus(await self._compare(each, source, known))
-                except HeadraceError as error:
-                    total = total.plus(_fault(name, source.bucket, error))
+                except Exception as error:  # noqa: BLE001  (likewise)
+                    total = total.plus(_fault(each.function.name, source.bucket, error))
         return total
+
+    async def _what_is_known(self, function: str) -> _Known:
+        tasks = await self._known(function) - await self._returnable(function)
+        return _Known(tasks, await self._restored_as_old(function))
 
     async def _known(self, function: str) -> set[str]:
         """The ids of tasks that wait, run or have ended.
@@ -137,45 +139,40 @@ class Listing:
         found: set[str] = set()
         async for info in self._storage.list(self._settings.platform_bucket, prefix):
             if self._states.get(info.key, (None, ""))[0] != info.etag:
-                self._states[info.key] = (info.etag, await self._state(info.key))
+                self._states[info.key] = (info.etag, await self._state(info))
             if self._states[info.key][1] in _RETURNABLE:
                 found.add(info.key.removeprefix(prefix))
         return found
 
-    async def _state(self, key: str) -> str:
+    async def _state(self, info: ObjectInfo) -> str:
+        """What an index says; empty where it is none: a tenant's workers may put there what they like."""
+        if info.size > MOST_INDEX_BYTES:
+            return ""
         try:
-            return str(orjson.loads(await self._storage.read(self._settings.platform_bucket, key))["state"])
-        except NotFoundError:
-            return ""  # a replay took it meanwhile
+            index = orjson.loads(await self._storage.read(self._settings.platform_bucket, info.key))
+        except (NotFoundError, orjson.JSONDecodeError):  # the former: a replay took it meanwhile
+            return ""
+        return str(index.get("state", "")) if isinstance(index, dict) else ""
 
     async def _compare(self, listed: Listed, source: Input, known: _Known) -> Found:
         bucket = self._settings.real_bucket(source.bucket, tenant_of(listed.function.name))
         if bucket == self._settings.platform_bucket:
             return Found()
         compared = put = 0
-        held: tuple[Held, ...] = ()
-        async for tasks, looked_at in self._lost(listed, source, bucket=bucket, known=known):
-            deposited = await self._deposit.put(tasks)
-            for task in deposited.stored:
-                _log.info(
-                    "the listing found a file that no notification told of",
-                    extra={"action": "events.task_found", "function": task.function, "task": task.id}
-                    | {"bucket": task.bucket, "key": task.key},
-                )
-            held += deposited.held
-            known.tasks.update(task.id for task in tasks)
-            compared += looked_at
-            put += len(deposited.stored)
-        if held:
-            _log.info(
-                "%d files are held back until their tenant has room: %s", len(held), held[-1].reason,
-                extra={"action": "events.files_held", "function": listed.function.name, "bucket": bucket},
-            )  # fmt: skip
+        async with aclosing(self._lost(listed, source, bucket=bucket, known=known)) as lost:
+            async for tasks, looked_at in lost:
+                deposited = await self._deposit.put(tasks)
+                known.tasks.update(task.id for task in tasks)
+                compared += looked_at
+                put += len(deposited.stored)
+                _tell_of(deposited)
+                if deposited.held:  # of this input no more is let in now: nobody else is to wait for the look
+                    break
         return Found(compared, put)
 
     async def _lost(
         self, listed: Listed, source: Input, *, bucket: str, known: _Known
-    ) -> AsyncIterator[tuple[list[Task], int]]:
+    ) -> AsyncGenerator[tuple[list[Task], int], None]:
         """Tasks that are not known, some at a time, with the number of objects looked at for them."""
         batch: list[Task] = []
         looked_at = 0
@@ -192,6 +189,23 @@ class Listing:
         yield batch, looked_at
 
 
+def _tell_of(deposited: Deposited) -> None:
+    for task in deposited.stored:
+        _log.info(
+            "the listing found a file that no notification told of",
+            extra={"action": "events.task_found", "function": task.function, "task": task.id}
+            | {"bucket": task.bucket, "key": task.key},
+        )
+    if held := deposited.held:
+        task = held[-1].task
+        _log.info(
+            "%d files are held back until their tenant has room, and those after them not looked at: %s",
+            len(held),
+            held[-1].reason,
+            extra={"action": "events.files_held", "function": task.function, "bucket": task.bucket},
+        )
+
+
 def _is_wanted(info: ObjectInfo, source: Input, first_seen: float) -> bool:
     if info.key.endswith("/") or not source.takes(info.key):
         return False
@@ -199,13 +213,15 @@ def _is_wanted(info: ObjectInfo, source: Input, first_seen: float) -> bool:
     return source.existing is Existing.PROCESS or info.modified >= math.floor(first_seen)
 
 
-def _fault(function: str, what: str, error: HeadraceError) -> Found:
+def _fault(function: str, what: str, error: Exception) -> Found:
+    is_foreseen = isinstance(error, HeadraceError)
     _log.warning(
         "the listing could not look through %s of %s: %s",
         what,
         function,
-        error,
+        error if is_foreseen else repr(error),
         extra={"action": "events.listing_failed", "function": function},
+        exc_info=None if is_foreseen else error,
     )
     return Found(
         faults=(f"{function}: {what}: {error}",), is_worth_repeating=isinstance(error, TransientError)

@@ -30,7 +30,7 @@ class Message:
 class Verdict(Enum):
     """What a message has come to."""
 
-    DONE = auto()  # the queue holds all its tasks
+    DONE = auto()  # the queue holds all its tasks, but for those held back, which the listing brings
     BURIED = auto()  # it can never be a task: the dead-letter queue has it
     AWAY = auto()  # a server is away: it has to come again
     FAILED = auto()  # a person must mend something first: it has to come again
@@ -88,9 +88,10 @@ def wait_seconds(message: Message) -> int:
 
 
 def rest_seconds(bad_turns: int) -> int:
-    """How long to leave the queue alone after so many polls in a row that found a server away: 1, 2, 4, ….
+    """How long to leave the queue alone after so many polls in a row that took nothing: 1, 2, 4, ….
 
-    Each message that is received for nothing comes nearer to the limit of a redrive policy.
+    A server was away then. Each message that is received for nothing comes nearer to the limit of a redrive
+    policy.
     """
     return min(MOST_REST_SECONDS, 1 << min(bad_turns - 1, MOST_REST_SECONDS.bit_length()))
 

@@ -1,7 +1,8 @@
 """The source of notifications that is a queue of messages: polls, has their tasks stored, deletes them.
 
-A message is deleted only when the queue of tasks holds every task of it, or when it can never be one and the
-dead-letter queue has it. Every other comes again, to this process or another; a task that is stored twice is
+A message is deleted only when the queue of tasks holds every task of it that a tenant's bound lets in (other
+files stay in their bucket, where the listing finds them), or when it can never be one and the dead-letter
+queue has it. Every other comes again, to this process or another; a task that is stored twice is
 refused by the queue or acknowledged by its record.
 """
 
@@ -65,7 +66,10 @@ class Polling:
             await asyncio.gather(*left, return_exceptions=True)
 
     async def turn(self) -> bool:
-        """Take what one poll brings; returns whether all servers answered."""
+        """Take what one poll brings; returns whether to go on at once: some was taken, or no server was away.
+
+        One account that is in trouble must not slow down what comes for others: its messages are deferred.
+        """
         try:
             if self._fault:
                 await self._queue.check()
@@ -79,7 +83,7 @@ class Polling:
         others = [m for m, verdict in zip(messages, verdicts, strict=True) if not verdict.is_final]
         await self._delete(ended)
         await self._defer(others)
-        return not self._fault and Verdict.AWAY not in verdicts
+        return not self._fault and (Verdict.AWAY not in verdicts or Verdict.DONE in verdicts)
 
     async def _poll(self) -> None:
         bad_turns = 0

@@ -38,7 +38,8 @@ class Service:
 
     Several may run at once: each takes notifications and races the store, as each rests on what the race
     shows; `messages` are shared by all that poll. Listings are for the one that is `leading` at their start;
-    two at once would only find the same.
+    two at once would only find the same. But each looks again itself for files that it held back, as nobody
+    else knows of them.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class Service:
         self._settings = settings
         self._storage = storage
         self._queue = queue
-        self._gate = Gate(queue, settings.kubernetes, lambda: self._roster.functions, clock)
+        self._gate = Gate(queue, settings.kubernetes, clock)
         deposit = Deposit(queue, settings.queue, self._gate)
         self._source = source
         self._roster = Roster(source, storage, deposit, platform_bucket=settings.platform_bucket, clock=clock)
@@ -67,6 +68,7 @@ class Service:
         self._clock = clock
         self._leading = leading
         self._sleep = sleep
+        self._held: frozenset[str] = frozenset()  # functions to look again for: files of theirs have room now
         self._is_proven = False
         self._refusal: HeadraceError | None = None
         self.receiver = Receiver(intake, token=settings.receiver.token, probe=self._probe)
@@ -79,6 +81,7 @@ class Service:
 
         Raises ConfigurationError for a folder or an access that a person must mend.
         """
+        await self._until_there(self._answer)  # no function of a tenant's keeps the roster waiting for them
         await self._until_there(self._roster.refresh)
         _log.info("started", extra={"action": "events.started", "functions": len(self._roster.functions)})
 
@@ -127,15 +130,17 @@ class Service:
         return WATCH_SECONDS
 
     async def _list_young(self) -> float:
-        """Look again for files of functions that came a moment ago, and for those that were held back."""
-        now, held = self._clock(), await self._gate.returning() if self._leading() else ()
-        due = [
-            each
-            for each in self._roster.listed
-            if now - each.first_seen < YOUNG_SECONDS or each.function.name in held
-        ]
-        if due and self._leading():
-            await self._listing.run(due)
+        """Look again for files of functions that came a moment ago, then for those it held back."""
+        if self._leading():
+            now = self._clock()
+            await self._listing.run([e for e in self._roster.listed if now - e.first_seen < YOUNG_SECONDS])
+        self._held |= await self._gate.returning()
+        if self._held:
+            found = await self._listing.run(
+                [each for each in self._roster.listed if each.function.name in self._held]
+            )
+            if not found.is_worth_repeating:
+                self._held = frozenset()
         return AGAIN_SECONDS
 
     async def _list(self) -> float:
@@ -152,11 +157,15 @@ class Service:
         return min(usual, FAILED_SECONDS) if found.is_worth_repeating else usual
 
     async def _probe(self) -> None:
-        """Return when store and queues answer, whatever they answer. Raises TransientError."""
+        """Return when all is ready for notifications. Raises TransientError."""
         if not self._is_proven:
             raise TransientError("the store is still being raced")
         if self._polling is not None and self._polling.fault:
             raise TransientError(self._polling.fault)
+        await self._answer()
+
+    async def _answer(self) -> None:
+        """Return when store and queue answer, whatever it is. Raises TransientError."""
         with contextlib.suppress(NotFoundError):
             await self._storage.head(self._settings.platform_bucket, _PROBE)
         with contextlib.suppress(NotFoundError):

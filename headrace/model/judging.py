@@ -10,15 +10,15 @@ from headrace.model.tenant import Tenant
 
 
 def judge(function: Function, place: KubernetesSettings) -> str:
-    """Why a function must not be worked, for people; empty: it may.
-
-    Of the stack's own functions the images are judged alone, where their namespace is declared as a tenant's.
-    """
-    tenant = place.declared(place.namespace_of(function.name))
-    if tenant is None:
-        return _undeclared(function)
-    faults = tuple(_faults(function, tenant))
-    return f"tenant {tenant.name}: {'; '.join(faults)}" if faults else ""
+    """Why a function must not be worked, for people; empty: it may, as all of the stack's own."""
+    tenant = tenant_of(function.name)
+    if not tenant:
+        return ""
+    declared = place.declared(tenant)
+    if declared is None:
+        return f"function {function.name}: tenant {tenant} is not declared; add it to the stack"
+    faults = tuple(_faults(function, declared))
+    return f"tenant {tenant}: {'; '.join(faults)}" if faults else ""
 
 
 def judge_bucket(logical: str, tenant: Tenant) -> str:
@@ -33,10 +33,4 @@ def judge_bucket(logical: str, tenant: Tenant) -> str:
 def _faults(function: Function, tenant: Tenant) -> Iterator[str]:
     if function.spec.image is not None and (fault := judge_image(function.spec.image, tenant.images)):
         yield fault
-    if tenant_of(function.name):
-        yield from filter(None, (judge_bucket(each, tenant) for each in function.bucket_names))
-
-
-def _undeclared(function: Function) -> str:
-    tenant = tenant_of(function.name)
-    return f"function {function.name}: tenant {tenant} is not declared; add it to the stack" if tenant else ""
+    yield from filter(None, (judge_bucket(each, tenant) for each in function.bucket_names))

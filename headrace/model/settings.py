@@ -188,12 +188,12 @@ class KubernetesSettings(Value):
     hosts: HostsSettings | None = None  # none: this stack switches no hosts
     eks: EksSettings | None = None  # none: this stack has no node groups on AWS
     gpu_networks: tuple[str, ...] = ()  # address ranges of GPU servers; none: this stack has no remote GPUs
-    tenants: tuple[Tenant, ...] = ()  # whose functions share by weight, each within its quota
+    tenants: tuple[Tenant, ...] = ()  # share by weight, each within its quota; in namespaces of their own
 
     @property
     def namespaces(self) -> tuple[str, ...]:
         """Where functions may be: the stack's own, then the tenants'."""
-        return tuple(dict.fromkeys((self.namespace, *(each.name for each in self.tenants))))
+        return (self.namespace, *(each.name for each in self.tenants))
 
     def tenant_in(self, namespace: str) -> str:
         """By which tenant's name functions of a namespace are known; empty: by none, they are the stack's."""
@@ -203,9 +203,9 @@ class KubernetesSettings(Value):
         """The namespace of a function or worker, by its name."""
         return tenant_of(name) or self.namespace
 
-    def declared(self, namespace: str) -> Tenant | None:
-        """What is declared of the functions of a namespace."""
-        return next((each for each in self.tenants if each.name == namespace), None)
+    def declared(self, tenant: str) -> Tenant | None:
+        """What is declared of a tenant."""
+        return next((each for each in self.tenants if each.name == tenant), None)
 
 
 class Settings(Value):

@@ -6,11 +6,9 @@ from headrace.catalog.folder import Installed
 from headrace.model.judging import judge
 from headrace.model.tenancy import tenant_of
 from headrace.model.tenant import admit
-from headrace.operations.concurrently import concurrently
 from headrace.operations.identifiers import identifiers
 from headrace.operations.reasons import RESTORED_AS_OLD, Miss, closest_miss, takes, why_absent, why_never
 from headrace.operations.stack import Stack
-from headrace.operations.status import find_backlog
 from headrace.operations.task_story import Stage, TaskStory, find_object, look
 from headrace.storage.port import ObjectInfo
 
@@ -74,10 +72,7 @@ async def _why_absent(
 
 async def _why_held(stack: Stack, function: str) -> str:
     """Why one more file of a function's tenant is not let in; empty: it is."""
-    tenant = stack.place.declared(stack.place.namespace_of(function)) if stack.place else None
+    tenant = stack.place.declared(tenant_of(function)) if stack.place else None
     if tenant is None or tenant.quota.files_waiting is None:
         return ""
-    names = [each.function.name for each in stack.functions]
-    own = [each for each in names if tenant_of(each) == tenant_of(function)]
-    backlogs = await concurrently(lambda each: find_backlog(stack, each), own)
-    return admit(tenant, sum(each.tasks for each in backlogs if each), 1).reason
+    return admit(tenant, await stack.queue.total(tenant_of(function)), 1).reason

@@ -48,6 +48,11 @@ class AccountQueue:
         """See the port."""
         return await self._of(function).backlog(function)
 
+    async def total(self, tenant: str) -> int:
+        """See the port; none where the tenant has no account."""
+        account = self._accounts.get(tenant)
+        return await account.total(tenant) if account is not None else 0
+
     async def ids(self, function: str) -> frozenset[str]:
         """See the port."""
         return await self._of(function).ids(function)

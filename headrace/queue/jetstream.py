@@ -186,6 +186,10 @@ class JetStreamQueue:
             paused=bool(consumer.paused),
         )
 
+    async def total(self, tenant: str) -> int:  # noqa: ARG002  (the account that is connected to is whose it is)
+        """See the port."""
+        return await reading.total(self._server)
+
     async def ids(self, function: str) -> frozenset[str]:
         """See the port."""
         return await reading.ids(self._server, function)

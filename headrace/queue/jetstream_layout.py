@@ -20,6 +20,7 @@ from headrace.model.tenancy import own_name
 
 log = logging.getLogger(__name__)
 
+STREAMS = "tasks-"  # what the name of each stream of tasks begins with
 CONSUMER = "workers"
 MOST_WAITING = 10_000  # pulls that wait for a task, one of each idle worker; unsaid: 512
 
@@ -30,7 +31,7 @@ class RubbishError(ValueError):
 
 def stream_name(function: str) -> str:
     """The stream that holds a function's tasks."""
-    return f"tasks-{own_name(function)}"
+    return f"{STREAMS}{own_name(function)}"
 
 
 def subject(function: str, task_id: str) -> str:

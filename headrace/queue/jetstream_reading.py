@@ -13,7 +13,14 @@ from nats.js.api import ConsumerInfo
 from headrace.model.errors import NotFoundError, TransientError
 from headrace.model.task import Task
 from headrace.queue.jetstream_batch import ask
-from headrace.queue.jetstream_layout import CONSUMER, RubbishError, read_task, stream_name, subject
+from headrace.queue.jetstream_layout import (
+    CONSUMER,
+    STREAMS,
+    RubbishError,
+    read_task,
+    stream_name,
+    subject,
+)
 from headrace.queue.jetstream_server import ANSWER_SECONDS, Server, translated
 
 PAGE = 256  # messages a request
@@ -114,6 +121,19 @@ async def ids(server: Server, function: str) -> frozenset[str]:
         found.update(name[prefix:] for name in listed)
         if not listed or len(found) >= page.get("total", 0):
             return frozenset(found)
+
+
+async def total(server: Server) -> int:
+    """How many messages all streams of tasks of the account hold; a page of streams is of one moment."""
+    found = looked_at = 0
+    while True:
+        page = await server.api("STREAM.LIST", {"offset": looked_at})
+        listed = page.get("streams") or []
+        own = [each["state"] for each in listed if each["config"]["name"].startswith(STREAMS)]
+        found += sum(int(each["messages"]) for each in own)
+        looked_at += len(listed)
+        if not listed or looked_at >= page["total"]:
+            return found
 
 
 async def _subjects(server: Server, function: str, *, after: int) -> dict[str, Any]:

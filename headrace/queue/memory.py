@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from headrace.model.errors import NotFoundError
 from headrace.model.observation import Finished, Standing
 from headrace.model.task import Task
+from headrace.model.tenancy import tenant_of
 from headrace.queue.port import TOLD_MOST, Backlog, Lease
 from headrace.queue.standings import Standings
 
@@ -197,6 +198,11 @@ class MemoryQueue:
             bytes_estimate=sum(task.size for task in waiting),
             paused=stream.paused,
         )
+
+    async def total(self, tenant: str) -> int:
+        """See the port."""
+        own = [stream for function, stream in self._streams.items() if tenant_of(function) == tenant]
+        return sum(len(stream.entries) for stream in own)
 
     async def ids(self, function: str) -> frozenset[str]:
         """See the port."""

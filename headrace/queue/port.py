@@ -104,6 +104,14 @@ class Queue(Protocol):
         """How much of the function's work is in the queue."""
         ...
 
+    async def total(self, tenant: str) -> int:
+        """How many tasks a tenant has in the queue, waiting and leased; empty: the stack's own functions.
+
+        Those of functions that were deleted or are not allowed count as well, for as long as their streams
+        are there.
+        """
+        ...
+
     async def ids(self, function: str) -> frozenset[str]:
         """Every task id in the queue, waiting or leased."""
         ...

@@ -48,6 +48,7 @@ _OPEN = (  # a function's stream and its consumer
     f"{_API}.CONSUMER.CREATE.*.*.>",
     f"{_API}.CONSUMER.DURABLE.CREATE.*.*",
 )
+_COUNT = (f"{_API}.STREAM.LIST",)  # over all streams of an account
 _PUT = ("tasks.*.*",)
 _TELL = ("finished.*", "standing.*")
 _WORK = (f"{_API}.CONSUMER.MSG.NEXT.*.*", "$JS.ACK.>")
@@ -66,13 +67,13 @@ class Rights:
 def rights() -> Mapping[str, Rights]:
     """What each user of the account may do, by its name."""
     return {
-        EVENTS: Rights((*_LOOK, *_OPEN, *_PUT), _INBOX),
+        EVENTS: Rights((*_LOOK, *_COUNT, *_OPEN, *_PUT), _INBOX),
         WORKER: Rights((*_LOOK, *_WORK, *_REMOVE, *_TELL), _INBOX),
         SCALER: Rights(_LOOK, (*_INBOX, *_TELL)),
         CONTROLLER: Rights((*_LOOK, *_OPEN, f"{_API}.STREAM.DELETE.*"), (*_INBOX, *_TELL)),
         OPERATOR: Rights(
             # A restore opens the streams that it fills, before their functions come.
-            (*_LOOK, *_OPEN, *_PUT, *_REMOVE, f"{_API}.CONSUMER.PAUSE.*.*"),
+            (*_LOOK, *_COUNT, *_OPEN, *_PUT, *_REMOVE, f"{_API}.CONSUMER.PAUSE.*.*"),
             (*_INBOX, *_TELL),
         ),
     }

@@ -10,13 +10,15 @@ import pytest
 
 from headrace.model.errors import NotFoundError
 from headrace.model.observation import Finished, Standing
+from headrace.model.settings import QueueSettings
 from headrace.model.task import Task, task_id
+from headrace.model.tenancy import tenant_of
 from headrace.queue.accounts import AccountQueue, queue_of
 from headrace.queue.jetstream import JetStreamQueue
 from headrace.queue.memory import MemoryQueue
 from headrace.queue.port import Backlog, Lease, Queue
 from tests.fixtures.clock import VirtualClock
-from tests.fixtures.nats import LAB
+from tests.fixtures.nats import LAB, OTHER
 
 LEASE = 1.5  # seconds; real ones with the real server
 PLENTY = 20.0  # seconds that a pull may wait for what must come
@@ -95,6 +97,35 @@ async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
 
 def names(tasks: Sequence[Task] | Sequence[Lease]) -> list[str]:
     return [(each if isinstance(each, Task) else each.task).key for each in tasks]
+
+
+# Over functions
+
+
+async def test_all_tasks_of_a_tenant_are_counted_whatever_functions_they_are_of(bench: Bench) -> None:
+    tenant, other = tenant_of(bench.function), f"{bench.function}x"
+    before = await bench.queue.total(tenant)
+    await bench.queue.ensure(other, lease_seconds=60.0, max_leased=100)
+    await bench.put("a", "b")
+    await bench.queue.put(bench.task("c").model_copy(update={"function": other}))
+    await bench.pull_one()
+    assert await bench.queue.total(tenant) == before + 3
+    await bench.queue.drop(other)
+    assert await bench.queue.total(tenant) == before + 2
+
+
+async def test_another_tenants_tasks_are_not_counted(nats_accounts: QueueSettings) -> None:
+    queue, task = (
+        queue_of(nats_accounts),
+        Bench(MemoryQueue(float), "counted", float, asyncio.sleep).task("a"),
+    )
+    await queue.ensure(f"{LAB}.counted", lease_seconds=60.0, max_leased=1)
+    before = await queue.total(OTHER), await queue.total("")
+    await queue.put(task.model_copy(update={"function": f"{LAB}.counted"}))
+    assert (await queue.total(OTHER), await queue.total("")) == before
+    assert await queue.total("nobody") == 0, "it has no account"
+    await queue.drop(f"{LAB}.counted")
+    await queue.close()
 
 
 # One task at most once

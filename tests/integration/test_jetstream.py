@@ -11,6 +11,7 @@ from pathlib import Path
 
 import nats
 import pytest
+from nats.js.api import StorageType
 
 from headrace.local.nats import start_nats
 from headrace.model.errors import ConfigurationError, FatalError, TransientError
@@ -202,6 +203,7 @@ async def test_every_call_fails_soon_while_the_server_is_away(own_nats_server: N
             queue.pull("echo", 1, wait_seconds=60.0),
             queue.backlog("echo"),
             queue.ids("echo"),
+            queue.total(""),
             queue.find("echo", task("a").id),
             queue.tasks("echo", 3),
             queue.remove("echo", task("a").id),
@@ -280,6 +282,21 @@ async def test_a_stream_of_an_older_version_is_kept_with_its_pause(
         monkeypatch.undo()
         await queue.ensure("echo", lease_seconds=61, max_leased=1000)
         assert (await queue.backlog("echo")).paused
+
+
+async def test_more_streams_than_the_server_lists_at_a_time_are_counted_and_only_those_of_tasks(
+    own_nats_server: NatsServer,
+) -> None:
+    settings = own_nats_server.settings
+    client = await nats.connect(settings.url, token=settings.token)
+    jetstream = client.jetstream()
+    for name in (*(f"{layout.STREAMS}{number}" for number in range(300)), "of-others"):
+        await jetstream.add_stream(name=name, subjects=[name], storage=StorageType.MEMORY)
+        await jetstream.publish(name, b"")
+    await client.close()
+    async with queue_of(own_nats_server) as queue:
+        await queue.put(task("a"))
+        assert await queue.total("") == 301
 
 
 async def test_a_wrong_token_is_a_fault_of_the_configuration(nats_server: NatsServer) -> None:

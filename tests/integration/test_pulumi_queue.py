@@ -165,6 +165,7 @@ async def test_a_file_goes_its_way_through_all_users(server: Server):
         assert not await events.put(task(1))
         assert await operator.put(task(2))
         assert (await scaler.backlog(FUNCTION)).tasks == 2
+        assert await events.total("") == await operator.total("") == 2
         assert await events.ids(FUNCTION) == {task(1).id, task(2).id}
         assert await operator.find(FUNCTION, task(2).id) == (task(2), 1)
         await operator.ensure(FUNCTION, lease_seconds=30.0, max_leased=16)  # as a restore does
@@ -194,6 +195,7 @@ FORBIDDEN = [
     (nats.SCALER, "tasks.echo.1"),
     (nats.SCALER, "$JS.ACK.tasks-echo.workers.1.1.1.1.1"),
     (nats.SCALER, "standing.echo"),
+    (nats.WORKER, "$JS.API.STREAM.LIST"),
     (nats.CONTROLLER, "tasks.echo.1"),
     (nats.OPERATOR, "$JS.API.STREAM.DELETE.tasks-echo"),
 ]

@@ -182,6 +182,38 @@ async def test_while_a_server_is_away_the_message_stays_and_comes_again_later_ea
     assert found.messages.dead == []
 
 
+async def test_one_message_that_meets_a_server_away_is_deferred_alone_and_the_poll_goes_on() -> None:
+    class Troubled(Watched):
+        async def before(self, *call: Any) -> None:
+            if call[0] == "put" and call[1].key.startswith("away"):
+                raise AWAY
+
+    bench = await Bench().open()
+    found = Scene(bench, queue=Troubled(bench.queue))
+    await found.put("away-1.dcm", "a.dcm", "away-2.dcm")
+    assert await found.polling.turn()
+    assert (await bench.queued(), found.messages.waiting) == ({"a.dcm"}, 2)
+    assert found.messages.tries.count("defer") == 1
+    bench.time += 2
+    assert not await found.polling.turn(), "of these none was taken"
+    bench.time += 4
+    found.messages.send("poison")
+    assert not await found.polling.turn(), "that one needs no server to be refused"
+    assert found.messages.waiting == 2
+
+
+async def test_what_only_a_person_can_mend_beside_a_server_that_is_away_is_no_message_taken() -> None:
+    class Troubled(Watched):
+        async def before(self, *call: Any) -> None:
+            if call[0] == "head":
+                raise AWAY if call[2] == "away.dcm" else ConfigurationError("access denied")
+
+    bench = await Bench().open()
+    found = Scene(bench, storage=Troubled(bench.storage))
+    await found.put("away.dcm", "denied.dcm")
+    assert not await found.polling.turn()
+
+
 async def test_a_message_whose_work_outlasts_half_its_hiding_is_given_up_and_comes_again() -> None:
     class Hanging(Watched):
         async def before(self, *call: Any) -> None:

@@ -55,6 +55,7 @@ def test_only_the_controller_deletes_streams_and_only_workers_take_tasks():
     assert who("$JS.API.STREAM.DELETE.*") == [nats.CONTROLLER]
     assert who("$JS.API.CONSUMER.MSG.NEXT.*.*") == [nats.WORKER]
     assert who("tasks.*.*") == [nats.EVENTS, nats.OPERATOR]
+    assert who("$JS.API.STREAM.LIST") == [nats.EVENTS, nats.OPERATOR], "a tenant's bound is over all streams"
     assert who("$JS.API.STREAM.CREATE.*") == [nats.EVENTS, nats.CONTROLLER, nats.OPERATOR], (
         "a restore fills them"
     )

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from headrace.events.listing import Found
+from headrace.events.listing import MOST_INDEX_BYTES, Found
 from headrace.events.routing import task_of
 from headrace.model.errors import TransientError
 from headrace.model.event import Delivery, FileEvent
@@ -59,6 +59,58 @@ async def test_a_file_that_is_back_is_lost_and_one_that_failed_is_not(state: str
     index = f'{{"state": "{state}"}}'.encode()
     await bench.storage.put(PLATFORM, failure_key("echo", id_of(info)), index)
     assert (await bench.listing().run(bench.listed())).put == put
+
+
+@pytest.mark.parametrize(
+    "rubbish",
+    [b"", b"\xff{", b"{}", b"[]", b"7", b'{"state": ["gone"]}', b'{"state": "gone"' + b" " * 2000 + b"}"],
+)
+async def test_what_is_no_index_of_a_failure_gives_nothing_back_and_holds_up_nobody(rubbish: bytes) -> None:
+    bench = await Bench(function("echo", PROCESS), function("other", PROCESS)).open()
+    info = await bench.put("a.dcm")
+    await bench.storage.create(PLATFORM, record_key("echo", id_of(info)), b"{}")
+    await bench.storage.put(PLATFORM, failure_key("echo", id_of(info)), rubbish)
+    assert await bench.listing().run(bench.listed()) == Found(compared=2, put=1)
+    assert (await bench.queued("echo"), await bench.queued("other")) == (set(), {"a.dcm"})
+
+
+async def test_an_index_that_is_far_too_large_is_not_read() -> None:
+    class Unread(Watched):
+        async def read(self, bucket: str, key: str) -> bytes:
+            raise NotImplementedError
+
+    bench = await Bench().open()
+    info = await bench.put("a.dcm")
+    await bench.storage.create(PLATFORM, record_key("echo", id_of(info)), b"{}")
+    await bench.storage.put(PLATFORM, failure_key("echo", id_of(info)), b" " * (MOST_INDEX_BYTES + 1))
+    found = await bench.listing(storage=Unread(bench.storage)).run(bench.listed())
+    assert found == Found(compared=1, put=0)
+
+
+async def test_a_function_that_fails_in_an_unforeseen_way_is_told_and_the_others_go_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Broken(Watched):
+        async def before(self, *call: Any) -> None:
+            if call[:2] == ("list", "broken") or call[2:] == ("records/second/",):
+                raise RuntimeError("unexpected")
+
+    first, second = function("first", {"bucket": "broken"}, PROCESS), function("second", PROCESS)
+    bench = await Bench(first, second, function("third", PROCESS)).open("broken")
+    await bench.put("a.dcm")
+    found = await bench.listing(storage=Broken(bench.storage)).run(bench.listed())
+    faults = ("first: broken: unexpected", "second: records and queue: unexpected")
+    assert found == Found(2, 2, faults, is_worth_repeating=False)
+    assert caplog.text.count("RuntimeError('unexpected')") == 2
+
+
+async def test_a_note_of_restored_files_that_is_rubbish_is_told_and_the_others_go_on() -> None:
+    bench = await Bench(function("echo", PROCESS), function("other", PROCESS)).open()
+    await bench.put("a.dcm")
+    await bench.storage.put(PLATFORM, ignored_key("echo", "backup-0"), b"rubbish")
+    found = await bench.listing().run(bench.listed())
+    assert (found.compared, found.put, len(found.faults)) == (1, 1, 1)
+    assert await bench.queued("other") == {"a.dcm"}
 
 
 async def test_another_functions_record_says_nothing() -> None:

@@ -8,13 +8,20 @@ from typing import Any
 import pytest
 
 from headrace.events.deposit import Deposit
-from headrace.events.roster import REFUSED_SECONDS, Roster
+from headrace.events.roster import MOST_REST_SECONDS, Roster
 from headrace.events.sources import FolderSource
-from headrace.model.errors import ConfigurationError, TransientError
+from headrace.model.errors import (
+    ConfigurationError,
+    ExistsError,
+    HeadraceError,
+    NotFoundError,
+    TransientError,
+)
+from headrace.model.function import Function
 from headrace.model.keys import function_key
 from headrace.model.tenancy import tenant_of
 from tests.unit.backup_bench import Source
-from tests.unit.intake_bench import PLATFORM, Bench, Watched, function
+from tests.unit.intake_bench import NOW, PLATFORM, Bench, Watched, function
 
 
 def install(folder: Path, name: str, bucket: str = "uploads") -> None:
@@ -165,11 +172,12 @@ class _Strict(Watched):
     """A queue that refuses streams of one tenant, as an account does that has as many as it may."""
 
     refuses = "lab"
+    fault: HeadraceError = ConfigurationError("maximum number of streams reached")
 
     async def before(self, *call: Any) -> None:
         await super().before(*call)
         if call[0] == "ensure" and tenant_of(call[1]) == self.refuses:
-            raise ConfigurationError(f"{call[1]}: maximum number of streams reached")
+            raise self.fault
 
 
 async def test_a_tenant_whose_account_takes_no_more_streams_holds_up_nobody_else() -> None:
@@ -185,11 +193,100 @@ async def test_a_tenant_whose_account_takes_no_more_streams_holds_up_nobody_else
     calls = len(queue.calls)
     assert await roster.refresh() == ()
     assert len(queue.calls) == calls, "it is not asked for again at once"
-    bench.time += REFUSED_SECONDS
+    bench.time += MOST_REST_SECONDS
     queue.refuses = ""
     assert await roster.refresh() == ("lab.echo",)
     assert names(roster) == ["echo", "lab.echo", "other.echo"]
     assert await roster.refresh() == ()
+
+
+def _roster(bench: Bench, queue: Any, *functions: Function) -> tuple[Roster, Source]:
+    source = Source(functions)
+    deposit = Deposit(queue, bench.settings.queue)
+    return Roster(source, bench.storage, deposit, platform_bucket=PLATFORM, clock=bench.now), source
+
+
+@pytest.mark.parametrize(
+    "fault", [TransientError("did not answer"), NotFoundError("no account"), ExistsError("another's")]
+)
+async def test_a_tenant_whose_account_fails_in_any_way_holds_up_nobody_else(
+    fault: HeadraceError, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench = await Bench().open()
+    queue = _Strict(bench.queue)
+    queue.fault = fault
+    own = function("echo")
+    roster, _ = _roster(bench, queue, own, own.owned_by("lab"), own.owned_by("other"))
+    assert await roster.refresh() == ("echo", "other.echo")
+    assert f"function lab.echo gets no files: {fault}" in caplog.text
+
+
+async def test_an_account_that_does_not_answer_is_asked_once_a_turn_and_each_time_later() -> None:
+    bench = await Bench().open()
+    queue = _Strict(bench.queue)
+    queue.fault = TransientError("did not answer")
+    lab = [function(name).owned_by("lab") for name in ("blur", "echo", "sharpen")]
+    roster, _ = _roster(bench, queue, *lab)
+    asked = []
+    for _ in range(100):
+        before = len(queue.calls)
+        await roster.refresh()
+        asked += [bench.time - NOW] * (len(queue.calls) - before)
+        bench.time += 1
+    assert asked == [0, 2, 6, 14, 30, 60, 90]
+    queue.refuses = ""
+    bench.time += MOST_REST_SECONDS
+    assert await roster.refresh() == ("lab.blur", "lab.echo", "lab.sharpen")
+    assert roster._resting == {}
+
+
+@pytest.mark.parametrize("fault", [TransientError("did not answer"), ConfigurationError("refused")])
+async def test_a_tenants_function_whose_change_is_not_taken_stays_as_it_was(
+    fault: HeadraceError, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench = await Bench().open()
+    queue = _Strict(bench.queue)
+    queue.refuses, queue.fault = "", fault
+    lab = function("echo").owned_by("lab")
+    roster, source = _roster(bench, queue, lab)
+    await roster.refresh()
+    queue.refuses = "lab"
+    changed = function("echo", {"bucket": "other"}, scale={"maxWorkers": 500}).owned_by("lab")
+    source._functions = (changed,)
+    assert await roster.refresh() == ()
+    assert roster.functions == (lab,)
+    assert roster.listed[0].first_seen == NOW
+    assert f"function lab.echo stays as it was: {fault}" in caplog.text
+    queue.refuses = ""
+    bench.time += MOST_REST_SECONDS
+    assert await roster.refresh() == ()
+    assert roster.functions == (changed,)
+
+
+async def test_a_first_sight_that_cannot_be_read_holds_up_only_its_tenants_function() -> None:
+    bench = await Bench().open()
+    await bench.storage.put(PLATFORM, function_key("lab.echo"), b"rubbish")
+    own = function("echo")
+    blur = function("blur").owned_by("lab")
+    roster, _ = _roster(bench, bench.queue, own, blur, own.owned_by("lab"))
+    assert await roster.refresh() == ("echo", "lab.blur")
+    await bench.storage.delete(PLATFORM, [function_key("lab.echo")])
+    bench.time += MOST_REST_SECONDS
+    assert await roster.refresh() == ("lab.echo",)
+    assert names(roster) == ["echo", "lab.blur", "lab.echo"]
+
+
+async def test_a_tenants_function_that_goes_while_it_can_not_be_taken_is_not_tried_again() -> None:
+    bench = await Bench().open()
+    queue = _Strict(bench.queue)
+    roster, source = _roster(bench, queue, function("echo").owned_by("lab"))
+    await roster.refresh()
+    source._functions = ()
+    await roster.refresh()
+    asked = len(queue.calls)
+    bench.time += MOST_REST_SECONDS
+    await roster.refresh()
+    assert len(queue.calls) == asked
 
 
 async def test_what_is_refused_to_the_stacks_own_is_told_as_before() -> None:

@@ -18,7 +18,9 @@ from headrace.events.service import (
 )
 from headrace.events.sources import FolderSource
 from headrace.model.errors import FatalError, NotFoundError, TransientError
-from tests.unit.intake_bench import PLATFORM, Bench
+from headrace.model.tenancy import tenant_of
+from tests.unit.backup_bench import Source
+from tests.unit.intake_bench import PLATFORM, Bench, function
 from tests.unit.memory_messages import QUEUE, MemoryMessages
 from tests.unit.test_events_polling import event
 from tests.unit.test_roster import install
@@ -95,6 +97,43 @@ async def test_the_start_waits_for_a_server_or_a_bucket_that_is_not_there_and_sa
     await scene.service.start()
     assert scene.slept == [START_RETRY_SECONDS] * 3
     assert caplog.text.count(str(fault)) == 1
+
+
+async def test_the_start_waits_for_the_queue_though_no_function_is_the_stacks_own(tmp_path: Path) -> None:
+    class Away(Lying):
+        async def backlog(self, name: str) -> Any:
+            if self._away_for:
+                self._away_for -= 1
+                raise self._fault
+            return await self._inner.backlog(name)
+
+    bench = await Bench().open()
+    scene = Scene(bench, tmp_path)
+    scene.service = Service(
+        bench.settings, Source((function("echo").owned_by("lab"),)), bench.storage,
+        Away(bench.queue, away_for=2), clock=bench.now, sleep=scene.sleep,
+    )  # fmt: skip
+    await scene.service.start()
+    assert scene.slept == [START_RETRY_SECONDS] * 2
+    assert [each.name for each in scene.service._roster.functions] == ["lab.echo"]
+
+
+async def test_the_start_waits_for_no_tenant_whose_account_does_not_answer(tmp_path: Path) -> None:
+    class Mute(Lying):
+        async def ensure(self, name: str, **settings: Any) -> None:
+            if tenant_of(name):
+                raise TransientError("did not answer")
+            await self._inner.ensure(name, **settings)
+
+    bench = await Bench().open()
+    scene = Scene(bench, tmp_path)
+    own = function("echo")
+    scene.service = Service(
+        bench.settings, Source((own, own.owned_by("lab"))), bench.storage, Mute(bench.queue),
+        clock=bench.now, sleep=scene.sleep,
+    )  # fmt: skip
+    await scene.service.start()
+    assert [each.name for each in scene.service._roster.functions] == ["echo"]
 
 
 async def test_the_service_is_ready_when_the_store_has_passed_the_race(tmp_path: Path) -> None:
