@@ -10,6 +10,7 @@ from headrace.kube.mirror import Mirror
 from headrace.kube.naming import labels_of
 from headrace.kube.parsed import Parsed
 from headrace.kube.port import Kube
+from headrace.manifests.gpu_slices import Grant
 from headrace.manifests.worker_pod import leaving_seconds, pod_name, worker_pod
 from headrace.model.errors import ChangedError, ConfigurationError, ExistsError, NotFoundError
 from headrace.model.function import Function
@@ -20,6 +21,7 @@ from headrace.model.tenancy import own_name
 from headrace.placement.suiting import listed, request_of
 from headrace.placement.ways import Choice, Way
 from headrace.queue.port import Queue
+from headrace.scaler.kubernetes.charging import charge_of
 from headrace.scaler.kubernetes.failing import Failing
 from headrace.scaler.kubernetes.gpus import Gpus
 from headrace.scaler.kubernetes.hearing import Hearing
@@ -104,21 +106,27 @@ class PodHost:
     async def present(self) -> Sequence[Present]:
         """See the port. Pods that have ended are not there, and those of another digest leave."""
         await self._hearing.listen()
-        functions, places = self._seen.functions.by_name, self._seen.gpus.places()
+        functions, grants = self._seen.functions.by_name, self._seen.gpus.grants()
         self._present = [
-            Present(
-                pod.name,
-                pod.function,
-                self._names.known(pod.node),
-                pod.started,
-                leaving=pod.leaving or not self._is_current(pod, functions),
-                standing=self._hearing.standing(pod),
-                places=places.get(pod.name, ()),
-            )
+            self._told(pod, functions, grants.get(pod.name, ()))
             for pod in sorted(self._pods(), key=lambda each: (each.started, each.name))
             if not pod.ended
         ]
         return self._present
+
+    def _told(self, pod: WorkerPod, functions: Mapping[str, Deployed], grants: Sequence[Grant]) -> Present:
+        found = Present(
+            pod.name,
+            pod.function,
+            self._names.known(pod.node),
+            pod.started,
+            standing=self._hearing.standing(pod),
+            places=tuple((each.server, each.number) for each in grants),
+        )
+        if not pod.leaving and self._is_current(pod, functions):
+            return found
+        tenant = self._settings.namespace_of(pod.function)
+        return replace(found, leaving=True, tenant=tenant, charge=charge_of(pod, grants))
 
     def _is_current(self, pod: WorkerPod, functions: Mapping[str, Deployed]) -> bool:
         found = functions.get(pod.function)
