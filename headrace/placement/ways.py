@@ -72,7 +72,7 @@ class Way:
     @property
     def mark(self) -> str:
         """What tells pods of one way from those of another, as a label; empty: no GPU."""
-        return ".".join(filter(None, (self.access, self.resource.rpartition("/")[2])))
+        return ".".join(filter(None, (self.access, _short(self.resource))))
 
     @property
     def told(self) -> str:
@@ -84,6 +84,16 @@ class Way:
 
 
 NO_GPU = Way()
+
+
+def _short(resource: str) -> str:
+    return resource.rpartition("/")[2]
+
+
+def marked(mark: str, request: ResourceList) -> tuple[str, int]:
+    """By which access a worker that bears this mark (see Way) has GPUs, and how many of its own node."""
+    access, _, resource = mark.partition(".")
+    return access, sum(amount for name, amount in request if resource and _short(name) == resource)
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,8 @@ class TenantStory:
     """One tenant that is declared: `workers` that its functions shall have, and files that wait.
 
     `share` is the part of `resource` that these workers have, of all that there may be; of no other resource
-    they have a greater one. `used` and `quota` are by what is counted.
+    they have a greater one. `used`, by them and by those that are leaving, and `quota` are by what is
+    counted.
     """
 
     name: str
@@ -206,6 +207,9 @@ def _tenant(
     budget = Budget.of(tenant)
     for each in own:
         budget.take(budget.wish(charges.of(each)), counts[each.name])
+    for worker in snapshot.leaving:
+        if worker.tenant == tenant.name:
+            budget.take(budget.wish(worker.charge), 1)
     return TenantStory(
         name=tenant.name,
         weight=tenant.weight,

@@ -7,6 +7,7 @@ from typing import Protocol
 from headrace.model.function import Function
 from headrace.model.observation import Standing
 from headrace.model.resources import ResourceList
+from headrace.nodes.port import NOTHING
 from headrace.placement.packing import Place, RemoteRoom
 from headrace.placement.ways import NO_GPU, Choice, Way
 from headrace.scaler.memory import Remembered
@@ -17,7 +18,9 @@ class Present:
     """One worker; `started` in seconds since the epoch. One that is leaving was told to end, and works on.
 
     `standing` is what it told last of what it holds; None where workers can't be told apart by name, and who
-    holds what is inferred. `places` are the GPUs of servers that it has.
+    holds what is inferred. `places` are the GPUs of servers that it has. Of one that leaves, as its function
+    may be another by now, or gone: `tenant` is that function's namespace, `charge` what it holds of all that
+    is counted of a tenant.
     """
 
     name: str
@@ -27,6 +30,8 @@ class Present:
     leaving: bool = False
     standing: Standing | None = None
     places: tuple[Place, ...] = ()
+    tenant: str = ""
+    charge: ResourceList = NOTHING
 
 
 @dataclass(frozen=True, slots=True)

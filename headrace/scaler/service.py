@@ -20,7 +20,7 @@ from headrace.scaler.observing import EMPTY, Course, Sight, followed, tenant_vie
 from headrace.scaler.plan import Plan
 from headrace.scaler.ports import Keeper, Present, Wanted, Wishes, WorkerHost
 from headrace.scaler.settings import ScalerSettings
-from headrace.scaler.snapshot import Snapshot, WorkerView
+from headrace.scaler.snapshot import Leaving, Snapshot, WorkerView
 from headrace.scaler.turns import with_room
 
 KEEP_SECONDS = 5.0  # between two writings of what is remembered
@@ -150,7 +150,7 @@ class Scaler:
         self._functions[name] = sight.forgetting(self._fleet.boot_seconds, now)
         return sight
 
-    def _snapshot(self, sights: Sequence[Sight], leaving: Sequence[WorkerView], now: float) -> Snapshot:
+    def _snapshot(self, sights: Sequence[Sight], leaving: Sequence[Leaving], now: float) -> Snapshot:
         boot, remote = self._fleet.boot_seconds, self._world.workers.remote()
         return Snapshot(
             functions=tuple(each.view(self._fleet.pools, boot_seconds=boot, now=now) for each in sights),
@@ -229,12 +229,8 @@ def _of(function: Function, present: Sequence[Present]) -> list[Present]:
     return [worker for worker in present if worker.function == function.name and not worker.leaving]
 
 
-def _leaving(present: Sequence[Present]) -> list[WorkerView]:
-    return [
-        WorkerView(each.name, each.function, each.node, each.started, busy=True, places=each.places)
-        for each in present
-        if each.leaving
-    ]
+def _leaving(present: Sequence[Present]) -> list[Leaving]:
+    return [Leaving(each.name, each.tenant, each.charge) for each in present if each.leaving]
 
 
 def _working(present: Sequence[Present], views: Iterable[WorkerView]) -> frozenset[str]:

@@ -133,6 +133,18 @@ class WorkerView:
 
 
 @dataclass(frozen=True, slots=True)
+class Leaving:
+    """A worker that was told to end and is there still, whose function may be another by now, or gone.
+
+    `charge` is what it holds of all that is counted of its tenant (see `headrace.scaler.deciding.charges`).
+    """
+
+    name: str
+    tenant: str
+    charge: ResourceList
+
+
+@dataclass(frozen=True, slots=True)
 class PoolView:
     """Nodes of one kind. `capacity` is what workers may use of one: daemon sets are taken off."""
 
@@ -177,6 +189,6 @@ class Snapshot:
     nodes: tuple[NodeView, ...] = ()
     workers: tuple[WorkerView, ...] = ()
     tenants: tuple[TenantView, ...] = ()
-    leaving: tuple[WorkerView, ...] = ()
+    leaving: tuple[Leaving, ...] = ()
     remote: tuple[RemoteRoom, ...] = ()
     standby: tuple[RemoteRoom, ...] = ()

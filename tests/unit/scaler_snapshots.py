@@ -11,11 +11,13 @@ from headrace.model.node import NodeState
 from headrace.model.resources import ResourceList
 from headrace.placement.packing import RemoteRoom
 from headrace.placement.ways import NEEDS_NONE, Choice, GpuClaim, Way
+from headrace.scaler.plan import Workers
 from headrace.scaler.settings import ScalerSettings
 from headrace.scaler.snapshot import (
     BootEstimate,
     Files,
     FunctionView,
+    Leaving,
     NodeView,
     PoolView,
     Running,
@@ -34,12 +36,17 @@ amounts = st.builds(
 )
 ages = st.integers(0, 2000)
 GIB = 2**30
-SHARES = tuple(Choice(Way(access, POOLS, "gpu", 1)) for access in (Access.MIG, Access.MPS, Access.TIMESLICE))
-REMOTE = tuple(
-    Choice(Way(Access.REMOTE, POOLS, claim=GpuClaim(1, memory, Isolation.NONE), servers=servers))
-    for memory in (4 * GIB, 8 * GIB, None)
-    for servers in (("s",), ("s", "t"))
+SHARES = tuple(
+    Choice(Way(access, POOLS, "gpu", count))
+    for access in (Access.MIG, Access.MPS, Access.TIMESLICE)
+    for count in (1, 2)
 )
+REMOTE = tuple(
+    Choice(Way(Access.REMOTE, POOLS, claim=GpuClaim(count, memory, Isolation.NONE), servers=servers))
+    for memory in (4 * GIB, 8 * GIB, None)
+    for servers, count in ((("s",), 1), (("s", "t"), 1), (("s", "t"), 2))
+)
+gpus = st.one_of(st.just(NEEDS_NONE), st.sampled_from(SHARES), st.sampled_from(REMOTE))
 
 
 @st.composite
@@ -79,7 +86,7 @@ def functions(draw, name):
         priority=draw(st.integers(0, 1)),
         tenant=draw(st.sampled_from(TENANTS)),
         paused=draw(st.sampled_from([False, False, False, True])),
-        gpu=draw(st.sampled_from([NEEDS_NONE, NEEDS_NONE, *SHARES, *REMOTE])),
+        gpu=draw(gpus),
     )
 
 
@@ -95,35 +102,78 @@ def servers(draw):
 
 @st.composite
 def snapshots(draw):
-    """A consistent one: nodes within their pools' numbers, busy workers within nodes' room and quotas."""
+    """A consistent one: nodes within their pools' numbers, busy workers within nodes' room and quotas.
+
+    Workers that leave count for quotas too, of functions that may be there no more.
+    """
     views = tuple(draw(pools(name)) for name in POOLS)
     found = [draw(functions(name)) for name in draw(st.sampled_from(["", "a", "ab", "abc"]))]
     tenants = tuple(draw(tenant_views(name)) for name in sorted(draw(st.sets(st.sampled_from(TENANTS[1:])))))
     rooms = draw(servers())
-    nodes, workers, running = [], [], {function.name: [] for function in found}
-    for pool in views:
-        for number in range(draw(st.integers(0, pool.max_nodes))):
-            node = draw(nodes_of(pool, number))
-            if node.state in (NodeState.IDLE, NodeState.DRAINING) and draw(st.booleans()):
-                node = employ(draw, node, pool, found, tenants, rooms, workers, running)
-            nodes.append(node)
-    seen = tuple(replace(function, running=tuple(running[function.name])) for function in found)
-    return Snapshot(seen, views, tuple(nodes), tuple(workers), tenants, remote=rooms)
+    nodes = [draw(nodes_of(pool, n)) for pool in views for n in range(draw(st.integers(0, pool.max_nodes)))]
+    return peopled(draw, Snapshot(tuple(found), views, tuple(nodes), tenants=tenants, remote=rooms))
 
 
 @st.composite
-def tenant_views(draw, name):
-    """Bounds of nothing, or of anything that is counted."""
+def pressed(draw):
+    """One where quotas are what is short: files for all, and bounds of what their workers count for."""
+    room = ResourceList.of({"slot": draw(st.sampled_from([4, 12])), "gpu": 12})
+    pool = PoolView("p", room, BootEstimate(30.0, 30.0), max_nodes=2)
+    found = [
+        replace(
+            draw(functions(name)), pools=("p",), waiting=(Files(NOW - draw(ages), 40, 40),), paused=False,
+            tenant=draw(st.sampled_from(TENANTS[1:])), service=ServiceEstimate(0.0, 60.0),
+        )
+        for name in draw(st.sampled_from(["a", "ab", "abc"]))
+    ]  # fmt: skip
+    rooms = tuple(RemoteRoom(name, number, 16 * GIB, 16 * GIB, 4) for name in "st" for number in range(3))
+    counted = {name: set[str]() for name in TENANTS[1:]}
+    for each in found:
+        counted[each.tenant].update(charge_by_hand(each.request, each.way, rooms))
+    tenants = tuple(draw(tenant_views(name, *names)) for name, names in counted.items())
+    nodes = tuple(NodeView(f"p-{number}", "p", NodeState.IDLE, NOW - 100) for number in range(2))
+    return peopled(draw, Snapshot(tuple(found), (pool,), nodes, tenants=tenants, remote=rooms))
+
+
+def peopled(draw, empty):
+    """The same with workers on nodes that are on, and with some that leave, as far as quotas allow."""
+    found, tenants, rooms = empty.functions, empty.tenants, empty.remote
+    nodes, workers, running = [], [], {function.name: [] for function in found}
+    pools_by_name = {pool.name: pool for pool in empty.pools}
+    for node in empty.nodes:
+        on = node.state in (NodeState.IDLE, NodeState.DRAINING) and draw(st.booleans())
+        pool = pools_by_name[node.pool]
+        nodes.append(employ(draw, node, pool, found, tenants, rooms, workers, running) if on else node)
+    seen = tuple(replace(function, running=tuple(running[function.name])) for function in found)
+    counts = Counter(worker.function for worker in workers)
+    leaving: tuple[Leaving, ...] = ()
+    for one in draw(st.lists(leavers(rooms), max_size=3)):
+        more = (*leaving, replace(one, name=f"gone{len(leaving)}"))
+        leaving = more if within_quotas(found, tenants, rooms, counts, more) else leaving
+    return replace(empty, functions=seen, nodes=tuple(nodes), workers=tuple(workers), leaving=leaving)
+
+
+@st.composite
+def leavers(draw, rooms):
+    """A worker that leaves, of a tenant that may be none, by what it was made with."""
+    held = charge_by_hand(draw(amounts), draw(gpus).way, rooms)
+    return Leaving("", draw(st.sampled_from((*TENANTS, "former"))), ResourceList.of(held))
+
+
+@st.composite
+def tenant_views(draw, name, *counted):
+    """Bounds of nothing, or of anything that is counted; of some of `counted`, where there are such."""
     most = {
         "gpu": 2,
         "gpuShares.mig": draw(st.integers(0, 2)),
-        "gpuShares.mps": 1,
+        "gpuShares.mps": draw(st.integers(0, 2)),
+        "gpuShares.timeslice": draw(st.integers(0, 2)),
         "remoteGpuMemory": draw(st.integers(0, 4)) * 4 * GIB,
         "remoteGpuSessions": draw(st.integers(0, 3)),
         "slot": draw(st.integers(0, 8)),
         "workers": draw(st.integers(0, 6)),
     }
-    bound = draw(st.sets(st.sampled_from(sorted(most))))
+    bound = draw(st.sets(st.sampled_from(sorted(counted or most)), min_size=bool(counted)))
     return TenantView(
         name,
         draw(st.sampled_from([0.5, 1.0, 2.0])),
@@ -165,18 +215,18 @@ def employ(draw, node, pool, found, tenants, rooms, workers, running):
 
 
 def _places(function, found, rooms, workers):
-    """A GPU of a server that has room beside what these workers hold; None without."""
+    """GPUs of servers that have room beside what these workers hold; None without."""
     claim = function.way.claim
     if claim is None:
         return ()
-    taken = held(found, rooms, workers)
+    taken, places = held(found, rooms, workers), []
     for room in rooms:
         memory, sessions = taken[room.server, room.number]
         needed = room.memory_bytes if claim.memory_bytes is None else claim.memory_bytes
         fits = memory + needed <= room.free_bytes and sessions < room.free_sessions
         if room.server in function.way.servers and fits:
-            return ((room.server, room.number),)
-    return None
+            places.append((room.server, room.number))
+    return tuple(places[: claim.count]) if len(places) >= claim.count else None
 
 
 def held(
@@ -200,32 +250,49 @@ def used_by(
     found: Sequence[FunctionView],
     rooms: Sequence[RemoteRoom],
     counts: Mapping[str, int],
+    leaving: Sequence[Leaving] = (),
 ) -> Mapping[str, int]:
-    """What so many workers by function count for: the definition, once more and by hand."""
+    """What so many workers by function count for, and those that leave: the definition, by hand."""
     used: Counter[str] = Counter()
     for function in found:
-        if function.tenant != tenant.name:
-            continue
-        way, number = function.way, counts.get(function.name, 0)
-        used["workers"] += number
-        for name, amount in function.request:
-            used[name] += number * amount
-        if way.claim is not None:
-            largest = max((room.memory_bytes for room in rooms if room.server in way.servers), default=0)
-            used["remoteGpuSessions"] += number
-            used["remoteGpuMemory"] += number * (way.claim.memory_bytes or largest)
-        elif way.access is not None:
-            used[f"gpuShares.{way.access}"] += number
+        if function.tenant == tenant.name:
+            for name, amount in charge_by_hand(function.request, function.way, rooms).items():
+                used[name] += counts.get(function.name, 0) * amount
+    for worker in leaving:
+        if worker.tenant == tenant.name:
+            used.update(dict(worker.charge))
     return used
 
 
-def within_quotas(found, tenants, rooms, counts):
-    """Whether so many workers by function keep to every bound."""
+def charge_by_hand(request: ResourceList, way: Way, rooms: Sequence[RemoteRoom]) -> Mapping[str, int]:
+    """What one worker counts for: the definition, once more."""
+    charge = {"workers": 1, **dict(request)}
+    if way.claim is not None:
+        largest = max((room.memory_bytes for room in rooms if room.server in way.servers), default=0)
+        charge["remoteGpuSessions"] = way.claim.count
+        charge["remoteGpuMemory"] = way.claim.count * (way.claim.memory_bytes or largest)
+    elif way.access is not None:
+        charge[f"gpuShares.{way.access}"] = way.count
+    return charge
+
+
+def within_quotas(found, tenants, rooms, counts, leaving=()):
+    """Whether so many workers by function, and those that leave, keep to every bound."""
     return all(
-        used_by(tenant, found, rooms, counts).get(name, 0) <= most
+        used_by(tenant, found, rooms, counts, leaving).get(name, 0) <= most
         for tenant in tenants
         for name, most in tenant.bounds
     )
+
+
+def meeting(snapshot: Snapshot, given_out: Sequence[Workers]) -> Mapping[str, int]:
+    """By function: workers that are there at once, as those given out begin before those in excess end."""
+    there = Counter((worker.function, worker.node) for worker in snapshot.workers)
+    found = Counter(worker.function for worker in snapshot.workers)
+    for each in given_out:
+        for node, number in each.on.items():
+            found[each.function] += max(0, number - there[each.function, node])
+    return found
 
 
 options = st.builds(

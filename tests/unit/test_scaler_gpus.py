@@ -12,6 +12,7 @@ from headrace.kube.kinds import (
 )
 from headrace.manifests.gpu_slices import Silence, resource_slice
 from headrace.model.function import Function
+from headrace.model.resources import ResourceList
 from headrace.placement.packing import RemoteRoom
 from headrace.scaler.kubernetes.watching import Watching
 from headrace.scaler.kubernetes.workers import PodHost
@@ -111,6 +112,23 @@ async def test_what_others_hold_is_not_free_and_what_workers_hold_is_theirs():
         assert made.host.remote().rooms == (
             room("gpu1", 0, 1), room("gpu1", 1, 1), room("gpu2", 0, 1), room("gpu2", 1)
         )  # fmt: skip
+
+
+async def test_a_worker_whose_function_gave_up_its_gpu_is_charged_for_it_until_it_is_gone():
+    async with scene() as made:
+        way = made.host.gpu(made.function).way
+        request = made.host.request(made.function, way)
+        await made.settle()
+        await made.host.reconcile({"echo": Wanted({"n1": 1}, request, way)})
+        ((born, _),) = await made.cluster.places()
+        await made.claim("claim", "gpu1", 0, born)
+        await made.cluster.deploy(function_object(resources={"cpu": "100m", "memory": "64Mi"}))
+        for _ in range(50):
+            await made.watching.changed(0.0, since=made.watching.revisions)
+        (found,) = await made.host.present()
+        gpu = {"remoteGpuMemory": 6 * GIB, "remoteGpuSessions": 1}
+        held = request.plus(ResourceList.of({"workers": 1, **gpu}))
+        assert (found.leaving, found.tenant, found.charge) == (True, SPACE, held)
 
 
 async def test_a_worker_is_born_with_a_claim_and_replaced_where_its_server_dies_before_it_runs():

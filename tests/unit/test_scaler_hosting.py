@@ -13,6 +13,7 @@ from headrace.model.labels import NODE, short_digest
 from headrace.model.resources import CPU
 from headrace.placement.ways import NO_GPU
 from headrace.scaler.kubernetes.hearing import ALL_HEARD_SECONDS
+from headrace.scaler.kubernetes.unseen import UNSEEN_SECONDS
 from headrace.scaler.kubernetes.watching import Watching
 from headrace.scaler.kubernetes.workers import PodHost
 from headrace.scaler.ports import Wanted
@@ -133,6 +134,71 @@ async def test_surplus_workers_leave_those_that_work_last_and_in_their_own_time(
     assert await scene.cluster.leaving() == [names[0]]
     await scene.reconcile({"n1": 1})
     assert scene.cluster.asked("delete", PODS) == 1, "it was told once"
+
+
+async def test_a_worker_is_there_from_its_creation_on_though_the_mirror_does_not_show_it_yet(
+    scene: Scene,
+) -> None:
+    function = await scene.deploy()
+    await scene.settle()
+    request = scene.host.request(function, NO_GPU)
+    await scene.watching.pods.stop()  # what happens from now on is seen later
+    for _ in range(2):
+        await scene.host.reconcile({"echo": Wanted({"n1": 1}, request)})
+        assert [(each.name, each.node, each.leaving) for each in await scene.host.present()] == [
+            (name_of(function, 0), "n1", False)
+        ]
+    assert scene.cluster.asked("create", PODS) == 1
+    scene.watching.pods.start()
+    await scene.settle()
+    assert len(await scene.host.present()) == 1, "it is not there twice"
+    await scene.cluster.kube.delete(PODS, name_of(function, 0), namespace=SPACE, grace_seconds=0)
+    await scene.settle()
+    assert await scene.host.present() == []
+
+
+async def test_a_worker_that_came_and_went_before_it_was_seen_is_forgotten(scene: Scene) -> None:
+    function = await scene.deploy()
+    await scene.settle()
+    request = scene.host.request(function, NO_GPU)
+    await scene.watching.pods.stop()
+    await scene.host.reconcile({"echo": Wanted({"n1": 1}, request)})
+    await scene.cluster.kube.delete(PODS, name_of(function, 0), namespace=SPACE, grace_seconds=0)
+    assert len(await scene.host.present()) == 1
+    before = scene.watching.pods.revision
+    scene.watching.pods.start()
+    while scene.watching.pods.revision < before + 2:  # it came, it went
+        await scene.watching.pods.changed(5.0, since=scene.watching.pods.revision)
+    assert await scene.host.present() == []
+
+
+async def test_a_worker_that_is_never_seen_is_forgotten_in_time(scene: Scene) -> None:
+    function = await scene.deploy()
+    await scene.settle()
+    request = scene.host.request(function, NO_GPU)
+    await scene.watching.pods.stop()
+    await scene.host.reconcile({"echo": Wanted({"n1": 1}, request)})
+    scene.cluster.clock.advance(UNSEEN_SECONDS - 1)
+    assert len(await scene.host.present()) == 1
+    scene.cluster.clock.advance(1)
+    assert await scene.host.present() == []
+
+
+async def test_a_worker_that_is_not_seen_yet_has_its_room_and_is_told_to_end(scene: Scene) -> None:
+    function = await scene.deploy()
+    await scene.settle()
+    request = scene.host.request(function, NO_GPU)
+    await scene.watching.pods.stop()
+    await scene.host.reconcile({"echo": Wanted({"n1": 2}, request)})
+    await scene.cluster.deploy(function_object(priority=5))
+    while scene.watching.functions.by_name["echo"].function.spec.priority != 5 or not scene.host.takes(
+        function
+    ):
+        await scene.watching.changed(5.0, since=scene.watching.revisions)
+    assert [each.leaving for each in await scene.host.present()] == [True, True]
+    await scene.host.reconcile({"echo": Wanted({"n1": 2}, request)})
+    assert scene.cluster.asked("delete", PODS) == 2
+    assert await scene.cluster.places() == [], "as far as is seen, both cores are taken"
 
 
 async def test_a_leaving_worker_keeps_its_room_until_it_is_gone(scene: Scene) -> None:

@@ -28,7 +28,7 @@ from headrace.scaler.snapshot import (
     Snapshot,
     TenantView,
 )
-from tests.unit.scaler_snapshots import NOW, POOLS, functions, options, snapshots, within_quotas
+from tests.unit.scaler_snapshots import NOW, POOLS, functions, meeting, options, snapshots, within_quotas
 
 # On any snapshot
 
@@ -59,9 +59,10 @@ def test_no_plan_gives_more_workers_than_quotas_max_workers_and_nodes_allow(snap
     assert [each.function for each in given_out] == list(by_name)
     for each in given_out:
         assert each.count <= by_name[each.function].max_workers
-    there = Counter(worker.function for worker in snapshot.workers)
-    counts = {each.function: max(each.count, there[each.function]) for each in given_out}
-    assert within_quotas(snapshot.functions, snapshot.tenants, snapshot.remote, counts), "idle ones too"
+    counts = meeting(snapshot, given_out)
+    assert within_quotas(snapshot.functions, snapshot.tenants, snapshot.remote, counts, snapshot.leaving), (
+        "idle ones too"
+    )
     capacity = {pool.name: pool.capacity for pool in snapshot.pools}
     for node in snapshot.nodes:
         requests = [

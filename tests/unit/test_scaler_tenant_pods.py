@@ -48,6 +48,11 @@ class Scene:
         await self.watching.changed(5.0, since=before)
         return short_digest(digest)
 
+    async def forget(self, function: str) -> None:
+        """Until it is not seen any more."""
+        while function in self.watching.functions.by_name:
+            await self.watching.changed(5.0, since=self.watching.revisions)
+
     async def settle(self) -> None:
         wanted = {key_of(each): each for each in (await self.cluster.kube.list(PODS)).items}
         while dict(self.watching.pods.items) != wanted:
@@ -88,6 +93,32 @@ async def test_workers_begin_in_their_functions_namespace_and_end_there(scene: S
     ]
     await scene.reconcile({"echo": 1, "lab.echo": 0})
     assert scene.living() == names[:1]
+
+
+async def test_workers_of_a_function_that_is_gone_are_charged_to_its_tenant_until_they_are_gone(
+    scene: Scene,
+) -> None:
+    digest = await scene.deploy("lab")
+    await scene.reconcile({"lab.echo": 1})
+    scene.cluster.kube.bind(f"echo-{digest}-0", "n1", namespace="lab")
+    await scene.cluster.kube.delete(FUNCTIONS, "echo", namespace="lab")
+    await scene.forget("lab.echo")
+    for _ in range(2):  # also once it was told to end
+        (left,) = await scene.host.present()
+        assert (left.leaving, left.tenant) == (True, "lab")
+        assert (left.charge["workers"], left.charge["cpu"]) == (1, 1000)
+        await scene.reconcile({})
+
+
+async def test_workers_are_charged_by_what_they_were_made_with_and_not_as_they_would_be_now(
+    scene: Scene,
+) -> None:
+    await scene.deploy("lab")
+    await scene.reconcile({"lab.echo": 1})
+    assert [each.leaving for each in await scene.host.present()] == [False]
+    await scene.deploy("lab", resources={"cpu": "100m", "memory": "256Mi"})
+    (left,) = await scene.host.present()
+    assert (left.leaving, left.charge["cpu"]) == (True, 1000)
 
 
 async def test_what_one_holds_says_nothing_of_one_of_the_same_own_name(scene: Scene) -> None:
@@ -145,6 +176,7 @@ async def test_gpus_of_servers_are_held_by_workers_of_each_namespace_with_functi
         await made.claim("others", "gpu2", 0, "echo-d-0", namespace="default")
         await made.settle()
         gpus = made.watching.seen.gpus
-        assert gpus.places() == {"echo-d-0": (("gpu1", 0),), "lab.echo-d-0": (("gpu1", 1),)}
+        places = {name: [(each.server, each.number) for each in held] for name, held in gpus.grants().items()}
+        assert places == {"echo-d-0": [("gpu1", 0)], "lab.echo-d-0": [("gpu1", 1)]}
         free = {(each.server, each.number): each.free_bytes for each in gpus.remote({"lab.echo-d-0"}).rooms}
         assert free["gpu1", 1] > free["gpu1", 0] == free["gpu2", 0], "only what is its own counts as free"

@@ -20,6 +20,7 @@ from headrace.scaler.snapshot import (
     BootEstimate,
     Files,
     FunctionView,
+    Leaving,
     NodeView,
     PoolView,
     Running,
@@ -255,10 +256,41 @@ def test_its_own_idle_workers_need_no_further_quota():
     assert counts(snapshot) == {"a": 2}
 
 
-def test_a_worker_that_leaves_counts_until_it_is_gone():
-    leaving = workers("a", 2)
-    snapshot = seen(function("a", "lab"), tenants=bounded(workers=3), leaving=leaving)
+def leaving(number: int, *, tenant: str = "lab", **charge: int) -> tuple[Leaving, ...]:
+    """So many that hold this each, besides being workers, whichever function they were begun for."""
+    held = ResourceList.of({"workers": 1, **charge})
+    return tuple(Leaving(f"gone{each}", tenant, held) for each in range(number))
+
+
+def test_a_worker_that_leaves_counts_until_it_is_gone_whether_its_function_is_there_or_not():
+    snapshot = seen(function("a", "lab"), tenants=bounded(workers=3), leaving=leaving(2))
     assert given(snapshot) == {"a": (1, ReasonCode.QUOTA)}
+    for others in (leaving(2, tenant="ward"), leaving(2, tenant="nobody")):
+        assert counts(replace(snapshot, leaving=others)) == {"a": 3}
+
+
+@pytest.mark.parametrize(
+    ("kind", "quota", "gone", "most"),
+    [
+        ("mig", {"resources": {"cpu": "6"}}, leaving(1, cpu=4000), 2),
+        ("mig", {"gpu_shares": {Access.MIG: 4}}, leaving(2, **{"gpuShares.mig": 1}), 2),
+        ("mig", {"gpu_shares": {Access.MIG: 4}}, leaving(2, **{"gpuShares.mps": 1}), 4),
+        ("remote", {"remote_gpu_memory": "40Gi"}, leaving(1, remoteGpuMemory=16 * GIB), 3),
+        ("remote", {"remote_gpu_sessions": 4}, leaving(1, remoteGpuSessions=3), 1),
+        ("remote", {"remote_gpu_memory": "40Gi", "remote_gpu_sessions": 4}, leaving(3), 4),
+    ],
+)
+def test_one_that_leaves_counts_by_what_it_holds_and_not_as_its_function_is_now(kind, quota, gone, most):
+    snapshot = replace(sharing(kind), tenants=bounded(**quota), leaving=gone)
+    assert counts(snapshot) == {"a": most}
+
+
+def test_what_leaves_is_told_as_used():
+    snapshot = seen(function("a", "lab"), tenants=bounded(workers=3), leaving=leaving(2))
+    (found,) = share_out(snapshot, NOW)
+    assert found.reason.text == "the quota of tenant lab allows no further worker: workers 3 used, 3 allowed"
+    told = explanation(snapshot, decide(snapshot, ScalerSettings(), NOW), NOW)
+    assert told.tenants[0].used == {"workers": 3}
 
 
 def test_beyond_a_lowered_quota_the_youngest_end_and_finish_their_file():

@@ -29,7 +29,17 @@ from headrace.scaler.snapshot import (
     WorkerView,
 )
 from headrace.scaler.turns import with_room
-from tests.unit.scaler_snapshots import NOW, TENANTS, options, snapshots, tenant_views, used_by, within_quotas
+from tests.unit.scaler_snapshots import (
+    NOW,
+    TENANTS,
+    meeting,
+    options,
+    pressed,
+    snapshots,
+    tenant_views,
+    used_by,
+    within_quotas,
+)
 
 GENTLE = settings(max_examples=100, deadline=None)
 
@@ -56,16 +66,15 @@ def test_a_single_tenant_without_a_quota_changes_no_plan(snapshot, options, weig
 # Quotas
 
 
-@given(snapshots(), options)
-@GENTLE
-def test_quotas_hold_for_what_is_there_and_what_is_promised_also_where_room_is_made(snapshot, options):
+@given(snapshots() | pressed() | pressed())
+@settings(max_examples=400, deadline=None)
+def test_quotas_hold_for_what_is_there_and_what_is_promised_also_where_room_is_made(snapshot):
     for each in (snapshot, with_room(snapshot, NOW)):
-        there = counted(each)
-        given_out = {one.function: max(one.count, there[one.function]) for one in share_out(each, NOW)}
-        assert within_quotas(each.functions, each.tenants, each.remote, given_out)
+        counts = meeting(each, share_out(each, NOW))
+        assert within_quotas(each.functions, each.tenants, each.remote, counts, each.leaving)
 
 
-@given(snapshots(), st.data())
+@given(snapshots() | pressed(), st.data())
 @GENTLE
 def test_nothing_is_added_where_a_quota_is_exceeded_already(snapshot, data):
     """As where it was lowered: of what is exceeded no function gets a further worker."""
@@ -75,9 +84,10 @@ def test_nothing_is_added_where_a_quota_is_exceeded_already(snapshot, data):
     busy = Counter(worker.function for worker in lowered.workers if worker.busy)
     told = {each.function: each.count for each in share_out(lowered, NOW)}
     for tenant in tenants:
-        before = used_by(tenant, lowered.functions, lowered.remote, there)
-        after = used_by(tenant, lowered.functions, lowered.remote, told)
-        working = used_by(tenant, lowered.functions, lowered.remote, busy)
+        before, after, working = (
+            used_by(tenant, lowered.functions, lowered.remote, counts, lowered.leaving)
+            for counts in (there, told, busy)
+        )
         for name, most in tenant.bounds:
             if before.get(name, 0) > most:
                 assert after.get(name, 0) <= max(most, working.get(name, 0))
@@ -104,7 +114,7 @@ def test_no_more_nodes_are_ordered_than_quotas_leave_workers_for(snapshot, optio
 # No room stays unused
 
 
-@given(snapshots())
+@given(snapshots() | pressed())
 @GENTLE
 def test_no_room_on_nodes_stays_free_that_a_waiting_file_may_use(snapshot):
     """Functions whose workers start at once; those of others must be worth their start."""
@@ -116,24 +126,29 @@ def test_no_room_on_nodes_stays_free_that_a_waiting_file_may_use(snapshot):
         if node.state in ON and node.enabled
     }
     remote = _remote_left(snapshot, told)
-    there = counted(snapshot)
     for function in snapshot.functions:
         count = told[function.name].count
         more = count - len(function.running) < function.files_waiting and count < function.max_workers
         if function.paused or not more or function.service.start_seconds > 0:
-            continue
-        held = {name: max(told[name].count, there[name]) for name in told}
-        held[function.name] = max(count + 1, there[function.name])
-        if not within_quotas(snapshot.functions, snapshot.tenants, snapshot.remote, held):
             continue
         claim = function.way.claim
         if claim is not None and not remote.fitting(claim, function.way.servers, 1):
             continue
         fitting = [
             name for name, (pool, room) in free.items()
-            if pool in function.pools and function.request.fits(room)
+            if pool in function.pools
+            and function.request.fits(room)
+            and _is_allowed_one_more(snapshot, told, function.name, name)
         ]  # fmt: skip
         assert fitting == [], (function.name, told[function.name])
+
+
+def _is_allowed_one_more(snapshot, told, function, node):
+    """Whether quotas leave it one more worker there, be it one that is there already."""
+    on = told[function].on
+    more = {**told, function: replace(told[function], on={**on, node: on.get(node, 0) + 1})}
+    counts = meeting(snapshot, tuple(more.values()))
+    return within_quotas(snapshot.functions, snapshot.tenants, snapshot.remote, counts, snapshot.leaving)
 
 
 def _left(snapshot, node, told, functions):

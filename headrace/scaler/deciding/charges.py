@@ -29,7 +29,7 @@ class Charges:
         """One worker that asks so much of its node and comes to GPUs by this way."""
         key = (request, way)
         if key not in self._known:
-            self._known[key] = request.plus(ResourceList.of({WORKERS: 1, **self._gpus(way)}))
+            self._known[key] = charged(request, self._gpus(way))
         return self._known[key]
 
     def _gpus(self, way: Way) -> Mapping[str, int]:
@@ -37,4 +37,14 @@ class Charges:
             largest = max((self._largest.get(server, 0) for server in way.servers), default=0)
             each = largest if way.claim.memory_bytes is None else way.claim.memory_bytes
             return {REMOTE_SESSIONS: way.claim.count, REMOTE_MEMORY: way.claim.count * each}
-        return {share_name(way.access): way.count} if way.access in SHARED and way.access else {}
+        return shares(way.access or "", way.count)
+
+
+def charged(request: ResourceList, gpus: Mapping[str, int]) -> ResourceList:
+    """One worker that takes so much of its node, and this of GPUs as they are counted."""
+    return request.plus(ResourceList.of({WORKERS: 1, **gpus}))
+
+
+def shares(access: str, count: int) -> Mapping[str, int]:
+    """So many of a node's GPUs, as they are counted: by kind where they are shares, else not at all."""
+    return {share_name(kind): count for kind in SHARED if kind == access}

@@ -43,7 +43,7 @@ class Ground:
         capacity = {name: self._vector(pool.capacity) for name, pool in pools.items()}
         self.free = [self._left(capacity[node.pool], node.taken) for node in on]
         self._charges = charges
-        self._budgets = {each.name: Budget.of(each) for each in snapshot.tenants if each.bounds}
+        self._budgets = _budgets(snapshot)
         self._remote = Remote(snapshot)
         self._trails: dict[tuple[ResourceList, tuple[str, ...]], Trail] = {}
 
@@ -76,6 +76,16 @@ class Ground:
 
     def _vector(self, amounts: ResourceList) -> list[int]:
         return [amounts[name] for name in self._axis]
+
+
+def _budgets(snapshot: Snapshot) -> Mapping[str, Budget]:
+    """By tenant, where it has bounds; workers that are leaving have spent their part already."""
+    found = {each.name: Budget.of(each) for each in snapshot.tenants if each.bounds}
+    for worker in snapshot.leaving:
+        if worker.tenant in found:
+            budget = found[worker.tenant]
+            budget.take(budget.wish(worker.charge), 1)
+    return found
 
 
 @dataclass(slots=True)

@@ -7,7 +7,6 @@ emptied the queue by then. Idle ones stay warm where nobody else needs the room.
 that wait; but where there are several tenants they are a part of each one's share.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 
 from headrace.scaler.deciding.charges import Charges
@@ -47,11 +46,9 @@ def members_of(snapshot: Snapshot) -> Sequence[Member]:
     workers: dict[str, list[WorkerView]] = {}
     for worker in snapshot.workers:
         workers.setdefault(worker.function, []).append(worker)
-    leaving = Counter(worker.function for worker in snapshot.leaving)
     members = []
     for function in snapshot.functions:
         claim = ground.claim(function)
-        claim.spend(leaving[function.name])
         own = workers.get(function.name, ())
         members.append(Member(function, own, claim, party=parties.of(function), cost=parties.cost(function)))
     return members

@@ -7,7 +7,7 @@ from headrace.catalog.deployed import gpu_server_of
 from headrace.kube.naming import is_ending
 from headrace.kube.parsed import Parsed
 from headrace.kube.port import Manifest
-from headrace.manifests.gpu_slices import Held, Published, held_by, published_in, sessions_by_gpu
+from headrace.manifests.gpu_slices import Grant, Held, Published, held_by, published_in, sessions_by_gpu
 from headrace.model.function import Function
 from headrace.model.gpu_server import GpuServer
 from headrace.model.pool import Driver, NodePool, Provides
@@ -47,12 +47,12 @@ class Gpus:
             known = self._choices[function.name] = function, choose_way(function, self._inventory)
         return known[1]
 
-    def places(self) -> Mapping[str, tuple[Place, ...]]:
-        """By worker: the GPUs of servers that its pod holds."""
-        found: dict[str, tuple[Place, ...]] = defaultdict(tuple)
+    def grants(self) -> Mapping[str, tuple[Grant, ...]]:
+        """By worker: what its pod holds of servers' GPUs."""
+        found: dict[str, tuple[Grant, ...]] = defaultdict(tuple)
         for held in self._holdings():
             for worker in self._workers_of(held):
-                found[worker] += tuple((grant.server, grant.number) for grant in held.grants)
+                found[worker] += held.grants
         return found
 
     def lost(self) -> Collection[str]:
@@ -61,8 +61,8 @@ class Gpus:
         silent = {gpu.server for gpu in self._published if gpu.silent}
         return {
             name
-            for name, places in (self.places().items() if silent else ())
-            if any(server in silent for server, _ in places)
+            for name, grants in (self.grants().items() if silent else ())
+            if any(grant.server in silent for grant in grants)
         }
 
     def remote(self, workers: Collection[str]) -> RemoteGpus:

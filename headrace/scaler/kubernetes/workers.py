@@ -9,7 +9,8 @@ from headrace.kube.kinds import NODES, PODS
 from headrace.kube.mirror import Mirror
 from headrace.kube.naming import labels_of
 from headrace.kube.parsed import Parsed
-from headrace.kube.port import Kube
+from headrace.kube.port import Kube, Manifest
+from headrace.manifests.gpu_slices import Grant
 from headrace.manifests.worker_pod import leaving_seconds, pod_name, worker_pod
 from headrace.model.errors import ChangedError, ConfigurationError, ExistsError, NotFoundError
 from headrace.model.function import Function
@@ -20,14 +21,16 @@ from headrace.model.tenancy import own_name
 from headrace.placement.suiting import listed, request_of
 from headrace.placement.ways import Choice, Way
 from headrace.queue.port import Queue
+from headrace.scaler.kubernetes.charging import charge_of
 from headrace.scaler.kubernetes.failing import Failing
 from headrace.scaler.kubernetes.gpus import Gpus
 from headrace.scaler.kubernetes.hearing import Hearing
 from headrace.scaler.kubernetes.names import NodeNames
 from headrace.scaler.kubernetes.objects import Deployed, Functions
 from headrace.scaler.kubernetes.placing import Actions, Birth, Farewell, Wish, actions, is_current
-from headrace.scaler.kubernetes.pods import WorkerPod
+from headrace.scaler.kubernetes.pods import WorkerPod, worker_pod_of
 from headrace.scaler.kubernetes.rooms import free_rooms
+from headrace.scaler.kubernetes.unseen import Unseen
 from headrace.scaler.ports import Present, RemoteGpus, Wanted
 
 AT_ONCE = 20  # calls of the API server under way
@@ -67,6 +70,7 @@ class PodHost:
         self._names = NodeNames(seen.nodes)
         self._hearing = Hearing(queue, now)
         self._failing = Failing(now)
+        self._unseen = Unseen(seen.pods, now)
         self._ordered: frozenset[str] = frozenset()  # uids whose deletion was ordered; the mirror may lag
         self._room = asyncio.Semaphore(AT_ONCE)
         self._present: Sequence[Present] = ()
@@ -104,28 +108,34 @@ class PodHost:
     async def present(self) -> Sequence[Present]:
         """See the port. Pods that have ended are not there, and those of another digest leave."""
         await self._hearing.listen()
-        functions, places = self._seen.functions.by_name, self._seen.gpus.places()
+        functions, grants = self._seen.functions.by_name, self._seen.gpus.grants()
         self._present = [
-            Present(
-                pod.name,
-                pod.function,
-                self._names.known(pod.node),
-                pod.started,
-                leaving=pod.leaving or not self._is_current(pod, functions),
-                standing=self._hearing.standing(pod),
-                places=places.get(pod.name, ()),
-            )
+            self._told(pod, functions, grants.get(pod.name, ()))
             for pod in sorted(self._pods(), key=lambda each: (each.started, each.name))
             if not pod.ended
         ]
         return self._present
+
+    def _told(self, pod: WorkerPod, functions: Mapping[str, Deployed], grants: Sequence[Grant]) -> Present:
+        found = Present(
+            pod.name,
+            pod.function,
+            self._names.known(pod.node),
+            pod.started,
+            standing=self._hearing.standing(pod),
+            places=tuple((each.server, each.number) for each in grants),
+        )
+        if not pod.leaving and self._is_current(pod, functions):
+            return found
+        tenant = self._settings.namespace_of(pod.function)
+        return replace(found, leaving=True, tenant=tenant, charge=charge_of(pod, grants))
 
     def _is_current(self, pod: WorkerPod, functions: Mapping[str, Deployed]) -> bool:
         found = functions.get(pod.function)
         return found is not None and is_current(pod, found.digest, self.gpu(found.function).way)
 
     def _pods(self) -> list[WorkerPod]:
-        pods, lost = self._seen.workers.values, self._seen.gpus.lost()
+        pods, lost = self._unseen.beside(self._seen.workers.values), self._seen.gpus.lost()
         self._ordered &= {pod.uid for pod in pods}
         if not (self._ordered or lost):
             return list(pods)
@@ -216,11 +226,16 @@ class PodHost:
                 pool=labels_of(node).get(POOL, ""),
                 way=way,
             )
-            await self._kube.create(PODS, pod)
+            self._remember(await self._kube.create(PODS, pod))
         except ExistsError:
-            return  # ordered before, and the mirror is late; or another scaler wants the same
+            return  # another scaler wants the same; or it was made, and the answer got lost
         except ConfigurationError as error:
             self._failing.refused((birth.function, short_digest(deployed.digest)), str(error))
+
+    def _remember(self, created: Manifest) -> None:
+        tenant = self._settings.tenant_in(created["metadata"]["namespace"])
+        if pod := worker_pod_of(created, tenant):
+            self._unseen.add(pod)
 
 
 def _tell(todo: Actions, functions: Mapping[str, Deployed]) -> None:
