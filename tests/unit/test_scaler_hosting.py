@@ -7,7 +7,7 @@ import pytest
 
 from headrace.kube.kinds import NODES, PODS, Kind
 from headrace.kube.port import Manifest
-from headrace.model.errors import TransientError
+from headrace.model.errors import ConfigurationError, HeadraceError, TransientError
 from headrace.model.function import Function, digest_of
 from headrace.model.labels import NODE, short_digest
 from headrace.model.resources import CPU
@@ -271,11 +271,12 @@ async def test_a_worker_that_came_while_we_listened_is_idle_until_it_tells(scene
     assert [each.standing.held for each in await scene.host.present() if each.standing] == [0]
 
 
+@pytest.mark.parametrize("fault", [TransientError("the queue is away"), ConfigurationError("it refuses us")])
 async def test_after_the_queue_was_away_workers_must_tell_anew(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, fault: HeadraceError
 ) -> None:
     async def away() -> None:
-        raise TransientError("the queue is away")
+        raise fault
 
     function = await scene.deploy()
     await scene.cluster.add_worker(function, 0, "n1")
@@ -284,6 +285,6 @@ async def test_after_the_queue_was_away_workers_must_tell_anew(
     scene.cluster.clock.advance(ALL_HEARD_SECONDS + 1)
     with monkeypatch.context() as patched:
         patched.setattr(scene.cluster.queue, "standings", away)
-        with pytest.raises(TransientError):
+        with pytest.raises(type(fault)):
             await scene.host.present()
     assert [each.standing.held for each in await scene.host.present() if each.standing] == [1]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from headrace.model.errors import TransientError
+from headrace.model.errors import HeadraceError
 from headrace.model.observation import Standing
 from headrace.queue.port import Queue
 from headrace.scaler.kubernetes.pods import WorkerPod
@@ -22,11 +22,12 @@ class Hearing:
     async def listen(self) -> None:
         """Take what was told; a standby calls this too, so that it knows when it leads.
 
-        Raises TransientError while the queue is away.
+        Raises TransientError while the queue is away, ConfigurationError where it refuses this user; what is
+        told meanwhile is lost, so that all must tell anew.
         """
         try:
             self._standings = await self._queue.standings()
-        except TransientError:
+        except HeadraceError:
             self._since = None
             raise
         if self._since is None:
