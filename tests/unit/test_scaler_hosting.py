@@ -12,6 +12,7 @@ from headrace.model.function import Function, digest_of
 from headrace.model.labels import NODE, short_digest
 from headrace.model.resources import CPU
 from headrace.placement.ways import NO_GPU
+from headrace.queue.memory import MemoryQueue
 from headrace.scaler.kubernetes.hearing import ALL_HEARD_SECONDS
 from headrace.scaler.kubernetes.watching import Watching
 from headrace.scaler.kubernetes.workers import PodHost
@@ -288,3 +289,19 @@ async def test_after_the_queue_was_away_workers_must_tell_anew(
         with pytest.raises(type(fault)):
             await scene.host.present()
     assert [each.standing.held for each in await scene.host.present() if each.standing] == [1]
+
+
+async def test_workers_of_a_tenant_that_was_not_heard_must_tell_anew_and_the_others_need_not(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    function = await scene.deploy()
+    await scene.cluster.add_worker(function, 0, "n1")
+    await scene.settle()
+    await scene.host.listen()
+    scene.cluster.clock.advance(ALL_HEARD_SECONDS + 1)
+    for unheard, held in ((("lab",), 0), (("",), 1), ((), 1)):
+        monkeypatch.setattr(MemoryQueue, "unheard", unheard)
+        assert [each.standing.held for each in await scene.host.present() if each.standing] == [held]
+        scene.cluster.clock.advance(ALL_HEARD_SECONDS - 1)
+    scene.cluster.clock.advance(1.0)
+    assert [each.standing.held for each in await scene.host.present() if each.standing] == [0]
