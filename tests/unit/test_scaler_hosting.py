@@ -46,10 +46,10 @@ class Scene:
             }
             while dict(mirror.items) != wanted:
                 await mirror.changed(5.0, since=mirror.revision)
-        await self.watching.changed(0.0, since=self.watching.revisions)
+        await self.watching.changed(0.0, since=self.watching.revision)
 
     async def deploy(self, **spec: Any) -> Function:
-        before = self.watching.revisions
+        before = self.watching.revision
         function = await self.cluster.deploy(function_object(**spec))
         await self.watching.changed(5.0, since=before)
         await self.settle()
@@ -87,7 +87,7 @@ async def test_functions_are_taken_once_the_controller_has_made_this_very_digest
     await scene.deploy()
     assert scene.host.takes(function)
     changed = await scene.cluster.deploy(function_object(priority=5), ready=False)
-    await scene.watching.changed(5.0, since=scene.watching.revisions)
+    await scene.watching.changed(5.0, since=scene.watching.revision)
     assert not scene.host.takes(changed)
 
 
