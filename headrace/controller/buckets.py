@@ -1,6 +1,7 @@
 """A Bucket object: the store's bucket, what is in it, and its orderly end.
 
-The store's own bucket goes too where the platform made it; one that was there before stays.
+The store's own bucket goes too where the platform made it; one that was there before stays. While another
+object names it, neither it nor anything in it goes.
 """
 
 import logging
@@ -173,8 +174,11 @@ class Buckets:
         if contents and bucket.spec.on_delete is OnBucketDelete.REFUSE:
             hindrance = self._hindrance(found, bucket, contents)
             return await self._tell(found, Verdict.no(statuses.HOLDS_DATA, hindrance), contents, hindrance)
+        if other := self._sharer(found, bucket):
+            await self._release(found, f"the store's bucket stays: {other} names it too")
+            return None
         try:
-            stays = await self._why_it_stays(found, bucket)
+            stays = await self._why_it_stays(bucket)
             if not await self._emptied(found, bucket, stays=bool(stays)):
                 return 0.0
             if not stays:
@@ -184,16 +188,24 @@ class Buckets:
         await self._release(found, stays or "the store's bucket is deleted too")
         return None
 
-    async def _why_it_stays(self, found: Manifest, bucket: Bucket) -> str:
+    def _sharer(self, found: Manifest, bucket: Bucket) -> str:
+        """Who else names the store's bucket and so keeps it with its data, for people; empty: nobody."""
+        for other in self._seen.all_buckets():
+            named = key_of(other) != key_of(found) and self._real_name(other) == bucket.real_name
+            if named and not is_ending(other):
+                return "/".join(key_of(other))
+        for space in self._seen.left_out:  # what it has can't be told, only what it may have
+            tenant = self._world.kubernetes.declared(space)
+            if tenant is not None and bucket.real_name in tenant.buckets.values():
+                return f"tenant {space}, whose objects can't be seen now,"
+        return ""
+
+    async def _why_it_stays(self, bucket: Bucket) -> str:
         """What keeps the store's own bucket, for people; empty: it goes with the object."""
         if not await self._world.made.knows(bucket.real_name):
             if not await self._world.storage.has_bucket(bucket.real_name):
                 return "the store's bucket is gone already"  # or an earlier turn took it away
             return "the store's bucket stays: it was there before"
-        for other in self._seen.all_buckets():
-            named = key_of(other) != key_of(found) and self._real_name(other) == bucket.real_name
-            if named and not is_ending(other):
-                return f"the store's bucket stays: {'/'.join(key_of(other))} names it too"
         return ""
 
     async def _emptied(self, found: Manifest, bucket: Bucket, *, stays: bool) -> bool:

@@ -333,6 +333,27 @@ async def test_a_bucket_stays_while_another_object_names_it_and_goes_with_the_la
         assert not await bench.storage.has_bucket("uploads")
 
 
+@pytest.mark.parametrize("was_there", [False, True])
+async def test_data_that_another_object_names_too_stays_when_its_holder_goes(
+    was_there: bool, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level("INFO")
+    async with running() as bench:
+        if was_there:
+            await bench.storage.ensure_bucket("uploads")
+        await made(bench, "uploads", onDelete="delete")
+        await bench.storage.put("uploads", "a", b"1")
+        bench.clock.advance(10)
+        await made(bench, "second", name="uploads", onDelete="delete")
+        await deleted(bench, "uploads")
+        assert await bench.get(BUCKETS, "uploads") is None
+        assert await objects(bench, "uploads") == 1
+        assert f"deleted; the store's bucket stays: {SPACE}/second names it too" in caplog.messages
+        assert readiness(await bench.bucket_status("second"))[0] == "True"
+        await deleted(bench, "second")
+        assert await objects(bench, "uploads") == (0 if was_there else None)
+
+
 async def test_of_two_objects_that_end_together_the_owner_takes_the_bucket_along():
     async with running() as bench:
         await made(bench, "uploads")

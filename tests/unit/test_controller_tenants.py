@@ -239,3 +239,19 @@ async def test_the_platform_stays_while_it_is_not_known_what_a_tenant_has():
         await bench.settle(20.0)
         assert "take the tenant out of it first" in str(await bench.bucket_status("platform", PLATFORM))
         assert await bench.storage.has_bucket(PLATFORM_BUCKET)
+
+
+async def test_data_stays_that_a_tenant_may_name_whose_objects_can_not_be_seen():
+    shared = {"name": "lab", "buckets": {"uploads": "uploads"}}
+    async with running(shared) as bench:
+        await bench.kube.create(BUCKETS, a_bucket("uploads", onDelete="delete"))
+        await bench.settle(5.0)
+        await bench.storage.put("uploads", "a", b"1")
+        bench.kube.hidden.add("lab")
+        bench.kube.cut()
+        while not bench.service.seen.left_out:
+            await bench.service.seen.pods.changed(15.0)
+        await bench.kube.delete(BUCKETS, "uploads", namespace=SPACE)
+        await bench.settle(5.0)
+        assert await bench.get(BUCKETS, "uploads") is None
+        assert [each.key async for each in bench.storage.list("uploads")] == ["a"]
