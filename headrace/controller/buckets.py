@@ -211,15 +211,14 @@ class Buckets:
     async def _emptied(self, found: Manifest, bucket: Bucket, *, stays: bool) -> bool:
         """Remove what is to go along; whether nothing of it is left.
 
-        That is all data where it is asked for, and of the platform's bucket the services' own notes. That the
-        platform made it is noted there until the last moment.
+        That is all data where it is asked for, and of the platform's bucket the services' own notes. These go
+        also where it stays: who made it could not take it away with them in it. That the platform made it is
+        noted there until the last moment.
         """
-        goes_as_platform = self._platform.is_it(found) and not stays
-        is_lost = bucket.spec.on_delete is OnBucketDelete.DELETE
-        within = ("",) if is_lost else NOTED if goes_as_platform else ()
-        return not within or await self._swept(
-            bucket.real_name, within, bucket_key(bucket.real_name) if goes_as_platform else ""
-        )
+        is_platforms, is_lost = self._platform.is_it(found), bucket.spec.on_delete is OnBucketDelete.DELETE
+        within = ("",) if is_lost else NOTED if is_platforms else ()
+        kept = bucket_key(bucket.real_name) if is_platforms and not stays else ""
+        return not within or await self._swept(bucket.real_name, within, kept)
 
     async def _swept(self, real: str, within: Sequence[str], but: str) -> bool:
         before: Sequence[Version] = ()

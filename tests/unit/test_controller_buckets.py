@@ -430,15 +430,34 @@ async def test_the_platforms_bucket_that_was_made_before_its_object_goes_with_it
         assert not await bench.storage.has_bucket(PLATFORM_BUCKET)
 
 
-async def test_a_platforms_bucket_that_was_there_before_stays_with_the_notes_in_it():
+@pytest.mark.parametrize("keeps_versions", [False, True])
+async def test_a_platforms_bucket_that_was_there_before_stays_without_the_services_notes(
+    keeps_versions: bool,
+):
+    """Whoever made it, as the stack does on AWS, could not take it away with these in it."""
     async with running() as bench:
         await bench.storage.ensure_bucket(PLATFORM_BUCKET)
+        if keeps_versions:
+            bench.storage.keep_versions(PLATFORM_BUCKET)
         await bench.service.lay_ground()
-        await bench.storage.put(PLATFORM_BUCKET, function_key("echo"), b"{}")
+        for key in (function_key("echo"), bucket_key("uploads"), "race/1"):
+            await bench.storage.put(PLATFORM_BUCKET, key, b"{}")
         await platform_made(bench)
         await deleted(bench, "headrace-platform", PLATFORM)
         assert await bench.get(BUCKETS, "headrace-platform", PLATFORM) is None
-        assert await objects(bench, PLATFORM_BUCKET) == 1
+        assert await bench.storage.has_bucket(PLATFORM_BUCKET)
+        assert [each async for each in bench.storage.versions(PLATFORM_BUCKET)] == []
+
+
+async def test_a_platforms_bucket_that_was_there_before_stays_whole_while_it_holds_data():
+    async with running() as bench:
+        await bench.storage.ensure_bucket(PLATFORM_BUCKET)
+        for key in (function_key("echo"), record_key("echo", "1")):
+            await bench.storage.put(PLATFORM_BUCKET, key, b"{}")
+        await platform_made(bench)
+        await deleted(bench, "headrace-platform", PLATFORM)
+        assert await bench.get(BUCKETS, "headrace-platform", PLATFORM) is not None
+        assert await objects(bench, PLATFORM_BUCKET) == 2
 
 
 async def test_a_record_that_comes_in_the_last_instant_keeps_the_platforms_bucket_its_own():
