@@ -17,7 +17,8 @@ BUCKET = """\
 A bucket as a Kubernetes object: the logical name that functions write, the store's name, and what becomes of
 its data. The controller makes the real bucket, and an object for each bucket that a function names and nobody
 has declared. A bucket that holds data is not deleted unless its object says so. An empty one goes with its
-object if the platform made it; one that was there before stays. Unknown keys are refused.
+object if the platform made it; one that was there before stays. What another object names too stays with all
+that is in it, until the last of them goes. Unknown keys are refused.
 
 This page is generated: `make docs` writes it from `headrace/model/bucket.py`.
 """

@@ -36,7 +36,7 @@ async def _serve(settings: Settings, kubernetes: KubernetesSettings, port: int) 
     service = Service(world)
     leadership.start()
     try:
-        async with serving(port, ready=service.unready):
+        async with serving(port, ready=service.unready, remark=service.remark):
             await until_told(service.run(), leadership.strive())
     finally:
         await leadership.stop()

@@ -1,6 +1,7 @@
 """A Bucket object: the store's bucket, what is in it, and its orderly end.
 
-The store's own bucket goes too where the platform made it; one that was there before stays.
+The store's own bucket goes too where the platform made it; one that was there before stays. While another
+object names it, neither it nor anything in it goes.
 """
 
 import logging
@@ -173,8 +174,11 @@ class Buckets:
         if contents and bucket.spec.on_delete is OnBucketDelete.REFUSE:
             hindrance = self._hindrance(found, bucket, contents)
             return await self._tell(found, Verdict.no(statuses.HOLDS_DATA, hindrance), contents, hindrance)
+        if other := self._sharer(found, bucket):
+            await self._release(found, f"the store's bucket stays: {other} names it too")
+            return None
         try:
-            stays = await self._why_it_stays(found, bucket)
+            stays = await self._why_it_stays(bucket)
             if not await self._emptied(found, bucket, stays=bool(stays)):
                 return 0.0
             if not stays:
@@ -184,30 +188,37 @@ class Buckets:
         await self._release(found, stays or "the store's bucket is deleted too")
         return None
 
-    async def _why_it_stays(self, found: Manifest, bucket: Bucket) -> str:
+    def _sharer(self, found: Manifest, bucket: Bucket) -> str:
+        """Who else names the store's bucket and so keeps it with its data, for people; empty: nobody."""
+        for other in self._seen.all_buckets():
+            named = key_of(other) != key_of(found) and self._real_name(other) == bucket.real_name
+            if named and not is_ending(other):
+                return "/".join(key_of(other))
+        for space in self._seen.left_out:  # what it has can't be told, only what it may have
+            tenant = self._world.kubernetes.declared(space)
+            if tenant is not None and bucket.real_name in tenant.buckets.values():
+                return f"tenant {space}, whose objects can't be seen now,"
+        return ""
+
+    async def _why_it_stays(self, bucket: Bucket) -> str:
         """What keeps the store's own bucket, for people; empty: it goes with the object."""
         if not await self._world.made.knows(bucket.real_name):
             if not await self._world.storage.has_bucket(bucket.real_name):
                 return "the store's bucket is gone already"  # or an earlier turn took it away
             return "the store's bucket stays: it was there before"
-        for other in self._seen.all_buckets():
-            named = key_of(other) != key_of(found) and self._real_name(other) == bucket.real_name
-            if named and not is_ending(other):
-                return f"the store's bucket stays: {'/'.join(key_of(other))} names it too"
         return ""
 
     async def _emptied(self, found: Manifest, bucket: Bucket, *, stays: bool) -> bool:
         """Remove what is to go along; whether nothing of it is left.
 
-        That is all data where it is asked for, and of the platform's bucket the services' own notes. That the
-        platform made it is noted there until the last moment.
+        That is all data where it is asked for, and of the platform's bucket the services' own notes. These go
+        also where it stays: who made it could not take it away with them in it. That the platform made it is
+        noted there until the last moment.
         """
-        goes_as_platform = self._platform.is_it(found) and not stays
-        is_lost = bucket.spec.on_delete is OnBucketDelete.DELETE
-        within = ("",) if is_lost else NOTED if goes_as_platform else ()
-        return not within or await self._swept(
-            bucket.real_name, within, bucket_key(bucket.real_name) if goes_as_platform else ""
-        )
+        is_platforms, is_lost = self._platform.is_it(found), bucket.spec.on_delete is OnBucketDelete.DELETE
+        within = ("",) if is_lost else NOTED if is_platforms else ()
+        kept = bucket_key(bucket.real_name) if is_platforms and not stays else ""
+        return not within or await self._swept(bucket.real_name, within, kept)
 
     async def _swept(self, real: str, within: Sequence[str], but: str) -> bool:
         before: Sequence[Version] = ()

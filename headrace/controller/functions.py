@@ -13,7 +13,13 @@ from headrace.controller.world import World, finalizers
 from headrace.kube.kinds import FUNCTIONS, PODS
 from headrace.kube.naming import Key, is_ending, key_of
 from headrace.kube.port import Manifest
-from headrace.model.errors import ConfigurationError, NotFoundError, RejectedError, TransientError
+from headrace.model.errors import (
+    ConfigurationError,
+    HeadraceError,
+    NotFoundError,
+    RejectedError,
+    TransientError,
+)
 from headrace.model.function import OnDelete, digest_of
 from headrace.model.judging import judge
 from headrace.model.labels import FINALIZER
@@ -62,8 +68,12 @@ class Functions:
     async def _look(self, found: Manifest) -> float | None:
         if not is_ending(found):
             await self._world.hands.hold(FUNCTIONS, found)
-            verdict = await self._prepared(found)
-            return await self._tell(found, verdict, await self._backlog(found))
+            verdict, backlog = await self._prepared(found), await self._backlog(found)
+            if isinstance(backlog, Backlog):
+                return await self._tell(found, verdict, backlog)
+            if verdict.ready or verdict.reason == statuses.REFUSED:  # what was made for its workers is there
+                verdict = Verdict.no(statuses.REFUSED, str(backlog), digest=None)
+            return await self._tell(found, verdict, None)
         if FINALIZER not in finalizers(found):
             return None
         return await self._end(found)
@@ -95,13 +105,18 @@ class Functions:
 
     # How it stands
 
-    async def _backlog(self, found: Manifest) -> Backlog:
+    async def _backlog(self, found: Manifest) -> Backlog | HeadraceError:
+        """Or why the queue does not tell it. Raises TransientError while the queue is away."""
         name = known_as(found, self._world.kubernetes)
         try:
             return await self._world.queue.backlog(name)
         except NotFoundError:
             self._parts.stream_is_lost(name)
             return _EMPTY
+        except TransientError:
+            raise
+        except HeadraceError as error:
+            return error
 
     async def _tell(self, found: Manifest, verdict: Verdict, backlog: Backlog | None) -> float:
         """Write its status if that is due; in how many seconds to look again."""
@@ -120,8 +135,11 @@ class Functions:
     async def _end(self, found: Manifest) -> float | None:
         """First its workers end, then its stream goes if it is to, then the object is let go."""
         policy, name = on_delete(found), known_as(found, self._world.kubernetes)
-        backlog = await self._backlog(found)
-        if policy is OnDelete.REFUSE and backlog.tasks:
+        looked = await self._backlog(found)
+        backlog = looked if isinstance(looked, Backlog) else None
+        if policy is not OnDelete.KEEP and isinstance(looked, HeadraceError):
+            return await self._tell(found, _unseen(looked), None)
+        if policy is OnDelete.REFUSE and backlog and backlog.tasks:
             return await self._tell(found, _held(backlog), backlog)
         pods = [pod for pod in self._seen.pods_of(key_of(found)) if not is_over(pod)]
         for pod in pods:
@@ -154,6 +172,12 @@ def on_delete(found: Manifest) -> OnDelete:
     spec = found.get("spec")
     said = spec.get("onDelete") if isinstance(spec, dict) else None
     return OnDelete(said) if said in tuple(OnDelete) else OnDelete.KEEP
+
+
+def _unseen(error: HeadraceError) -> Verdict:
+    """What can't be looked at is not dropped."""
+    message = f"its deletion waits: {error}; see to it, or set spec.onDelete to keep"
+    return Verdict.no(statuses.REFUSED, message, digest=None)
 
 
 def _held(backlog: Backlog) -> Verdict:

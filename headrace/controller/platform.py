@@ -9,6 +9,7 @@ from headrace.controller.contents import Contents, told_contents
 from headrace.controller.seen import Seen
 from headrace.controller.world import World
 from headrace.kube.kinds import BUCKETS, FUNCTIONS, Kind
+from headrace.kube.mirrors import told_left_out
 from headrace.kube.port import Manifest
 from headrace.model.bucket import Bucket, OnBucketDelete
 from headrace.model.errors import ConfigurationError
@@ -37,7 +38,7 @@ class PlatformBucket:
         """Why it is not deleted now, for people; names every function that is there and bucket with data."""
         if bucket.spec.on_delete is OnBucketDelete.DELETE:
             return ""
-        reasons = []
+        reasons = [unseen] if (unseen := self._unseen()) else []
         if names := sorted(map(self._told, self._seen.functions.items.values())):
             reasons.append(f"functions are there: {', '.join(names)}")
         holding = [own.told(bucket.real_name)] if own else []
@@ -61,7 +62,7 @@ class PlatformBucket:
         refusals = [await self._delete(FUNCTIONS, each) for each in functions if lose]
         refusals += [await self._delete_bucket(each, lose=lose) for each in buckets if not functions]
         named = [self._told(each) for each in (*functions, *buckets)]
-        waits = f"it goes after {', '.join(named)}; {_HELP}" if named else ""
+        waits = f"it goes after {', '.join(named)}; {_HELP}" if named else self._unseen()
         return "; ".join(filter(None, (waits, *refusals)))
 
     async def _delete_bucket(self, found: Manifest, *, lose: bool) -> str:
@@ -77,6 +78,11 @@ class PlatformBucket:
         except ConfigurationError as error:
             return str(error)
         return ""
+
+    def _unseen(self) -> str:
+        """Of which tenants it is not known what they have, and what to do; empty: of none."""
+        told = told_left_out(self._seen.left_out)
+        return f"{told}; deploy the stack again, or take the tenant out of it first" if told else ""
 
     def _told(self, found: Manifest) -> str:
         """An object for people: with its tenant's name before its own."""

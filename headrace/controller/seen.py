@@ -1,7 +1,6 @@
 """What the controller knows of the cluster: mirrors, and the few questions that it asks of them."""
 
-from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,9 +20,9 @@ from headrace.kube.kinds import (
     Kind,
 )
 from headrace.kube.mirror import Mirror
-from headrace.kube.mirrors import View, mirror_of
+from headrace.kube.mirrors import Together, View, mirror_of
 from headrace.kube.naming import Key, labels_of
-from headrace.kube.port import Kube, Manifest, Selection
+from headrace.kube.port import Kube, Manifest
 from headrace.manifests.function_objects import MANAGER
 from headrace.model.labels import COMPONENT, FUNCTION, HEADRACE, MANAGED_BY, PART_OF
 from headrace.model.settings import KubernetesSettings
@@ -44,40 +43,40 @@ class Seen:
         remote = (RESOURCE_CLAIM_TEMPLATES,) if settings.gpu_networks else ()
         self.made = {kind: mirror_of(kube, kind, within, made) for kind in (*OWN, *remote)}
         self.servers = Mirror(kube, GPU_SERVERS) if settings.gpu_networks else None
-        spaces = dict.fromkeys((*within, settings.platform_namespace))
-        self.buckets = {space: Mirror(kube, BUCKETS, Selection(space)) for space in spaces}
+        # Not only tenants' buckets: neither the stack's own nor the platform's may be left out.
+        spaces = tuple(dict.fromkeys((settings.platform_namespace, *within)))
+        self.buckets = mirror_of(kube, BUCKETS, spaces, needed=(settings.namespace,))
         self.pools, self.nodes = Mirror(kube, NODE_POOLS), Mirror(kube, NODES)
         self.tally = Tally(self.nodes)
-        self._stack = AsyncExitStack()
-
-    @property
-    def mirrors(self) -> tuple[View, ...]:
-        own = (self.functions, self.pods, *self.made.values(), *self.buckets.values())
-        return (*own, self.pools, self.nodes, *((self.servers,) if self.servers else ()))
+        own = (self.functions, self.pods, *self.made.values(), self.buckets, self.pools, self.nodes)
+        self._all = Together((*own, self.servers) if self.servers else own)
 
     @property
     def synced(self) -> bool:
         """Whether every first list has come."""
-        return all(each.synced for each in self.mirrors)
+        return self._all.synced
 
     @property
     def silent_seconds(self) -> float:
         """How long the API server has been out of reach."""
-        return max(each.silent_seconds for each in self.mirrors)
+        return self._all.silent_seconds
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """By tenant's namespace of which not everything can be seen now, why: nothing may be done there."""
+        return self._all.left_out
 
     async def __aenter__(self) -> Self:
-        for each in self.mirrors:
-            await self._stack.enter_async_context(each)
+        await self._all.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._stack.aclose()
+        await self._all.__aexit__(kind, error, trace)
 
     def bucket(self, name: str, namespace: str) -> Manifest | None:
-        mirror = self.buckets.get(namespace)
-        return mirror.get(name, namespace) if mirror else None
+        return self.buckets.get(name, namespace)
 
     def pool(self, name: str) -> Manifest | None:
         return self.pools.get(name)
@@ -89,7 +88,7 @@ class Seen:
 
     def all_buckets(self) -> list[Manifest]:
         """Of all namespaces."""
-        return [each for mirror in self.buckets.values() for each in mirror.items.values()]
+        return list(self.buckets.items.values())
 
     def made_for(self, kind: Kind, function: Key) -> list[Manifest]:
         """What there is of a kind among the objects that were made for a function."""

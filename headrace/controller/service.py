@@ -14,11 +14,13 @@ from headrace.controller.turns import Turns
 from headrace.controller.waking import Waking, Whose
 from headrace.controller.world import World
 from headrace.kube.kinds import FUNCTIONS, NODE_POOLS
+from headrace.kube.mirrors import told_left_out
 from headrace.model.errors import ChangedError, HeadraceError, NotFoundError
 from headrace.model.tenancy import own_name
 
 HANDS = 4  # turns taken at once
 STANDBY_SECONDS = 1.0  # between two looks whether this process may act by now
+LEFT_OUT_SECONDS = 5.0  # between two looks whether an object's namespace can be seen by now
 FAILED_SECONDS = 10.0  # before files are counted again after a failure
 SILENT_SECONDS = 60.0  # without the API server, after which the service is not ready
 
@@ -46,6 +48,10 @@ class Service:
         silent = self.seen.silent_seconds
         return f"the API server has been out of reach for {silent:.0f} s" if silent > SILENT_SECONDS else ""
 
+    def remark(self) -> str:
+        """What it can't do though it is ready, for people; empty: nothing."""
+        return told_left_out(self.seen.left_out)
+
     async def run(self) -> None:
         """Work until it is cancelled."""
         async with self.seen, asyncio.TaskGroup() as group:
@@ -58,6 +64,9 @@ class Service:
         """Take one turn that `turns` handed out, and give it back. Raises nothing."""
         if not (self._world.leading() and self.seen.synced):
             self.turns.done(whose, STANDBY_SECONDS)
+            return
+        if whose.namespace in self.seen.left_out:  # what is not shown of it may be there nevertheless
+            self.turns.done(whose, LEFT_OUT_SECONDS)
             return
         try:
             again = await self._reconcile(whose)

@@ -41,8 +41,7 @@ class Waking:
         """From now on."""
         seen = self._seen
         seen.functions.listen(self._upon_news(FUNCTIONS, _outline, self._function))
-        for mirror in seen.buckets.values():
-            mirror.listen(self._upon_news(BUCKETS, _bucket_outline, self._bucket))
+        seen.buckets.listen(self._upon_news(BUCKETS, _bucket_outline, self._bucket))
         for view in (seen.pods, *seen.made.values()):
             view.listen(self._part)
         seen.pools.listen(self._upon_news(NODE_POOLS, _outline, self._pool))
@@ -88,8 +87,9 @@ class Waking:
 
     def _wake_platform(self) -> None:
         """Its bucket tells of all functions and buckets."""
-        for key in self._seen.buckets[self._seen.platform_namespace].items:
-            self._wake(BUCKETS, key)
+        for key in self._seen.buckets.items:
+            if key[0] == self._seen.platform_namespace:
+                self._wake(BUCKETS, key)
 
     def _wake(self, kind: Kind, key: Key) -> None:
         self._turns.add(Whose(kind, *key))

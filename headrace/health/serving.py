@@ -33,15 +33,17 @@ async def serving(
     *,
     ready: Check,
     alive: Check = lambda: "",
+    remark: Check = lambda: "",
     host: str = "0.0.0.0",  # noqa: S104  (the kubelet asks at the pod's address)
 ) -> AsyncIterator[int]:
     """Answer while the block runs; gives the port, which for 0 is one that was free.
 
-    A check is asked at each request; a fault that it names is answered with status 503.
+    A check is asked at each request; a fault that it names is answered with status 503. `remark` is what a
+    service that is ready can't do nevertheless: it is told along, with status 200.
     Raises ConfigurationError when the port can't be had.
     """
     listening = _bound(host, port)
-    server = _Server(_config(alive, ready))
+    server = _Server(_config(alive, ready, remark))
     task = asyncio.create_task(server.serve([listening]), name="health")
     try:
         yield listening.getsockname()[1]
@@ -60,8 +62,8 @@ def _bound(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def _config(alive: Check, ready: Check) -> uvicorn.Config:
-    routes = [Route("/healthz", _answering(alive)), Route("/readyz", _answering(ready))]
+def _config(alive: Check, ready: Check, remark: Check) -> uvicorn.Config:
+    routes = [Route("/healthz", _answering(alive)), Route("/readyz", _answering(ready, remark))]
     return uvicorn.Config(
         Starlette(routes=routes),
         lifespan="off",
@@ -71,10 +73,10 @@ def _config(alive: Check, ready: Check) -> uvicorn.Config:
     )
 
 
-def _answering(check: Check) -> Callable[[Request], Awaitable[Response]]:
+def _answering(check: Check, remark: Check = lambda: "") -> Callable[[Request], Awaitable[Response]]:
     async def answer(_: Request) -> Response:
-        fault = check()
-        document = {"error": fault} if fault else {"status": "ok"}
+        fault, said = check(), remark()
+        document = {"error": fault} if fault else {"status": "ok"} | ({"remark": said} if said else {})
         return Response(orjson.dumps(document), 503 if fault else 200, media_type="application/json")
 
     return answer

@@ -37,7 +37,8 @@ def _admit_all(verb: str, kind: Kind, before: Manifest | None, after: Manifest |
 class MemoryKube:
     """See the port; `now` gives seconds since the epoch. It belongs to one event loop.
 
-    While `unreachable` is set, every call raises TransientError and changes nothing. `admit` plays the
+    While `unreachable` is set, every call raises TransientError and changes nothing. Of namespaces that are
+    `hidden`, list and watch raise ConfigurationError, as where a role is missing. `admit` plays the
     admission policies: it gets create, update or delete, the kind, the object before and after, and returns
     why it refuses, or None. `budgeted` are the pods (namespace, name) that a disruption budget protects.
     `requests` counts calls by verb and plural.
@@ -51,6 +52,7 @@ class MemoryKube:
         remembered: int = 10_000,
     ) -> None:
         self.unreachable = False
+        self.hidden: set[str] = set()
         self.admit: Admission = _admit_all
         self.budgeted: set[Key] = set()
         self.requests: Counter[tuple[str, str]] = Counter()
@@ -69,6 +71,7 @@ class MemoryKube:
     async def list(self, kind: Kind, selection: Selection = EVERYTHING) -> Listing:
         """See the port."""
         self._reach("list", kind)
+        self._show(kind, selection)
         found = sorted((key, each.manifest) for key, each in self._all(kind).items())
         items = [manifest for _, manifest in found if is_selected(manifest, selection)]
         return Listing(items, str(self._history.version))
@@ -162,6 +165,7 @@ class MemoryKube:
     async def watch(self, kind: Kind, selection: Selection, version: str) -> AsyncGenerator[Event, None]:
         """See the port."""
         self._reach("watch", kind)
+        self._show(kind, selection)
         async with aclosing(self._history.follow(kind, selection, int(version))) as events:
             async for event in events:
                 yield event
@@ -195,6 +199,12 @@ class MemoryKube:
         if self.unreachable:
             raise TransientError("the API server in memory was made unreachable; try again later")
         self.requests[verb, kind.plural] += 1
+
+    def _show(self, kind: Kind, selection: Selection) -> None:
+        if selection.namespace in self.hidden:
+            raise ConfigurationError(
+                f"{kind.plural} is forbidden: this user cannot list it in the namespace {selection.namespace}"
+            )
 
     def _all(self, kind: Kind) -> dict[Key, Stored]:
         return self._stored.setdefault(kind, {})

@@ -13,7 +13,7 @@ from typing import Self
 from headrace.kube.kinds import Kind
 from headrace.kube.naming import Key, key_of, uid_of, version_of
 from headrace.kube.port import EVERYTHING, Change, Event, Kube, Manifest, Selection
-from headrace.model.errors import ChangedError, HeadraceError
+from headrace.model.errors import ChangedError, ConfigurationError, HeadraceError
 
 LOG = logging.getLogger(__name__)
 Listener = Callable[[Event], None]
@@ -64,7 +64,10 @@ class Mirror:
         chance: Random | None = None,
     ) -> None:
         self.contacts = Contacts()
-        self.revision = 0  # how many events and lists have come
+        self.revision = 0  # how many events and lists have come, refusals that began or ended among them
+        self.refused = (
+            ""  # why the server does not show these objects, for people; empty: it does, or is away
+        )
         self._kube = kube
         self._kind = kind
         self._selection = selection
@@ -80,6 +83,16 @@ class Mirror:
         self._news = asyncio.Event()
         self._waited_for = 0  # the revision that `changed` last came back with
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def namespace(self) -> str:
+        """Of what it shows; empty: of all of them, or the kind has none."""
+        return self._selection.namespace or ""
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """By namespace that nothing is known of, why; one mirror alone leaves none out."""
+        return {}
 
     @property
     def items(self) -> Mapping[Key, Manifest]:
@@ -179,6 +192,8 @@ class Mirror:
         async with aclosing(self._kube.watch(self._kind, self._selection, self._version)) as events:
             await anext(events)  # the watch stands
             self._lost_at = None
+            if self.refused:
+                self._take_refusal("")
             async for event in events:
                 self.contacts.events += 1
                 self._take(event)
@@ -221,8 +236,25 @@ class Mirror:
     def _lose(self, error: HeadraceError) -> None:
         self.contacts.failures += 1
         self._lost_at = self._monotonic() if self._lost_at is None else self._lost_at
-        extra = {"action": "mirror-failed", "plural": self._kind.plural, "reason": str(error)}
+        if isinstance(error, ConfigurationError) and not self.refused:
+            self._take_refusal(str(error))
+        extra = {
+            "action": "mirror-failed",
+            "plural": self._kind.plural,
+            "space": self.namespace,
+            "reason": str(error),
+        }
         LOG.warning("the API server gave no %s; trying again", self._kind.plural, extra=extra)
+
+    def _take_refusal(self, why: str) -> None:
+        """It begins, or with an empty reason it ends: whoever waits looks again."""
+        self.refused = why
+        what = f"{self._kind.plural} of namespace {self.namespace or 'any'}"
+        if why:
+            LOG.error("%s are not seen: %s", what, why, extra={"action": "mirror-refused"})
+        else:
+            LOG.info("%s are seen again", what, extra={"action": "mirror-allowed"})
+        self._wake()
 
 
 def _replaced(before: Manifest, after: Manifest) -> bool:

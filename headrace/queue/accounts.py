@@ -1,15 +1,21 @@
 """One queue over several accounts of a server: each tenant's functions have theirs (ADR 20)."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
+from typing import TypeVar
 
-from headrace.model.errors import NotFoundError
+from headrace.model.errors import HeadraceError, NotFoundError
 from headrace.model.observation import Finished, Standing
 from headrace.model.settings import QueueSettings
 from headrace.model.task import Task
 from headrace.model.tenancy import tenant_of
 from headrace.queue.jetstream import JetStreamQueue
 from headrace.queue.port import Backlog, Lease, Queue
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 
 def queue_of(settings: QueueSettings) -> Queue:
@@ -20,11 +26,14 @@ def queue_of(settings: QueueSettings) -> Queue:
 class AccountQueue:
     """See the port. A function's name says in which account it is; the stack's own goes by the name "".
 
-    What an account tells of others' functions or workers is not heard: its users may say anything there.
+    What an account tells of others' functions or workers is not heard: its users may say anything there. One
+    that can't be used takes nothing from the others: what these tell is heard, and it is logged which is not.
     """
 
     def __init__(self, accounts: Mapping[str, Queue]) -> None:
         self._accounts = accounts
+        self._untold = _Deafness("what its workers have done")
+        self._unheard = _Deafness("how its workers stand")
 
     @classmethod
     def of(cls, settings: QueueSettings) -> "AccountQueue":
@@ -89,27 +98,46 @@ class AccountQueue:
 
     async def told(self) -> Sequence[Finished]:
         """See the port. What one account told comes before what the next did."""
-        heard = await asyncio.gather(*(each.told() for each in self._accounts.values()))
+        heard = await self._heard((each.told() for each in self._accounts.values()), self._untold)
         return tuple(
-            told
-            for tenant, own in zip(self._accounts, heard, strict=True)
-            for told in own
-            if tenant_of(told.function) == tenant
+            told for tenant, own in heard.items() for told in own if tenant_of(told.function) == tenant
         )
 
     async def standings(self) -> Mapping[str, Standing]:
         """See the port."""
-        heard = await asyncio.gather(*(each.standings() for each in self._accounts.values()))
+        heard = await self._heard((each.standings() for each in self._accounts.values()), self._unheard)
         return {
             worker: standing
-            for tenant, own in zip(self._accounts, heard, strict=True)
+            for tenant, own in heard.items()
             for worker, standing in own.items()
             if tenant_of(worker) == tenant_of(standing.function) == tenant
         }
 
+    @property
+    def unheard(self) -> Collection[str]:
+        """See the port."""
+        return self._unheard.tenants
+
     async def close(self) -> None:
         """See the port."""
         await asyncio.gather(*(each.close() for each in self._accounts.values()))
+
+    async def _heard(self, asked: Iterable[Awaitable[T]], deafness: "_Deafness") -> Mapping[str, T]:
+        """By tenant what the accounts answered that did. Raises the first fault where none did."""
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        heard: dict[str, T] = {}
+        faults: dict[str, HeadraceError] = {}
+        for tenant, answer in zip(self._accounts, answers, strict=True):
+            if isinstance(answer, HeadraceError):
+                faults[tenant] = answer
+            elif isinstance(answer, BaseException):
+                raise answer
+            else:
+                heard[tenant] = answer
+        if faults and not heard:
+            raise next(iter(faults.values()))
+        deafness.take(faults)
+        return heard
 
     def _of(self, function: str) -> Queue:
         account = self._accounts.get(tenant_of(function))
@@ -120,3 +148,27 @@ class AccountQueue:
                 f"allowed: {known}; declare the tenant in the stack, and deploy the platform"
             )
         return account
+
+
+class _Deafness:
+    """Tenants whose accounts tell nothing of `what`, while others' do; logged when it begins and ends."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self.tenants: Collection[str] = frozenset()
+
+    def take(self, faults: Mapping[str, HeadraceError]) -> None:
+        """After all were asked: of whom nothing was heard, and why."""
+        for tenant, fault in faults.items():
+            if tenant not in self.tenants:
+                extra = {"action": "queue.account_unheard", "tenant": tenant}
+                _log.error("%s: %s is not heard: %s", _account(tenant), self._what, fault, extra=extra)
+        for tenant in self.tenants:
+            if tenant not in faults:
+                extra = {"action": "queue.account_heard", "tenant": tenant}
+                _log.info("%s: %s is heard again", _account(tenant), self._what, extra=extra)
+        self.tenants = frozenset(faults)
+
+
+def _account(tenant: str) -> str:
+    return f"the queue's account of tenant {tenant}" if tenant else "the queue's account of the stack itself"

@@ -1,7 +1,7 @@
 """The queue on NATS JetStream: a stream a function, a subject a task, a durable consumer for its workers."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -248,6 +248,11 @@ class JetStreamQueue:
     async def standings(self) -> Mapping[str, Standing]:
         """See the port."""
         return await self._standings.heard()
+
+    @property
+    def unheard(self) -> Collection[str]:
+        """See the port: of one account all is heard, or the call fails."""
+        return ()
 
     async def close(self) -> None:
         """See the port."""

@@ -9,7 +9,7 @@ import asyncio
 import heapq
 import math
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from headrace.model.errors import NotFoundError
@@ -264,6 +264,11 @@ class MemoryQueue:
         if self._standings is None:
             self._standings = Standings(self.now)
         return self._standings.fresh()
+
+    @property
+    def unheard(self) -> Collection[str]:
+        """See the port: of one account all is heard, or the call fails."""
+        return ()
 
     async def close(self) -> None:
         """See the port."""

@@ -1,6 +1,6 @@
 """What Headrace needs of a queue: a stream a function, each task once in it, leases, what workers tell."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -78,8 +78,9 @@ class Queue(Protocol):
     """A durable work queue.
 
     Every call but `tell` raises TransientError, after some seconds at most, when the server can't be
-    reached; what was asked may have been done nevertheless. Every call for a function but `ensure`, `drop`
-    and `tell` raises NotFoundError when the function has no stream.
+    reached; what was asked may have been done nevertheless. It raises ConfigurationError when the server
+    refuses this user. Every call for a function but `ensure`, `drop` and `tell` raises NotFoundError when the
+    function has no stream.
     """
 
     async def ensure(self, function: str, *, lease_seconds: float, max_leased: int) -> None:
@@ -157,7 +158,8 @@ class Queue(Protocol):
         Begins to listen at the first call, which gives nothing; every object that listens hears all. What
         was told while the server or the connection to it was away may be missing, and of more than
         TOLD_MOST the oldest are. It asks the server only where it begins to listen (anew): a server that
-        went away a moment ago may look like one of which nothing was heard.
+        went away a moment ago may look like one of which nothing was heard. Of several accounts it raises
+        only when none could be heard.
         """
         ...
 
@@ -165,6 +167,14 @@ class Queue(Protocol):
         """By worker's name, of all functions, what each told last; those silent for STANDING_SECONDS lack.
 
         Begins to listen at the first call, which gives nothing; it asks the server as `told` does.
+        """
+        ...
+
+    @property
+    def unheard(self) -> Collection[str]:
+        """Tenants of whose workers the last call of `standings` could hear nothing; the stack itself is "".
+
+        What it gave is that of the others. Where nobody was heard, the call raised instead.
         """
         ...
 

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from headrace.health.serving import PORT, serving
 from headrace.kube.leadership import Leadership, Seat
 from headrace.kube.lightkube import LightKube
+from headrace.kube.mirrors import told_left_out
 from headrace.logs.json_lines import configure_logging
 from headrace.model.errors import ConfigurationError, HeadraceError
 from headrace.model.labels import SCALER_LEASE
@@ -40,6 +41,9 @@ class _Health:
             return "not everything was listed yet"
         return f"the API server has not answered for {silent:.0f} s" if silent > SILENT_SECONDS else ""
 
+    def remark(self) -> str:
+        return told_left_out(self.life.left_out)
+
     def dead(self) -> str:
         still = self.life.still_seconds
         return f"no step has ended for {still:.0f} s" if still > STILL_SECONDS else ""
@@ -53,7 +57,7 @@ async def _serve(settings: Settings, place: KubernetesSettings, port: int) -> No
     health = _Health(life)
     leadership.start()
     try:
-        async with serving(port, ready=health.unready, alive=health.dead):
+        async with serving(port, ready=health.unready, alive=health.dead, remark=health.remark):
             await life.run()
     finally:
         await leadership.stop()

@@ -37,8 +37,8 @@ def file_seconds(function: FunctionView) -> float:
 
 
 def finishes(function: FunctionView) -> bool:
-    """Whether a worker of it that is told to end has the time for what it has in hand."""
-    return file_seconds(function) <= function.leaving_seconds
+    """Whether a worker of it may be told to end, and has the time then for what it has in hand."""
+    return not function.left_alone and file_seconds(function) <= function.leaving_seconds
 
 
 @dataclass(slots=True)

@@ -5,8 +5,9 @@ boot after it arrived, each ordered as late as that number allows. How near to t
 was tried besides, is in docs/scaler.md and ADR 10.
 """
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from math import inf
 
@@ -26,13 +27,14 @@ from headrace.scaler.deciding.serving import Serving
 from headrace.scaler.deciding.stopping import Loads, Stopping, nodes_on, on_or_coming
 from headrace.scaler.deciding.supply import Choice, Supplies, choose
 from headrace.scaler.deciding.workers import share_out
-from headrace.scaler.plan import Plan, Reason, ReasonCode, StartNode, StopNode, Unmet
+from headrace.scaler.plan import Plan, Reason, ReasonCode, StartNode, StopNode, Unmet, Workers
 from headrace.scaler.settings import ScalerSettings
-from headrace.scaler.snapshot import FunctionView, Snapshot
+from headrace.scaler.snapshot import FunctionView, ServiceEstimate, Snapshot
 
 
 def decide(snapshot: Snapshot, settings: ScalerSettings, now: float) -> Plan:
     """What to start and to stop now, and why; workers; what can't be met. The same input, the same plan."""
+    snapshot = replace(snapshot, functions=tuple(map(_endless, snapshot.functions)))
     charges = Charges(snapshot)
     parties = Parties(snapshot, charges)
     for function in snapshot.functions:
@@ -48,10 +50,23 @@ def decide(snapshot: Snapshot, settings: ScalerSettings, now: float) -> Plan:
     return Plan(
         start=tuple(deciding.starts),
         stop=(*stops, *_drained(snapshot)),
-        workers=share_out(snapshot, now),
+        workers=tuple(map(_told, share_out(snapshot, now), snapshot.functions)),
         unmet=(*deciding.unmet, *_unfit(homeless)),
         kept=kept,
     )
+
+
+def _endless(function: FunctionView) -> FunctionView:
+    """With files in work that never end, where it is left as it is: nobody gets the room of its workers."""
+    return replace(function, service=ServiceEstimate(file_seconds=inf)) if function.left_alone else function
+
+
+def _told(workers: Workers, function: FunctionView) -> Workers:
+    """With the reason of one that is left as it is."""
+    if not function.left_alone:
+        return workers
+    reason = Reason(ReasonCode.LEFT_ALONE, f"left as it is: {function.left_alone}", workers.reason.figures)
+    return replace(workers, reason=reason)
 
 
 def _decided(
@@ -114,7 +129,7 @@ class _Decision:
     def serve(self, each: WorkClass) -> None:
         """Promise the class what it needs of what is there, and order or hold the rest."""
         allowed, limit = self._allowed(each)
-        slots = self.rooms.slots(each.request, (home.name for home in each.homes)).first(allowed)
+        slots = self._slots(each).first(allowed)
         order = order_now(
             each,
             slots.times + each.start_seconds,
@@ -142,6 +157,11 @@ class _Decision:
             self._cannot(each, self._shortage(each))
         self._start(order.choice, self._reason(each, order))
         self._share(each, order.workers)
+
+    def _slots(self, each: WorkClass) -> Slots:
+        """Those of its nodes that come free at all: a worker that is left as it is has its room for good."""
+        slots = self.rooms.slots(each.request, (home.name for home in each.homes))
+        return slots.first(bisect_left(slots.times, inf))
 
     def _shortage(self, each: WorkClass) -> Reason:
         """Why no further node of its pools can be ordered."""
@@ -210,7 +230,7 @@ class _Decision:
         free = self.remote.by(each.way).allowed(more)
         if free == more:
             return free
-        slots = len(self.rooms.slots(each.request, (home.name for home in each.homes)).times)
+        slots = len(self._slots(each).times)
         most = min(more, slots + room_to_order(each, self.supplies))
         seats = self.serving.seats(each, free=free, most=most)
         self.serving.hold(each, seats)
@@ -233,7 +253,7 @@ class _Decision:
 
     def _share(self, each: WorkClass, workers: int) -> None:
         """Promise the class its workers on the nodes ordered for it; what they leave is for later classes."""
-        ordered = self.rooms.slots(each.request, (home.name for home in each.homes))
+        ordered = self._slots(each)
         self.rooms.promise(ordered.first(workers), each.request)
 
     def consolidate(self, each: WorkClass) -> None:
@@ -250,12 +270,11 @@ class _Decision:
         """Keep free workers ready for each function, beyond what files need: CLUES' extra slots."""
         for each in self.found if self.settings.spare_slots else ():
             wanted = self.settings.spare_slots * len(each.functions)
-            homes = [home.name for home in each.homes]
-            lacking = wanted - len(self.rooms.slots(each.request, homes).times)
+            lacking = wanted - len(self._slots(each).times)
             text = f"spareSlots is {self.settings.spare_slots}"
             choice = choose(lacking, each.request, each.homes, self.supplies)
             self._start(choice, Reason(ReasonCode.SPARE, text))
-            self.rooms.promise(self.rooms.slots(each.request, homes).first(wanted), each.request)
+            self.rooms.promise(self._slots(each).first(wanted), each.request)
 
     def fill_up(self) -> None:
         """Order what is missing of minNodes and spareNodes, whatever waits."""

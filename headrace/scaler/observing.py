@@ -114,6 +114,21 @@ def worker_views(
     return views
 
 
+def held_views(present: Iterable[Present]) -> list[WorkerView]:
+    """Workers of a function of which it can't be told how much work it has: each may have a file in hand."""
+    return [
+        WorkerView(
+            each.name,
+            each.function,
+            each.node,
+            max(each.standing.since if each.standing else each.started, each.started),
+            busy=True,
+            places=each.places,
+        )
+        for each in present
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class Sight:
     """All that is known of a function at one look."""
@@ -126,6 +141,7 @@ class Sight:
     gpu: Choice  # how they come to GPUs
     request: ResourceList  # what one of them needs of its node
     leaving_seconds: float  # how long one that is told to end may go on with what it has in hand
+    left_alone: str = ""  # why none of its workers shall come or go; empty: they may
 
     def view(self, pools: Sequence[NodePool], *, boot_seconds: float, now: float) -> FunctionView:
         """Its part of the snapshot; `boot_seconds`: of the slowest pool."""
@@ -148,7 +164,8 @@ class Sight:
             idle_seconds=spec.scale.idle_seconds,
             priority=spec.priority,
             tenant=self.function.metadata.namespace or "",
-            paused=self.backlog.paused or spec.suspend or not self.takes,
+            paused=self.backlog.paused or spec.suspend or not self.takes or bool(self.left_alone),
+            left_alone=self.left_alone,
             gpu=self.gpu,
             leaving_seconds=self.leaving_seconds,
         )

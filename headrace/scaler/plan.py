@@ -23,6 +23,7 @@ class ReasonCode(StrEnum):
     KEPT_WARM = "kept-warm"
     IDLE = "idle"
     PAUSED = "paused"
+    LEFT_ALONE = "left-alone"  # it can't be told how much work it has: none of its workers comes or goes
     RECOVERY = "recovery"
     DRAINED = "drained"
     COOLDOWN = "cooldown"

@@ -3,12 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from headrace.model.errors import HeadraceError, NotFoundError
+from headrace.model.errors import ConfigurationError, HeadraceError, NotFoundError
 from headrace.model.function import Function
 from headrace.model.observation import Finished
 from headrace.model.pool import NodePool
+from headrace.model.tenancy import tenant_of
 from headrace.model.tenant import Tenant
 from headrace.nodes.port import NodeDriver
 from headrace.queue.port import Backlog, Queue
@@ -16,7 +17,15 @@ from headrace.scaler.decide import decide
 from headrace.scaler.fleet import Fleet
 from headrace.scaler.learning import ServiceHistory
 from headrace.scaler.memory import FunctionMemory, Remembered
-from headrace.scaler.observing import EMPTY, Course, Sight, followed, tenant_view, worker_views
+from headrace.scaler.observing import (
+    EMPTY,
+    Course,
+    Sight,
+    followed,
+    held_views,
+    tenant_view,
+    worker_views,
+)
 from headrace.scaler.plan import Plan
 from headrace.scaler.ports import Keeper, Present, Wanted, Wishes, WorkerHost
 from headrace.scaler.settings import ScalerSettings
@@ -71,9 +80,18 @@ class Scaler:
         self._courses: dict[str, Course] = {}
         self._fleet = Fleet(pools, world.drivers, settings=settings, remembered=self._kept.pools)
         self._troubled = False
+        self._left: Mapping[str, str] = {}
+        self._told_left: frozenset[str] = frozenset()
 
-    async def step(self, functions: Sequence[Function]) -> Decision | None:
-        """One round. None: a fault, which is logged, kept it from being done; all stays as it is then."""
+    async def step(
+        self, functions: Sequence[Function], *, left: Mapping[str, str] | None = None
+    ) -> Decision | None:
+        """One round. None: a fault, which is logged, kept it from being done; all stays as it is then.
+
+        `left`: functions of which nobody can begin or end workers now, and why. They are left as they are,
+        like those whose backlog can't be read while others' can.
+        """
+        self._left = left or {}
         try:
             decision = await self._decision(functions)
             await self._act(decision, functions)
@@ -101,9 +119,12 @@ class Scaler:
             self._world.queue.told(), self._world.workers.present(), self._backlogs(functions)
         )
         now = self._world.now()
+        self._tell_left(functions, backlogs)
         heard = _by_function(told)
         sights = tuple(
             self._sight(function, backlog, present, heard.get(function.name, ()), now)
+            if isinstance(backlog, Backlog)
+            else self._blind(function, str(backlog), present, heard.get(function.name, ()))
             for function, backlog in zip(functions, backlogs, strict=True)
         )
         self._fleet.heed(self._world.wishes, now)
@@ -113,14 +134,40 @@ class Scaler:
         snapshot = with_room(self._snapshot(sights, _leaving(present), now), now)
         return Decision(now, snapshot, decide(snapshot, self._settings, now))
 
-    async def _backlogs(self, functions: Sequence[Function]) -> list[Backlog]:
-        return await asyncio.gather(*(self._backlog(function.name) for function in functions))
+    async def _backlogs(self, functions: Sequence[Function]) -> list[Backlog | HeadraceError]:
+        """Of each function, or why it is left as it is. Raises the first fault where no backlog was read."""
+        found = await asyncio.gather(*(self._backlog(function.name) for function in functions))
+        asked = [
+            each for function, each in zip(functions, found, strict=True) if function.name not in self._left
+        ]
+        faults = [each for each in asked if isinstance(each, HeadraceError)]
+        if faults and len(faults) == len(asked):
+            raise faults[0]
+        return found
 
-    async def _backlog(self, function: str) -> Backlog:
+    async def _backlog(self, function: str) -> Backlog | HeadraceError:
+        if function in self._left:
+            return ConfigurationError(self._left[function])
         try:
             return await self._world.queue.backlog(function)
         except NotFoundError:
             return EMPTY  # the receiver makes its stream in a moment
+        except HeadraceError as error:
+            return error
+
+    def _tell_left(self, functions: Sequence[Function], backlogs: Sequence[Backlog | HeadraceError]) -> None:
+        """Log, by tenant, which functions are left as they are from now on, and which no more."""
+        pairs = zip(functions, backlogs, strict=True)
+        left = {each.name: str(found) for each, found in pairs if isinstance(found, HeadraceError)}
+        by_tenant: dict[str, list[str]] = {}
+        for name in sorted(left.keys() - self._told_left):
+            by_tenant.setdefault(tenant_of(name), []).append(name)
+        for tenant, names in by_tenant.items():
+            extra = {"action": "scaler.left_alone", "tenant": tenant}
+            _log.warning("%s: left as it is: %s", ", ".join(names), left[names[0]], extra=extra)
+        if again := sorted({each.name for each in functions} & self._told_left - left.keys()):
+            _log.info("%s: decided on again", ", ".join(again), extra={"action": "scaler.left_no_more"})
+        self._told_left = frozenset(left)
 
     def _sight(
         self,
@@ -138,17 +185,46 @@ class Scaler:
         memory = FunctionMemory(
             _learned(memory.service, heard), followed(before, memory.arrivals, backlog, now=now)
         )
-        workers = worker_views(_of(function, present), backlog, course, now)
+        self._courses[name] = course
+        sight = self._sighted(function, memory, backlog, self._views(function, backlog, present, now))
+        self._functions[name] = sight.forgetting(self._fleet.boot_seconds, now)
+        return sight
+
+    def _blind(
+        self, function: Function, why: str, present: Sequence[Present], heard: Sequence[Finished]
+    ) -> Sight:
+        """Without its backlog; what was told of it is not lost for the next look that has one."""
+        name = function.name
+        memory = self._functions.get(name, FunctionMemory())
+        self._functions[name] = memory = replace(memory, service=_learned(memory.service, heard))
+        if course := self._courses.get(name):
+            self._courses[name] = replace(course, told=course.told + sum(each.files for each in heard))
+        return self._sighted(function, memory, EMPTY, held_views(_of(function, present)), left_alone=why)
+
+    def _views(
+        self, function: Function, backlog: Backlog | HeadraceError, present: Sequence[Present], now: float
+    ) -> list[WorkerView]:
+        own, course = _of(function, present), self._courses.get(function.name)
+        if course is None or not isinstance(backlog, Backlog):
+            return held_views(own)
+        return worker_views(own, backlog, course, now)
+
+    def _sighted(
+        self,
+        function: Function,
+        memory: FunctionMemory,
+        backlog: Backlog,
+        workers: Sequence[WorkerView],
+        *,
+        left_alone: str = "",
+    ) -> Sight:
         host = self._world.workers
         gpu = host.gpu(function)
         request = host.request(function, gpu.way)
-        sight = Sight(
+        return Sight(
             function, memory, backlog, workers, host.takes(function), gpu, request,
-            host.leaving_seconds(function),
+            host.leaving_seconds(function), left_alone,
         )  # fmt: skip
-        self._courses[name] = course
-        self._functions[name] = sight.forgetting(self._fleet.boot_seconds, now)
-        return sight
 
     def _snapshot(self, sights: Sequence[Sight], leaving: Sequence[Leaving], now: float) -> Snapshot:
         boot, remote = self._fleet.boot_seconds, self._world.workers.remote()
@@ -194,7 +270,7 @@ class Scaler:
         views = (
             worker
             for function, backlog in zip(functions, backlogs, strict=True)
-            for worker in worker_views(_of(function, present), backlog, self._courses[function.name], now)
+            for worker in self._views(function, backlog, present, now)
         )
         return _working(present, views) | self._world.workers.remote().serving
 

@@ -59,8 +59,9 @@ class FunctionView:
     files in work. `recent` has what arrived lately, worked or not, oldest first, at least as far back as
     the longest wait and boot. `silences` are the last 32 gaps between arrivals that were longer than a
     period. `pools` are those whose labels and taints suit it, whether a worker fits into their nodes or not.
-    `gpu` is how its workers come to GPUs, and why so. `leaving_seconds` is how long a worker that is told to
-    end may go on with what it has in hand.
+    `left_alone` is why none of its workers shall come or go, for people; empty: they may. It is told as
+    paused then, and all its workers as busy. `gpu` is how its workers come to GPUs, and why so.
+    `leaving_seconds` is how long a worker that is told to end may go on with what it has in hand.
     """
 
     name: str
@@ -79,6 +80,7 @@ class FunctionView:
     priority: int = 0
     tenant: str = ""
     paused: bool = False
+    left_alone: str = ""
     gpu: Choice = NEEDS_NONE
     leaving_seconds: float = 20.0  # as on one machine; a pod has more
 

@@ -136,7 +136,7 @@ def _giving(
     found: list[WorkerView] = []
     for worker in sorted(working, key=lambda each: (left[each.function], each.since), reverse=True):
         owner = functions.get(worker.function)
-        if owner is None:
+        if owner is None or owner.left_alone:
             continue
         ours, theirs = tenants[function.name], tenants[owner.name]
         if ours == theirs:

@@ -631,6 +631,7 @@ async def test_how_workers_stand_is_heard_by_worker_and_the_newest_word_stays(be
     other = first.model_copy(update={"worker": f"{bench.function}-1", "held": 1})
     await bench.queue.tell(first)
     heard = await bench.queue.standings()  # begins to listen: what was told before is lost
+    assert not bench.queue.unheard
     assert not any(each.function == bench.function for each in heard.values())
     for standing in (first, other, later):
         await bench.queue.tell(standing)

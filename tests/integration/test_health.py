@@ -36,6 +36,16 @@ async def test_each_check_is_asked_at_each_request() -> None:
         assert await _asked(port, "/readyz") == (200, {"status": "ok"})
 
 
+async def test_what_a_ready_service_can_not_do_is_told_along() -> None:
+    faults = {"ready": "", "remark": "namespace lab is left out"}
+    checks = {"ready": lambda: faults["ready"], "remark": lambda: faults["remark"]}
+    async with serving(0, **checks, host="127.0.0.1") as port:
+        assert await _asked(port, "/readyz") == (200, {"status": "ok", "remark": "namespace lab is left out"})
+        assert await _asked(port, "/healthz") == (200, {"status": "ok"})
+        faults["ready"] = "no list yet"
+        assert await _asked(port, "/readyz") == (503, {"error": "no list yet"})
+
+
 async def test_a_port_that_is_taken_is_named() -> None:
     async with serving(0, ready=lambda: "", host="127.0.0.1") as port:
         with pytest.raises(ConfigurationError, match=f"127.0.0.1:{port}"):

@@ -333,6 +333,27 @@ async def test_a_bucket_stays_while_another_object_names_it_and_goes_with_the_la
         assert not await bench.storage.has_bucket("uploads")
 
 
+@pytest.mark.parametrize("was_there", [False, True])
+async def test_data_that_another_object_names_too_stays_when_its_holder_goes(
+    was_there: bool, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level("INFO")
+    async with running() as bench:
+        if was_there:
+            await bench.storage.ensure_bucket("uploads")
+        await made(bench, "uploads", onDelete="delete")
+        await bench.storage.put("uploads", "a", b"1")
+        bench.clock.advance(10)
+        await made(bench, "second", name="uploads", onDelete="delete")
+        await deleted(bench, "uploads")
+        assert await bench.get(BUCKETS, "uploads") is None
+        assert await objects(bench, "uploads") == 1
+        assert f"deleted; the store's bucket stays: {SPACE}/second names it too" in caplog.messages
+        assert readiness(await bench.bucket_status("second"))[0] == "True"
+        await deleted(bench, "second")
+        assert await objects(bench, "uploads") == (0 if was_there else None)
+
+
 async def test_of_two_objects_that_end_together_the_owner_takes_the_bucket_along():
     async with running() as bench:
         await made(bench, "uploads")
@@ -409,15 +430,34 @@ async def test_the_platforms_bucket_that_was_made_before_its_object_goes_with_it
         assert not await bench.storage.has_bucket(PLATFORM_BUCKET)
 
 
-async def test_a_platforms_bucket_that_was_there_before_stays_with_the_notes_in_it():
+@pytest.mark.parametrize("keeps_versions", [False, True])
+async def test_a_platforms_bucket_that_was_there_before_stays_without_the_services_notes(
+    keeps_versions: bool,
+):
+    """Whoever made it, as the stack does on AWS, could not take it away with these in it."""
     async with running() as bench:
         await bench.storage.ensure_bucket(PLATFORM_BUCKET)
+        if keeps_versions:
+            bench.storage.keep_versions(PLATFORM_BUCKET)
         await bench.service.lay_ground()
-        await bench.storage.put(PLATFORM_BUCKET, function_key("echo"), b"{}")
+        for key in (function_key("echo"), bucket_key("uploads"), "race/1"):
+            await bench.storage.put(PLATFORM_BUCKET, key, b"{}")
         await platform_made(bench)
         await deleted(bench, "headrace-platform", PLATFORM)
         assert await bench.get(BUCKETS, "headrace-platform", PLATFORM) is None
-        assert await objects(bench, PLATFORM_BUCKET) == 1
+        assert await bench.storage.has_bucket(PLATFORM_BUCKET)
+        assert [each async for each in bench.storage.versions(PLATFORM_BUCKET)] == []
+
+
+async def test_a_platforms_bucket_that_was_there_before_stays_whole_while_it_holds_data():
+    async with running() as bench:
+        await bench.storage.ensure_bucket(PLATFORM_BUCKET)
+        for key in (function_key("echo"), record_key("echo", "1")):
+            await bench.storage.put(PLATFORM_BUCKET, key, b"{}")
+        await platform_made(bench)
+        await deleted(bench, "headrace-platform", PLATFORM)
+        assert await bench.get(BUCKETS, "headrace-platform", PLATFORM) is not None
+        assert await objects(bench, PLATFORM_BUCKET) == 2
 
 
 async def test_a_record_that_comes_in_the_last_instant_keeps_the_platforms_bucket_its_own():

@@ -1,6 +1,8 @@
 """What the controller makes for a function, what it tells of it, and how it lets it go."""
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -15,10 +17,12 @@ from headrace.kube.kinds import (
     SERVICE_ACCOUNTS,
 )
 from headrace.manifests.worker_pod import function_map_name
-from headrace.model.errors import NotFoundError
+from headrace.model.errors import ConfigurationError, HeadraceError, NotFoundError, RejectedError
 from headrace.model.keys import failure_key, record_key
 from headrace.model.labels import FINALIZER
 from headrace.model.record import Ending, FailureRecord
+from headrace.queue.memory import MemoryQueue
+from headrace.queue.port import Backlog
 from tests.unit.controller_bench import (
     PLATFORM_BUCKET,
     SPACE,
@@ -38,6 +42,33 @@ async def deployed(bench: Bench, **spec: object) -> str:
     status = await bench.status()
     assert readiness(status)[0] == "True", status
     return status["digest"]
+
+
+class RefusingQueue(MemoryQueue):
+    """A queue that refuses its user."""
+
+    fault: HeadraceError | None = None
+
+    async def backlog(self, function: str) -> Backlog:
+        if self.fault:
+            raise self.fault
+        return await super().backlog(function)
+
+    async def ensure(self, function: str, *, lease_seconds: float, max_leased: int) -> None:
+        if self.fault:
+            raise self.fault
+        await super().ensure(function, lease_seconds=lease_seconds, max_leased=max_leased)
+
+
+@asynccontextmanager
+async def refusing() -> AsyncIterator[tuple[Bench, RefusingQueue]]:
+    """A bench with such a queue, which begins by taking all."""
+    bench = Bench()
+    bench.queue = queue = RefusingQueue(bench.clock.now, bench.clock.sleep)
+    bench.service = bench.controller()
+    async with bench.service.seen:
+        await bench.settle()
+        yield bench, queue
 
 
 async def stream_is_there(bench: Bench) -> bool:
@@ -348,3 +379,61 @@ async def test_an_invalid_function_can_be_deleted():
         await bench.kube.delete(FUNCTIONS, "echo", namespace=SPACE)
         await bench.settle(3)
         assert await bench.get(FUNCTIONS, "echo") is None
+
+
+# A queue that refuses its user
+
+
+REFUSALS = [ConfigurationError("the queue refuses user lab"), RejectedError("the queue refuses user lab")]
+
+
+@pytest.mark.parametrize("fault", REFUSALS)
+async def test_what_the_queue_refuses_is_told(fault: HeadraceError):
+    async with refusing() as (bench, queue):
+        queue.fault = fault
+        await bench.storage.ensure_bucket(PLATFORM_BUCKET)
+        await bench.kube.create(FUNCTIONS, a_function())
+        await bench.settle(5)
+        assert await bench.ready() == ("False", "Refused", "the queue refuses user lab")
+        queue.fault = None
+        await bench.settle(30)
+        assert (await bench.ready())[0] == "True"
+
+
+async def test_a_function_that_was_ready_tells_that_the_queue_refuses_now_and_keeps_its_workers():
+    async with refusing() as (bench, queue):
+        digest = await deployed(bench)
+        await bench.queue.put(a_task(1))
+        await bench.settle(10)
+        queue.fault = REFUSALS[0]
+        await bench.settle(10)
+        status = await bench.status()
+        assert readiness(status) == ("False", "Refused", "the queue refuses user lab")
+        assert (status["digest"], status["waiting"]) == (digest, 1), "as it was told before"
+
+
+@pytest.mark.parametrize("policy", ["refuse", "purge"])
+async def test_no_stream_goes_that_could_not_be_looked_at(policy: str):
+    async with refusing() as (bench, queue):
+        await deployed(bench, onDelete=policy)
+        queue.fault = REFUSALS[0]
+        await bench.kube.delete(FUNCTIONS, "echo", namespace=SPACE)
+        await bench.settle(10)
+        status, reason, message = await bench.ready()
+        assert (status, reason) == ("False", "Refused")
+        assert message.startswith("its deletion waits: the queue refuses user lab; ")
+        queue.fault = None
+        assert await stream_is_there(bench)
+        await bench.settle(15)
+        assert await bench.get(FUNCTIONS, "echo") is None
+
+
+async def test_a_function_whose_stream_stays_goes_without_a_look_at_it():
+    async with refusing() as (bench, queue):
+        await deployed(bench, onDelete="keep")
+        queue.fault = REFUSALS[0]
+        await bench.kube.delete(FUNCTIONS, "echo", namespace=SPACE)
+        await bench.settle(10)
+        assert await bench.get(FUNCTIONS, "echo") is None
+        queue.fault = None
+        assert await stream_is_there(bench)

@@ -185,3 +185,73 @@ async def test_the_platform_names_the_tenants_functions_and_buckets_that_stand_a
         told = (await bench.bucket_status("platform", PLATFORM))["message"]
         assert "functions are there: lab.echo" in told
         assert "lab.uploads (1 object)" in told
+
+
+# Namespaces that can't be seen
+
+
+async def test_a_namespace_that_is_refused_holds_up_no_other_after_a_restart():
+    async with running(LAB, OTHER) as bench:
+        bench.kube.hidden.add("lab")
+        for space in (SPACE, "lab", "other"):
+            await bench.kube.create(FUNCTIONS, function_in(space))
+        again = bench.controller()
+        async with again.seen:
+            bench.service = again
+            await bench.settle(10.0)
+            assert again.unready() == ""
+            assert "namespace lab is left out: " in again.remark()
+            assert "other" not in again.remark()
+            for space in (SPACE, "other"):
+                assert (await ready_in(bench, space))[0] == "True"
+
+
+async def test_nothing_is_done_in_a_namespace_of_which_not_everything_can_be_seen():
+    """Its workers may be there though no pod is shown: nothing of the function may be let go."""
+    async with running(LAB) as bench:
+        for space in (SPACE, "lab"):
+            await bench.kube.create(FUNCTIONS, function_in(space, onDelete="purge"))
+        await bench.settle(5.0)
+        for space in (SPACE, "lab"):
+            await bench.kube.delete(FUNCTIONS, "echo", namespace=space)
+        bench.kube.hidden.add("lab")
+        bench.kube.cut()
+        while not bench.service.seen.left_out:
+            await bench.service.seen.pods.changed(15.0)
+        await bench.settle(10.0)
+        assert await bench.get(FUNCTIONS, "echo") is None
+        assert (await bench.queue.backlog("lab.echo")).tasks == 0
+        assert await bench.get(FUNCTIONS, "echo", "lab") is not None
+
+
+async def test_the_platform_stays_while_it_is_not_known_what_a_tenant_has():
+    async with running(LAB) as bench:
+        await bench.kube.create(BUCKETS, a_bucket("platform", PLATFORM, name=PLATFORM_BUCKET))
+        await bench.settle(5.0)
+        bench.kube.hidden.add("lab")
+        bench.kube.cut()
+        while not bench.service.seen.left_out:
+            await bench.service.seen.pods.changed(15.0)
+        await bench.settle(20.0)
+        status = await bench.bucket_status("platform", PLATFORM)
+        assert "namespace lab is left out: " in str(status)
+        await bench.kube.delete(BUCKETS, "platform", namespace=PLATFORM)
+        await bench.settle(20.0)
+        assert "take the tenant out of it first" in str(await bench.bucket_status("platform", PLATFORM))
+        assert await bench.storage.has_bucket(PLATFORM_BUCKET)
+
+
+async def test_data_stays_that_a_tenant_may_name_whose_objects_can_not_be_seen():
+    shared = {"name": "lab", "buckets": {"uploads": "uploads"}}
+    async with running(shared) as bench:
+        await bench.kube.create(BUCKETS, a_bucket("uploads", onDelete="delete"))
+        await bench.settle(5.0)
+        await bench.storage.put("uploads", "a", b"1")
+        bench.kube.hidden.add("lab")
+        bench.kube.cut()
+        while not bench.service.seen.left_out:
+            await bench.service.seen.pods.changed(15.0)
+        await bench.kube.delete(BUCKETS, "uploads", namespace=SPACE)
+        await bench.settle(5.0)
+        assert await bench.get(BUCKETS, "uploads") is None
+        assert [each.key async for each in bench.storage.list("uploads")] == ["a"]

@@ -1,8 +1,10 @@
 """One queue over several accounts: a function's name says which, and no account speaks for another."""
 
+from collections.abc import Mapping, Sequence
+
 import pytest
 
-from headrace.model.errors import NotFoundError
+from headrace.model.errors import ConfigurationError, HeadraceError, NotFoundError, TransientError
 from headrace.model.observation import Finished, Standing
 from headrace.model.settings import QueueLogin, QueueSettings
 from headrace.model.task import Task
@@ -11,11 +13,27 @@ from headrace.queue.jetstream import JetStreamQueue
 from headrace.queue.memory import MemoryQueue
 
 
+class Account(MemoryQueue):
+    """One that a test takes away."""
+
+    fault: HeadraceError | None = None
+
+    async def told(self) -> Sequence[Finished]:
+        if self.fault:
+            raise self.fault
+        return await super().told()
+
+    async def standings(self) -> Mapping[str, Standing]:
+        if self.fault:
+            raise self.fault
+        return await super().standings()
+
+
 class Bench:
     """The stack's own account and two tenants'."""
 
     def __init__(self) -> None:
-        self.accounts = {each: MemoryQueue(now=lambda: 1.0) for each in ("", "lab", "other")}
+        self.accounts = {each: Account(now=lambda: 1.0) for each in ("", "lab", "other")}
         self.queue = AccountQueue(self.accounts)
 
 
@@ -71,6 +89,44 @@ async def test_no_account_says_how_anothers_worker_stands() -> None:
     ):
         await bench.accounts["lab"].tell(standing(function, worker))
     assert await bench.queue.standings() == {each.worker: each for each in true}
+
+
+@pytest.mark.parametrize("fault", [ConfigurationError("it refuses us"), TransientError("it is away")])
+async def test_an_account_that_can_not_be_used_takes_nothing_from_the_others(
+    fault: HeadraceError, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench = Bench()
+    await bench.queue.told()
+    await bench.queue.standings()
+    bench.accounts["lab"].fault = fault
+    for _ in range(2):
+        for name in ("echo", "other.echo"):
+            await bench.queue.tell(finished(name))
+        assert [each.function for each in await bench.queue.told()] == ["echo", "other.echo"]
+    told = standing("other.echo", "other.echo-1")
+    await bench.queue.tell(told)
+    for _ in range(2):
+        assert await bench.queue.standings() == {told.worker: told}
+        assert set(bench.queue.unheard) == {"lab"}
+    assert [each.message for each in caplog.records] == [
+        f"the queue's account of tenant lab: {what} is not heard: {fault}"
+        for what in ("what its workers have done", "how its workers stand")
+    ]
+    bench.accounts["lab"].fault = None
+    await bench.queue.tell(finished("lab.echo"))
+    assert [each.function for each in await bench.queue.told()] == ["lab.echo"]
+    await bench.queue.standings()
+    assert not bench.queue.unheard
+
+
+async def test_of_no_account_that_can_be_used_the_fault_is_raised() -> None:
+    bench = Bench()
+    for each in bench.accounts.values():
+        each.fault = TransientError("the server is away")
+    with pytest.raises(TransientError, match="the server is away"):
+        await bench.queue.told()
+    with pytest.raises(TransientError, match="the server is away"):
+        await bench.queue.standings()
 
 
 async def test_a_tenant_without_an_account_is_named_with_those_that_have_one() -> None:

@@ -71,7 +71,7 @@ class Scene:
         while self.watching.nodes.get("mark") is None:
             await self.watching.nodes.changed(5.0, since=self.watching.nodes.revision)
         for _ in range(20):
-            await self.watching.changed(0.0, since=self.watching.revisions)
+            await self.watching.changed(0.0, since=self.watching.revision)
 
 
 @asynccontextmanager
@@ -95,7 +95,7 @@ async def test_the_way_is_chosen_by_what_is_there_and_answers():
         assert made.host.gpu(made.function).way.servers == ("gpu2",)
         await made.silence("gpu2")
         for _ in range(50):
-            await made.watching.changed(0.0, since=made.watching.revisions)
+            await made.watching.changed(0.0, since=made.watching.revision)
         assert "gpu1 does not answer, gpu2 does not answer" in made.host.gpu(made.function).way.reason
 
 
@@ -143,7 +143,7 @@ async def test_a_worker_is_born_with_a_claim_and_replaced_where_its_server_dies_
         await made.claim("claim", "gpu1", 0, born)
         await made.silence("gpu1")
         for _ in range(50):
-            await made.watching.changed(0.0, since=made.watching.revisions)
+            await made.watching.changed(0.0, since=made.watching.revision)
         await made.host.reconcile(wanted)
         assert born not in [name for name, _ in await made.cluster.places()], "it would never start"
 
@@ -161,7 +161,7 @@ async def test_servers_that_are_off_and_can_be_switched_on_are_a_way_and_stand_b
         assert [each.host for each in on.rooms] == ["box", "box", "", ""]
         await made.silence("gpu1")
         for _ in range(50):
-            await made.watching.changed(0.0, since=made.watching.revisions)
+            await made.watching.changed(0.0, since=made.watching.revision)
         assert made.host.gpu(made.function).way.servers == ("gpu1", "gpu2")
         off = made.host.remote()
         assert [(each.server, each.host, each.free_bytes) for each in off.standby] == [

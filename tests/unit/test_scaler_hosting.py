@@ -7,11 +7,12 @@ import pytest
 
 from headrace.kube.kinds import NODES, PODS, Kind
 from headrace.kube.port import Manifest
-from headrace.model.errors import TransientError
+from headrace.model.errors import ConfigurationError, HeadraceError, TransientError
 from headrace.model.function import Function, digest_of
 from headrace.model.labels import NODE, short_digest
 from headrace.model.resources import CPU
 from headrace.placement.ways import NO_GPU
+from headrace.queue.memory import MemoryQueue
 from headrace.scaler.kubernetes.hearing import ALL_HEARD_SECONDS
 from headrace.scaler.kubernetes.unseen import UNSEEN_SECONDS
 from headrace.scaler.kubernetes.watching import Watching
@@ -46,10 +47,10 @@ class Scene:
             }
             while dict(mirror.items) != wanted:
                 await mirror.changed(5.0, since=mirror.revision)
-        await self.watching.changed(0.0, since=self.watching.revisions)
+        await self.watching.changed(0.0, since=self.watching.revision)
 
     async def deploy(self, **spec: Any) -> Function:
-        before = self.watching.revisions
+        before = self.watching.revision
         function = await self.cluster.deploy(function_object(**spec))
         await self.watching.changed(5.0, since=before)
         await self.settle()
@@ -87,7 +88,7 @@ async def test_functions_are_taken_once_the_controller_has_made_this_very_digest
     await scene.deploy()
     assert scene.host.takes(function)
     changed = await scene.cluster.deploy(function_object(priority=5), ready=False)
-    await scene.watching.changed(5.0, since=scene.watching.revisions)
+    await scene.watching.changed(5.0, since=scene.watching.revision)
     assert not scene.host.takes(changed)
 
 
@@ -337,11 +338,12 @@ async def test_a_worker_that_came_while_we_listened_is_idle_until_it_tells(scene
     assert [each.standing.held for each in await scene.host.present() if each.standing] == [0]
 
 
+@pytest.mark.parametrize("fault", [TransientError("the queue is away"), ConfigurationError("it refuses us")])
 async def test_after_the_queue_was_away_workers_must_tell_anew(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, fault: HeadraceError
 ) -> None:
     async def away() -> None:
-        raise TransientError("the queue is away")
+        raise fault
 
     function = await scene.deploy()
     await scene.cluster.add_worker(function, 0, "n1")
@@ -350,6 +352,22 @@ async def test_after_the_queue_was_away_workers_must_tell_anew(
     scene.cluster.clock.advance(ALL_HEARD_SECONDS + 1)
     with monkeypatch.context() as patched:
         patched.setattr(scene.cluster.queue, "standings", away)
-        with pytest.raises(TransientError):
+        with pytest.raises(type(fault)):
             await scene.host.present()
     assert [each.standing.held for each in await scene.host.present() if each.standing] == [1]
+
+
+async def test_workers_of_a_tenant_that_was_not_heard_must_tell_anew_and_the_others_need_not(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    function = await scene.deploy()
+    await scene.cluster.add_worker(function, 0, "n1")
+    await scene.settle()
+    await scene.host.listen()
+    scene.cluster.clock.advance(ALL_HEARD_SECONDS + 1)
+    for unheard, held in ((("lab",), 0), (("",), 1), ((), 1)):
+        monkeypatch.setattr(MemoryQueue, "unheard", unheard)
+        assert [each.standing.held for each in await scene.host.present() if each.standing] == [held]
+        scene.cluster.clock.advance(ALL_HEARD_SECONDS - 1)
+    scene.cluster.clock.advance(1.0)
+    assert [each.standing.held for each in await scene.host.present() if each.standing] == [0]

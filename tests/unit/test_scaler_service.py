@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from headrace.model.errors import TransientError
+from headrace.model.errors import ConfigurationError, TransientError
 from headrace.model.function import Function
 from headrace.model.node import NodeState
 from headrace.model.observation import Finished
@@ -23,6 +23,7 @@ from headrace.queue.port import Backlog
 from headrace.scaler import fleet
 from headrace.scaler.lifecycle import NodeMemory
 from headrace.scaler.memory import Remembered
+from headrace.scaler.plan import ReasonCode
 from headrace.scaler.ports import Present, RemoteGpus, Wanted
 from headrace.scaler.service import KEEP_SECONDS, Decision, Scaler, World
 from headrace.scaler.settings import ScalerSettings
@@ -128,12 +129,13 @@ class Memory:
 
 
 class FaultyQueue(MemoryQueue):
-    """A queue that can be away, or broken in a way that nobody foresaw."""
+    """A queue that can be away, or broken in a way that nobody foresaw; also for one function alone."""
 
     fault: Exception | None = None
+    of: str = ""  # the only function whose backlog can't be read; empty: none can
 
     async def backlog(self, function: str) -> Backlog:
-        if self.fault:
+        if self.fault and self.of in ("", function):
             raise self.fault
         return await super().backlog(function)
 
@@ -332,6 +334,87 @@ async def test_while_anything_fails_all_stays_as_it_is(place: Place, fault: Exce
     assert (place.pods.there, place.scaler._fleet.memory) == (there, nodes)
     place.queue.fault = None
     assert await place.step() is not None
+
+
+REFUSED = ConfigurationError("the queue refuses user lab")
+
+
+@pytest.mark.parametrize("by_queue", [True, False])
+async def test_a_function_that_can_not_be_looked_at_is_left_as_it_is_and_others_go_on(
+    place: Place, by_queue: bool
+) -> None:
+    functions = (a_function("a"), a_function("b"))
+    await place.put(2, "a")
+    for _ in range(9):
+        await place.step(*functions)
+    for lease in await place.queue.pull("a", 2, wait_seconds=0):
+        await lease.done()  # its workers are idle now, and their node would go
+    place.queue.of = "a"
+    left = None if by_queue else {"a": str(REFUSED)}
+    place.queue.fault = REFUSED if by_queue else None
+    before = [each for each in place.pods.there if each.function == "a"]
+    assert before
+    await place.put(2, "b")
+    for _ in range(60):
+        decision = await place.scaler.step(functions, left=left)
+        place.clock.advance(PERIOD_SECONDS)
+        assert decision is not None
+        assert [each for each in place.pods.there if each.function == "a"] == before
+    assert [each.node for each in place.pods.there if each.function == "b"] == ["cloud-1"] * 2
+    assert place.states() == {"cloud-0": NodeState.BUSY, "cloud-1": NodeState.IDLE}
+    told = {each.function: each.reason for each in place.told[-1].plan.workers}
+    assert (told["a"].code, told["a"].text) == (ReasonCode.LEFT_ALONE, f"left as it is: {REFUSED}")
+
+
+async def test_what_came_while_a_function_could_not_be_looked_at_is_known_after(place: Place) -> None:
+    functions = (a_function("a"), a_function("b"))
+    await place.step(*functions)
+    place.queue.of, place.queue.fault = "a", REFUSED
+    await place.put(3, "a")
+    await place.step(*functions)
+    place.queue.fault = None
+    decision = await place.step(*functions)
+    assert decision is not None
+    (first, _) = decision.snapshot.functions
+    assert (first.left_alone, first.files_waiting, sum(each.count for each in first.recent)) == ("", 3, 3)
+
+
+async def test_which_functions_are_left_is_told_once_when_it_begins_and_ends(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    functions = (a_function("a"), a_function("b"))
+    await place.put(1, "a")
+    await place.put(1, "b")
+    place.queue.of, place.queue.fault = "a", REFUSED
+    with caplog.at_level("INFO", logger="headrace.scaler.service"):
+        for _ in range(3):
+            await place.step(*functions)
+        place.queue.fault = None
+        await place.step(*functions)
+    assert [each.message for each in caplog.records] == [
+        f"a: left as it is: {REFUSED}",
+        "a: decided on again",
+    ]
+
+
+async def test_no_worker_gives_way_of_a_function_that_is_left_as_it_is(place: Place) -> None:
+    """Its two workers fill a node; another's files wait that are more urgent, and no node is left."""
+    functions = (a_function("a"), a_function("b"))
+    await place.put(40, "a")
+    for _ in range(9):
+        await place.step(*functions)
+    before = list(place.pods.there)
+    assert len(before) == 4
+    await place.queue.pull("a", 4, wait_seconds=0)
+    place.queue.of, place.queue.fault = "a", REFUSED
+    await place.put(4, "b")
+    for _ in range(9):
+        await place.step(*functions)
+    assert place.pods.there == before
+    place.queue.fault = None
+    for _ in range(9):
+        await place.step(*functions)
+    assert any(each.function == "b" for each in place.pods.there)
 
 
 async def test_while_a_driver_is_away_its_nodes_stay_as_they_were_and_orders_come_again(place: Place) -> None:

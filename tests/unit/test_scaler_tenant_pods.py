@@ -43,7 +43,7 @@ class Scene:
         """A function that is ready; the short digest of it."""
         manifest = function_object(**spec)
         manifest["metadata"]["namespace"] = namespace
-        before = self.watching.revisions
+        before = self.watching.revision
         digest = digest_of(await self.cluster.deploy(manifest), {})
         await self.watching.changed(5.0, since=before)
         return short_digest(digest)
@@ -143,6 +143,48 @@ async def test_a_function_that_its_tenant_may_not_have_gets_no_workers_and_loses
     assert "lab.echo" not in scene.watching.functions.by_name
     await scene.reconcile({})
     assert scene.living() == []
+
+
+async def test_workers_of_a_namespace_that_can_not_be_seen_stay_and_count(scene: Scene) -> None:
+    """Also for a scaler that began meanwhile, and so knows none of their functions."""
+    await scene.deploy(SPACE)
+    await scene.deploy("lab", scale={"maxWorkers": 4})
+    await scene.reconcile({"echo": 1, "lab.echo": 2})
+    before = scene.living()
+    scene.cluster.kube.hidden.add("lab")
+    async with Watching(scene.cluster.kube, PLACE).following() as again:
+        scene.watching = again
+        scene.host = PodHost(
+            scene.cluster.kube, PLACE, again.seen, scene.cluster.queue,
+            leading=lambda: True, now=scene.cluster.clock.now,
+        )  # fmt: skip
+        assert (again.silent_seconds, list(again.functions.by_name)) == (0.0, ["echo"])
+        assert list(again.left_out) == ["lab"]
+        await scene.settle()
+        assert {each.function: each.leaving for each in await scene.host.present()} == {
+            "echo": False, "lab.echo": True,
+        }  # fmt: skip
+        await scene.reconcile({"echo": 0})
+        assert scene.living() == [each for each in before if each[0] == "lab"]
+        scene.cluster.kube.hidden.clear()
+        while again.left_out:
+            before_revision = again.revision
+            await again.changed(15.0, since=before_revision)
+        await scene.reconcile({"echo": 0, "lab.echo": 1})
+        assert [space for space, _ in scene.living()] == ["lab"]
+
+
+async def test_functions_that_were_seen_in_a_namespace_that_is_refused_now_are_told(scene: Scene) -> None:
+    for space in (SPACE, "lab"):
+        await scene.deploy(space)
+    assert scene.watching.out_of_reach == {}
+    scene.cluster.kube.hidden.add("lab")
+    scene.cluster.kube.cut()
+    while not scene.watching.left_out:
+        await scene.watching.changed(15.0, since=scene.watching.revision)
+    ((name, why),) = scene.watching.out_of_reach.items()
+    assert (name, why.startswith("namespace lab can't be seen: functions is forbidden")) == ("lab.echo", True)
+    assert scene.watching.silent_seconds == 0.0
 
 
 async def test_functions_of_a_namespace_that_is_no_tenants_are_not_seen(scene: Scene) -> None:

@@ -217,6 +217,45 @@ async def test_several_namespaces_are_one_view_that_tells_of_changes_in_each() -
         assert view.silent_seconds == 0.0
 
 
+async def test_a_namespace_that_is_refused_is_left_out_until_it_is_not_and_the_first_never() -> None:
+    kube = MemoryKube(namespaces=SPACES)
+    for space in ("functions", "lab"):
+        await kube.create(FUNCTIONS, manifest(namespace=space))
+    kube.hidden.add("lab")
+    async with mirror_of(kube, FUNCTIONS, PLACE.namespaces) as view:
+        assert await view.sync(5.0)
+        assert (list(view.items), view.silent_seconds) == ([("functions", "echo")], 0.0)
+        assert (list(view.left_out), "cannot list it in the namespace lab" in view.left_out["lab"]) == (
+            ["lab"],
+            True,
+        )
+        assert [each.name for each in await ObjectSource(view, PLACE).functions()] == ["echo"]
+        kube.hidden.clear()
+        while view.left_out:
+            assert await view.changed(15.0)
+        assert list(view.items) == [("functions", "echo"), ("lab", "echo")]
+    kube.hidden.add("functions")
+    async with mirror_of(kube, FUNCTIONS, PLACE.namespaces) as view:
+        while not view.items:
+            assert await view.changed(5.0)
+        assert not await view.sync(0.0)
+        assert (view.left_out, view.synced) == ({}, False)
+
+
+async def test_what_was_seen_of_a_namespace_stays_while_it_is_refused() -> None:
+    kube = MemoryKube(namespaces=SPACES)
+    for space in ("functions", "lab"):
+        await kube.create(FUNCTIONS, manifest(namespace=space))
+    async with mirror_of(kube, FUNCTIONS, PLACE.namespaces) as view:
+        assert await view.sync(5.0)
+        kube.hidden.add("lab")
+        kube.cut()
+        while not view.left_out:
+            assert await view.changed(15.0)
+        assert list(view.items) == [("functions", "echo"), ("lab", "echo")]
+        assert view.synced
+
+
 async def test_a_connected_command_line_knows_a_tenants_functions_by_name(tmp_path: Path) -> None:
     state = StateDirectory(tmp_path / "state")
     state.prepare()

@@ -81,6 +81,11 @@ class Life:
         return self._watching.silent_seconds if self._synced else None
 
     @property
+    def left_out(self) -> Mapping[str, str]:
+        """By tenant's namespace that can't be seen now, why: what runs there is left as it is."""
+        return self._watching.left_out
+
+    @property
     def still_seconds(self) -> float:
         """How long no step has ended: a leader that stands still keeps every other from leading."""
         return self._parts.monotonic() - self._beat
@@ -178,9 +183,10 @@ class Life:
                 await self._step(scaler)
 
     async def _step(self, scaler: Scaler) -> None:
-        before = self._watching.revisions
+        before = self._watching.revision
         if not self._watching.silent_seconds:
-            await scaler.step([each.function for each in self._watching.functions.by_name.values()])
+            functions = [each.function for each in self._watching.functions.by_name.values()]
+            await scaler.step(functions, left=self._watching.out_of_reach)
         self._beat = self._parts.monotonic()
         await asyncio.sleep(REST_SECONDS)
         await self._watching.changed(STEP_SECONDS - REST_SECONDS, since=before)

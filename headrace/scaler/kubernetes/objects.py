@@ -1,7 +1,7 @@
 """The objects that the scaler reads, as values: functions, pools, workers."""
 
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 from headrace.catalog.deployed import function_of, pool_of
@@ -49,10 +49,28 @@ def pools_in(mirror: Mirror) -> Parsed[NodePool]:
     return Parsed(mirror, lambda pool: None if is_ending(pool) else pool_of(pool))
 
 
-def workers_in(mirror: Mirror, place: KubernetesSettings) -> Parsed[WorkerPod]:
-    """The workers among the pods of a mirror, also those that are ending."""
-    tenants = {each: place.tenant_in(each) for each in place.namespaces}
-    return Parsed(mirror, partial(_worker_of, tenants))
+class Workers(Parsed[WorkerPod]):
+    """The workers among the pods of a mirror, also those that are ending.
+
+    Those of namespaces whose functions can't be seen are out of reach: it is not known what they are for.
+    """
+
+    def __init__(self, mirror: Mirror, place: KubernetesSettings, functions: View) -> None:
+        super().__init__(
+            mirror, partial(_worker_of, {each: place.tenant_in(each) for each in place.namespaces})
+        )
+        self._place = place
+        self._functions = functions
+
+    @property
+    def values(self) -> Sequence[WorkerPod]:
+        """In the order of names; the very same as before while nothing has changed and all can be seen."""
+        found, hidden = super().values, self._functions.left_out
+        return [self._marked(each, hidden) for each in found] if hidden else found
+
+    def _marked(self, pod: WorkerPod, hidden: Collection[str]) -> WorkerPod:
+        is_hidden = self._place.namespace_of(pod.function) in hidden
+        return replace(pod, out_of_reach=True) if is_hidden else pod
 
 
 def _worker_of(tenants: Mapping[str, str], pod: Manifest) -> WorkerPod | None:

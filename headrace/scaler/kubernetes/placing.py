@@ -104,6 +104,8 @@ def _leaving(
     found: dict[str, Farewell] = {}
     living: list[WorkerPod] = []
     for pod in pods:
+        if pod.out_of_reach:
+            continue  # nobody may end it, and it may be wanted
         if pod.node and pod.node not in nodes:
             found[pod.uid] = Farewell(pod.name, pod.uid, pod.node, abrupt=True)
         elif not pod.leaving and not pod.ended and _is_of(pod, wish):

@@ -35,7 +35,8 @@ class WorkerPod:
 
     `node` is where it runs, or is to run once the scheduler has bound it; `way` is how it comes to GPUs.
     `running`: its containers are; `well`: they have ended without a fault; `lost`: it was given a GPU whose
-    server fell silent before they ran, and so will not run; `stuck`: one of them can't start.
+    server fell silent before they ran, and so will not run; `stuck`: one of them can't start;
+    `out_of_reach`: nobody may end it now, nor tell whether it is wanted.
     `trouble` is why, or why it ended or nobody binds it, in Kubernetes' words; empty: nothing is known to
     hinder it.
     """
@@ -54,6 +55,7 @@ class WorkerPod:
     well: bool = False
     lost: bool = False
     stuck: bool = False
+    out_of_reach: bool = False
     trouble: str = ""
 
     @property
