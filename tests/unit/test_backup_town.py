@@ -474,6 +474,29 @@ async def test_a_damaged_content_ends_the_restore_with_the_files_name(
     assert (await empty.queue.backlog("echo")).paused, "nothing is handed out before all is back"
 
 
+async def test_a_damaged_content_is_copied_anew_by_the_next_backup_once_it_was_verified(
+    town: Town, vault: Vault, empty: Town
+) -> None:
+    await vault.back_up(town.site())
+    await vault.damage(b"waits")
+    assert len((await vault.verify()).faults) == 1
+    report = await vault.back_up(town.site())
+    assert report.copied.objects == 1
+    assert (await vault.verify()).faults == ()
+    await vault.restore(bare(empty))
+    assert await empty.storage.read("uploads", "waits") == b"waits"
+
+
+async def test_what_is_downloaded_takes_the_place_of_a_content_that_may_be_damaged(
+    town: Town, vault: Vault
+) -> None:
+    await vault.back_up(town.site())
+    await vault.damage(b"waits")
+    await town.storage.put("uploads", "equal", b"waits")
+    await vault.back_up(town.site())
+    assert (await vault.verify()).faults == ()
+
+
 # What may not come
 
 
