@@ -203,6 +203,30 @@ async def test_a_record_whose_result_was_overwritten_meanwhile_is_worked_again(
     assert await empty.storage.read("results", "r/a") == b"second by echo"
 
 
+async def test_a_record_that_comes_while_areas_are_read_has_its_log_and_its_reruns_number(
+    town: Town, vault: Vault, empty: Town
+) -> None:
+    hands, logs = town.hands(), []
+
+    async def rerun() -> None:
+        before = set(await town.records())
+        await hands.rerun("echo")
+        while await hands.work("echo"):
+            pass
+        logs[:] = [log_key("echo", each, "attempt") for each in set(await town.records()) - before]
+        for key in logs:
+            await town.storage.put(PLATFORM, key, b"a long log")
+
+    before_records = (PLATFORM, "records/", 2)
+    await vault.back_up(replace(town.site(), storage=Told(town.storage, {before_records: rerun})))
+    await vault.restore(bare(empty))
+    found = await empty.keys(PLATFORM)
+    runs = {record.task.run for record in await empty.read_records()}
+    assert {run_key("echo", run) for run in runs - {0}} == {run_key("echo", 2)} <= set(found)
+    assert len(logs) == 4
+    assert set(logs) <= set(found)
+
+
 # Again and again
 
 
