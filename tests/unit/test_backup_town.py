@@ -292,6 +292,29 @@ async def test_a_file_that_is_older_than_its_function_is_never_worked(times: int
     assert {record.task.key for record in await town.read_records()} == {"new", "old"}, "it was put anew"
 
 
+@pytest.mark.parametrize(("existing", "worked"), [("ignore", {"new"}), ("process", {"new", "old"})])
+async def test_a_function_that_the_backup_has_no_document_of_ignores_the_same_files_when_it_is_back(
+    vault: Vault, existing: str, worked: set[str]
+) -> None:
+    """It was deleted, or could not be read, or came while the backup was taken; but it was seen before."""
+    gone = function("gone", {"bucket": "uploads", "existing": existing})
+    town = await Town([ECHO, gone]).open("uploads", "results")
+    await town.storage.put("uploads", "old", b"old")
+    town.clock[0] += 100
+    await town.hands().come()
+    await town.storage.put("uploads", "new", b"new")
+    for _ in range(2):
+        await vault.back_up(town.site(functions=[ECHO]))
+        town.clock[0] += 100
+        town = await Town([ECHO, gone], clock=town.clock).open()
+        report = await vault.restore(bare(town))
+        vault = Vault(town.clock)
+    assert report.ignored == 1, "only of functions that the backup knows can it be told: echo's"
+    await town.hands().work_all()
+    records = await town.read_records()
+    assert {each.task.key for each in records if each.task.function == "gone"} == worked
+
+
 # Called otherwise
 
 
