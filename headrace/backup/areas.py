@@ -1,7 +1,9 @@
 """The platform bucket's areas, in the order in which a backup copies them, and what is left out. Pure.
 
-History comes after records: a replay and a worker that reopens an ending write the history first and take the
-record away then, so that a task is seen in the one or the other, whenever it is moved.
+What is written first is read last (ADR 17). History comes after records: a replay and a worker that reopens
+an ending write the history first and take the record away then, so that a task is seen in the one or the
+other, whenever it is moved. Logs and the numbers of reruns come after both, as a worker stores a log before
+the record that points to it, and a rerun takes its number before any of its tasks can have a record.
 """
 
 from headrace.model import keys
@@ -9,12 +11,12 @@ from headrace.model import keys
 READ = (
     keys.FUNCTIONS,
     keys.BUCKETS,
-    keys.RUNS,
     keys.IGNORED,
     keys.NOTES,
-    keys.LOGS,
     keys.RECORDS,
     keys.HISTORY,
+    keys.LOGS,
+    keys.RUNS,
 )
 LEFT_OUT = {
     keys.FAILURES: "the records tell",

@@ -29,7 +29,10 @@ class Amount:
 
 @dataclass(slots=True)
 class Copier:
-    """Copies objects that are not there yet, and remembers what it has copied."""
+    """Copies objects that are not there yet, and remembers what it has copied.
+
+    `fresh`: the SHA-256 of each content that it has stored itself.
+    """
 
     site: Site
     repository: Repository
@@ -37,6 +40,7 @@ class Copier:
     telling: Telling
     copied: Amount = field(default_factory=Amount)
     unchanged: Amount = field(default_factory=Amount)
+    fresh: set[str] = field(default_factory=set)
     notes: Notes = field(init=False)
 
     def __post_init__(self) -> None:
@@ -79,10 +83,11 @@ class Copier:
             info.bucket, info.key, path, version=info.version, etag=info.etag
         )
         sha256 = await digest_of(path, found.size)
-        if self.stock.contents.get(sha256) == found.size:
+        if sha256 in self.fresh:
             path.unlink()
-        else:
+        else:  # what an earlier backup left there may be damaged, and this is not
             await self.repository.move_in(path, sha256)
             self.stock.contents[sha256] = found.size
+            self.fresh.add(sha256)
         self.copied.add(found.size)
         return Entry.of(found, sha256)

@@ -65,6 +65,11 @@ class Documents:
         for area in BY_TASK:
             await self._each(area, self._of_task)
 
+    @property
+    def seen(self) -> frozenset[str]:
+        """Every function that the backup's stack had seen, also those that it has no document of."""
+        return frozenset(areas.function_of(entry.key) for entry in self.entries[FUNCTIONS])
+
     async def first_seen(self) -> dict[str, float]:
         """By function, seconds since the epoch, at the backup's time or, where it knew none, here.
 

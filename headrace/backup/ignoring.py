@@ -13,6 +13,29 @@ from headrace.model.function import Existing, Function, Input
 from headrace.model.task import task_id
 
 
+def tasks_of_unknown(
+    function: str,
+    entries: Iterable[Entry],
+    identities: Identities,
+    *,
+    first_seen: float,
+    before: Mapping[str, float],
+) -> Iterator[str]:
+    """Ids, as they are now, of tasks on all files older than a function of which a backup knows no more.
+
+    It was deleted, could not be read, or came while the backup was taken. If it comes again, the listing
+    heeds these ids for inputs that ignore what is older. `first_seen` and `before` as in Ignoring.
+    """
+    for entry in entries:
+        former = task_id(function, entry.bucket, entry.key, entry.identity)
+        if entry.modified < floor(first_seen) or entry.modified <= before.get(former, -inf):
+            yield _present_id(function, entry, identities)
+
+
+def _present_id(function: str, entry: Entry, identities: Identities) -> str:
+    return task_id(function, identities.real(entry.bucket), entry.key, identities.identity(entry))
+
+
 @dataclass(frozen=True, slots=True)
 class Ignoring:
     """A function as it stood: when it was first seen, and tasks ignored since an earlier restore.
@@ -36,8 +59,7 @@ class Ignoring:
             former = task_id(name, entry.bucket, entry.key, entry.identity)
             is_old = entry.modified <= self.before.get(former, -inf)
             if is_old or not any(self._wants(each, entry) for each in sources):
-                bucket = identities.real(entry.bucket)
-                yield task_id(name, bucket, entry.key, identities.identity(entry))
+                yield _present_id(name, entry, identities)
 
     def _takes(self, source: Input, entry: Entry) -> bool:
         is_marker = entry.key.endswith("/")

@@ -22,6 +22,7 @@ from headrace.model.task import Task
 
 MARKER = "headrace-backup.json"  # that this is a place of backups, and of which format
 CONTENTS, SNAPSHOTS, PROGRESS = "contents/", "snapshots/", "progress/"
+DAMAGED = "damaged/"  # contents that were set aside, by their SHA-256 as it should be
 LINES = 5000  # of a list; some 1.5 MB
 SMALL_BYTES = 8 * 2**20  # up to here contents are held in memory
 _OURS = (LOCK, f"{PARTIAL}/")
@@ -101,6 +102,23 @@ class Repository:
         _check(await digest_of(path, path.stat().st_size), sha256)
         return path
 
+    async def digest(self, sha256: str, size: int) -> str:
+        """The SHA-256 that a content has in truth; `size` in bytes. Raises RejectedError for none."""
+        try:
+            if size <= SMALL_BYTES:
+                return hashlib.sha256(await self.shelf.read(_name_of(sha256))).hexdigest()
+            path = await self.shelf.fetch(_name_of(sha256))
+        except NotFoundError as error:
+            raise _lacks(sha256) from error
+        try:
+            return await digest_of(path, size)
+        finally:
+            await self.shelf.release(path)
+
+    async def set_aside(self, sha256: str) -> None:
+        """Have no backup take a damaged content for a sound one. Raises NotFoundError, ConfigurationError."""
+        await self.shelf.rename(_name_of(sha256), f"{DAMAGED}{sha256}")
+
     # Lists
 
     async def write_lines(self, lines: Iterable[bytes]) -> tuple[Part, ...]:
@@ -115,7 +133,14 @@ class Repository:
     async def lines(self, parts: Iterable[Part]) -> AsyncIterator[bytes]:
         """What `write_lines` stored. Raises RejectedError."""
         for part in parts:
-            for line in (await self.content(part.sha256)).split(b"\n"):
+            try:
+                content = await self.content(part.sha256)
+            except RejectedError as error:
+                raise RejectedError(
+                    f"the list {part.sha256} is damaged or missing, so this backup can't be read; name "
+                    "another with --snapshot, or take a new one"
+                ) from error
+            for line in content.split(b"\n"):
                 yield line
 
     async def entries(self, parts: Iterable[Part]) -> list[Entry]:
@@ -160,7 +185,11 @@ class Repository:
     async def manifest(self, name: str) -> Manifest:
         """A backup's manifest. Raises RejectedError for one that is damaged, ConfigurationError."""
         body = await self.shelf.read(f"{SNAPSHOTS}{name}.json")
-        _check(hashlib.sha256(body).hexdigest()[:_DIGITS], name.rpartition("-")[2])
+        if (found := hashlib.sha256(body).hexdigest()[:_DIGITS]) != (wanted := name.rpartition("-")[2]):
+            raise RejectedError(
+                f"the manifest of backup {name} is damaged: found a SHA-256 of {found}…, wanted {wanted}…; "
+                "name another backup with --snapshot, or take a new one"
+            )
         try:
             return Manifest.from_json(body)
         except ValidationError as error:
@@ -221,10 +250,14 @@ def digest_in(name: str) -> str:
 def _check(found: str, wanted: str) -> None:
     if found != wanted:
         raise RejectedError(
-            f"a content is damaged: found SHA-256 {found}, wanted {wanted}; `headrace backup --verify` tells "
-            "what else is, and an older backup may have it"
+            f"a content is damaged, for every backup that has it: found SHA-256 {found}, wanted {wanted}; "
+            "`headrace backup --verify` sets it aside, and the next backup copies it anew if the stack still "
+            "has it"
         )
 
 
 def _lacks(sha256: str) -> RejectedError:
-    return RejectedError(f"the content {sha256} is missing; was it deleted by hand? take another backup")
+    return RejectedError(
+        f"the content {sha256} is missing; was it deleted by hand, or set aside as damaged? The next backup "
+        "copies it anew if the stack still has it"
+    )

@@ -16,7 +16,7 @@ from headrace.backup.documents import Documents
 from headrace.backup.entry import Entry
 from headrace.backup.flowing import flow
 from headrace.backup.gate import Gate
-from headrace.backup.ignoring import Ignoring
+from headrace.backup.ignoring import Ignoring, tasks_of_unknown
 from headrace.backup.manifest import Manifest
 from headrace.backup.naming import Naming
 from headrace.backup.repository import Repository
@@ -147,6 +147,11 @@ class Restore:
             )
             ignored[name] = sorted(set(former.tasks(buckets.entries, identities)))
             await documents.ignore(self._snapshot, name, ignored[name], until=until)
+        for name in sorted(documents.seen - ignored.keys()):
+            unknown = tasks_of_unknown(
+                name, buckets.entries, identities, first_seen=seen[name], before=before.get(name, {})
+            )
+            await documents.ignore(self._snapshot, name, list(unknown), until=until)
         return _Done(await self._queue(tasks, documents), ignored)
 
     def _functions(self, manifest: Manifest) -> list[Function]:

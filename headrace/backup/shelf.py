@@ -54,6 +54,10 @@ class Shelf(Protocol):
         """Store a file of `scratch` as a piece; the file is gone then."""
         ...
 
+    async def rename(self, name: str, to: str) -> None:
+        """Give a piece another name. Raises NotFoundError, ConfigurationError where that is not allowed."""
+        ...
+
     def list(self, prefix: str) -> AsyncIterator[Piece]:
         """Every piece below a prefix, which is empty or ends with `/`, in no promised order."""
         ...
@@ -145,6 +149,15 @@ class FolderShelf:
     async def move_in(self, path: Path, name: str) -> None:
         """See the port."""
         path.replace(self._place(name))
+
+    async def rename(self, name: str, to: str) -> None:
+        """See the port."""
+        try:
+            (self.path / name).replace(self._place(to))
+        except FileNotFoundError as error:
+            raise NotFoundError(f"{self.path / name} is not there") from error
+        except OSError as error:
+            raise ConfigurationError(f"{self.path / to} can't be written: {error.strerror}") from error
 
     async def list(self, prefix: str) -> AsyncIterator[Piece]:
         """See the port."""

@@ -68,6 +68,12 @@ class StoredShelf:
         await self._storage.put(self._bucket, self._prefix + name, path)
         path.unlink()
 
+    async def rename(self, name: str, to: str) -> None:
+        """See the port: a copy first, so that a kill in between loses nothing."""
+        source = self._prefix + name
+        await self._storage.copy((self._bucket, source), (self._bucket, self._prefix + to))
+        await self._storage.delete(self._bucket, [source])
+
     async def list(self, prefix: str) -> AsyncIterator[Piece]:
         """See the port."""
         async for info in self._storage.list(self._bucket, self._prefix + prefix):

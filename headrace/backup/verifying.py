@@ -1,4 +1,7 @@
-"""Whether a backup is whole: every content is read and compared with its SHA-256."""
+"""Whether a backup is whole: every content is read and compared with its SHA-256.
+
+One that differs is set aside: a backup looks at sizes alone, and would take it for sound for ever.
+"""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -6,9 +9,9 @@ from dataclasses import dataclass
 
 from headrace.backup.entry import Entry
 from headrace.backup.flowing import flow
-from headrace.backup.repository import SMALL_BYTES, Repository
+from headrace.backup.repository import Repository
 from headrace.backup.site import Silent, Telling
-from headrace.model.errors import RejectedError
+from headrace.model.errors import HeadraceError, RejectedError
 
 MOST_AT_ONCE = 8
 
@@ -58,11 +61,22 @@ async def _fault(repository: Repository, same: Sequence[Entry]) -> str | None:
     """What is wrong with the content that these objects have."""
     first = min(same, key=lambda entry: entry.place)
     try:
-        if first.size <= SMALL_BYTES:
-            await repository.content(first.sha256)
-        else:
-            await repository.shelf.release(await repository.file(first.sha256))
+        found = await repository.digest(first.sha256, first.size)
     except RejectedError as error:
-        more = f" and {len(same) - 1:,} more of the same content" if len(same) > 1 else ""
-        return f"s3://{first.bucket}/{first.key}{more}: {error}"
-    return None
+        fault = str(error)
+    else:
+        if found == first.sha256:
+            return None
+        told = await _set_aside(repository, first.sha256)
+        fault = f"a content is damaged: found SHA-256 {found}, wanted {first.sha256}; {told}"
+    more = f" and {len(same) - 1:,} more of the same content" if len(same) > 1 else ""
+    return f"s3://{first.bucket}/{first.key}{more}: {fault}"
+
+
+async def _set_aside(repository: Repository, sha256: str) -> str:
+    """What became of a damaged content."""
+    try:
+        await repository.set_aside(sha256)
+    except HeadraceError as error:
+        return f"it can't be set aside: {error}"
+    return "set aside: the next backup copies it anew if the stack still has it"

@@ -51,7 +51,10 @@ def backup(
     namespace: Namespace = PLATFORM_NAMESPACE,
     *,
     verify_only: Annotated[
-        bool, typer.Option("--verify", help="Take none: read one wholly, and tell what is damaged.")
+        bool,
+        typer.Option(
+            "--verify", help="Take none: read one wholly, tell what is damaged, and set that aside."
+        ),
     ] = False,
     names_only: Annotated[bool, typer.Option("--list", help="Take none: list those that are there.")] = False,
     state: State = DEFAULT_STATE,

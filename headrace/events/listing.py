@@ -58,13 +58,16 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """Tasks that nothing is to be done for; `old` ones only while their file is no newer than that."""
+    """Tasks that nothing is to be done for; `old` ones only while their file is no newer than that.
+
+    Old ones count for inputs that ignore what is older than the function; `ignores`: whether this one does.
+    """
 
     tasks: set[str]
     old: Mapping[str, float]
 
-    def has(self, task_id: str, modified: float) -> bool:
-        return task_id in self.tasks or modified <= self.old.get(task_id, -math.inf)
+    def has(self, task_id: str, modified: float, *, ignores: bool) -> bool:
+        return task_id in self.tasks or (ignores and modified <= self.old.get(task_id, -math.inf))
 
 
 class Listing:
@@ -181,7 +184,7 @@ class Listing:
                 continue
             looked_at += 1
             task = task_of(listed.function.name, info, received=self._clock())
-            if not known.has(task.id, info.modified):
+            if not known.has(task.id, info.modified, ignores=source.existing is Existing.IGNORE):
                 batch.append(task)
             if len(batch) == _PUT_AT_ONCE:
                 yield batch, looked_at

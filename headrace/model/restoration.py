@@ -4,7 +4,7 @@ from headrace.model.value import StoredValue
 
 
 class IgnoredTasks(StoredValue):
-    """Ids of tasks on files that were older than their function, and that it ignores.
+    """Ids of tasks on files that were older than their function, and that its inputs ignore which say so.
 
     The store gave the files a new date when they were restored; these ids tell that they are old. One that
     was put after `until` (seconds since the epoch, by the store's clock) is new again.

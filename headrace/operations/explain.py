@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from headrace.catalog.folder import Installed
+from headrace.model.function import Existing
 from headrace.model.judging import judge
 from headrace.model.tenancy import tenant_of
 from headrace.model.tenant import admit
@@ -49,10 +50,18 @@ async def explain(
             tasks += present
         else:
             why = await _why_absent(stack, installed, found, now=now, listing_seconds=listing_seconds)
-            if await stack.records.ignored(name, stories[0].task_id, found.modified):
+            if _ignores(stack, installed, found) and await stack.records.ignored(
+                name, stories[0].task_id, found.modified
+            ):
                 why = RESTORED_AS_OLD
             tasks.append(replace(stories[0], why=why))
     return Story(now, bucket, key, found, tuple(tasks), tuple(misses), never)
+
+
+def _ignores(stack: Stack, installed: Installed, found: ObjectInfo) -> bool:
+    """Whether no input takes an object that is older than the function."""
+    sources = [each for each in stack.inputs(installed) if takes(each, found.bucket, found.key)]
+    return all(source.existing is Existing.IGNORE for _, source in sources)
 
 
 async def _why_absent(

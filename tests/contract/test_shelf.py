@@ -77,6 +77,16 @@ async def test_what_is_removed_is_gone_and_the_rest_stays(shelf: Shelf) -> None:
     assert await names(shelf) == ["a/2"]
 
 
+async def test_a_piece_that_is_renamed_is_there_under_its_new_name_alone(shelf: Shelf) -> None:
+    await shelf.write("a/1", b"x")
+    await shelf.rename("a/1", "b/c/1")
+    assert await names(shelf) == ["b/c/1"]
+    assert await shelf.read("b/c/1") == b"x"
+    with pytest.raises(NotFoundError, match="a/1"):
+        await shelf.rename("a/1", "b/c/1")
+    assert await shelf.read("b/c/1") == b"x"
+
+
 @pytest.mark.parametrize("call", ["read", "fetch"])
 async def test_a_piece_that_is_not_there_is_named(shelf: Shelf, call: str) -> None:
     with pytest.raises(NotFoundError, match="a/missing"):

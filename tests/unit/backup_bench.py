@@ -22,6 +22,7 @@ from headrace.backup.repository import Repository
 from headrace.backup.restoring import Restore, RestoreReport
 from headrace.backup.site import Site
 from headrace.backup.stored_shelf import StoredShelf
+from headrace.backup.verifying import Verdict, verify
 from headrace.catalog.folder import Installed
 from headrace.events.deposit import Deposit
 from headrace.events.intake import Intake
@@ -379,6 +380,13 @@ class Vault:
         async with shelf.held():
             repository = Repository(shelf)
             return await Restore(site, repository, await repository.choose(snapshot), merge=merge).run()
+
+    async def verify(self) -> Verdict:
+        """Read the newest backup wholly."""
+        shelf = StoredShelf(self.storage, BACKUPS, "here/")
+        async with shelf.held():
+            repository = Repository(shelf)
+            return await verify(repository, await repository.choose(None))
 
     async def entries(self, bucket: str) -> list[Entry]:
         """A bucket's objects in the newest backup."""

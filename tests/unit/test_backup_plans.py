@@ -131,9 +131,18 @@ def test_every_area_that_is_copied_comes_back_in_one_way():
     assert sorted(ways) == sorted(areas.READ)
 
 
-def test_what_is_read_of_the_areas_follows_from_how_tasks_move():
-    order = areas.READ
-    assert order.index(keys.RECORDS) < order.index(keys.HISTORY)
+@pytest.mark.parametrize(
+    ("earlier", "later", "reason"),
+    [
+        (keys.RECORDS, keys.HISTORY, "a replay writes the history, then takes the record away"),
+        (keys.RECORDS, keys.LOGS, "a worker stores the log, then the record that points to it"),
+        (keys.HISTORY, keys.LOGS, "an ending that was taken back points to its log, too"),
+        (keys.RECORDS, keys.RUNS, "a rerun takes its number before any task of it can have a record"),
+        (keys.HISTORY, keys.RUNS, "and before such a record can be taken back"),
+    ],
+)
+def test_what_is_read_of_the_areas_follows_from_how_tasks_move(earlier, later, reason):
+    assert areas.READ.index(earlier) < areas.READ.index(later), reason
 
 
 # What is left to do

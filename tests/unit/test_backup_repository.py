@@ -128,6 +128,35 @@ async def test_verify_names_each_object_that_can_not_be_given_back(place: Reposi
     assert [fault.partition(": ")[0] for fault in faults] == ["s3://uploads/k1", "s3://uploads/k2"]
 
 
+@pytest.mark.parametrize("large", [False, True])
+async def test_verify_sets_damaged_contents_aside_so_that_no_backup_takes_them_for_sound(
+    place: Repository, monkeypatch: pytest.MonkeyPatch, large: bool
+) -> None:
+    if large:
+        monkeypatch.setattr(module, "SMALL_BYTES", 0)
+    good, bad = await kept(place, b"good", b"bad")
+    name = await place.finish(await manifest_of(place, [good, bad]), "a")
+    damage(place, bad.sha256)
+    (fault,) = (await verify(place, name)).faults
+    assert fault.endswith("; set aside: the next backup copies it anew if the stack still has it")
+    assert await place.shelf.read(f"damaged/{bad.sha256}") == b"ba?"
+    stock = await Stock.of(place)
+    listed = [ObjectInfo(e.bucket, e.key, e.etag, e.size, e.modified) for e in (good, bad)]
+    assert [stock.whole(info) for info in listed] == [good, None]
+    (again,) = (await verify(place, name)).faults
+    assert again.startswith(f"s3://uploads/k1: the content {bad.sha256} is missing; ")
+
+
+async def test_what_verify_may_not_set_aside_it_names_nevertheless(place: Repository) -> None:
+    entries = await kept(place, b"bad")
+    name = await place.finish(await manifest_of(place, entries), "a")
+    damage(place, entries[0].sha256)
+    (Path(str(place)) / "damaged").write_text("in the way")
+    (fault,) = (await verify(place, name)).faults
+    assert "is damaged" in fault
+    assert "it can't be set aside: " in fault
+
+
 # Places
 
 

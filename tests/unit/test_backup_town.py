@@ -203,6 +203,30 @@ async def test_a_record_whose_result_was_overwritten_meanwhile_is_worked_again(
     assert await empty.storage.read("results", "r/a") == b"second by echo"
 
 
+async def test_a_record_that_comes_while_areas_are_read_has_its_log_and_its_reruns_number(
+    town: Town, vault: Vault, empty: Town
+) -> None:
+    hands, logs = town.hands(), []
+
+    async def rerun() -> None:
+        before = set(await town.records())
+        await hands.rerun("echo")
+        while await hands.work("echo"):
+            pass
+        logs[:] = [log_key("echo", each, "attempt") for each in set(await town.records()) - before]
+        for key in logs:
+            await town.storage.put(PLATFORM, key, b"a long log")
+
+    before_records = (PLATFORM, "records/", 2)
+    await vault.back_up(replace(town.site(), storage=Told(town.storage, {before_records: rerun})))
+    await vault.restore(bare(empty))
+    found = await empty.keys(PLATFORM)
+    runs = {record.task.run for record in await empty.read_records()}
+    assert {run_key("echo", run) for run in runs - {0}} == {run_key("echo", 2)} <= set(found)
+    assert len(logs) == 4
+    assert set(logs) <= set(found)
+
+
 # Again and again
 
 
@@ -266,6 +290,29 @@ async def test_a_file_that_is_older_than_its_function_is_never_worked(times: int
     await town.hands().upload("uploads", "old", b"old", notify=False)
     await town.hands().work_all()
     assert {record.task.key for record in await town.read_records()} == {"new", "old"}, "it was put anew"
+
+
+@pytest.mark.parametrize(("existing", "worked"), [("ignore", {"new"}), ("process", {"new", "old"})])
+async def test_a_function_that_the_backup_has_no_document_of_ignores_the_same_files_when_it_is_back(
+    vault: Vault, existing: str, worked: set[str]
+) -> None:
+    """It was deleted, or could not be read, or came while the backup was taken; but it was seen before."""
+    gone = function("gone", {"bucket": "uploads", "existing": existing})
+    town = await Town([ECHO, gone]).open("uploads", "results")
+    await town.storage.put("uploads", "old", b"old")
+    town.clock[0] += 100
+    await town.hands().come()
+    await town.storage.put("uploads", "new", b"new")
+    for _ in range(2):
+        await vault.back_up(town.site(functions=[ECHO]))
+        town.clock[0] += 100
+        town = await Town([ECHO, gone], clock=town.clock).open()
+        report = await vault.restore(bare(town))
+        vault = Vault(town.clock)
+    assert report.ignored == 1, "only of functions that the backup knows can it be told: echo's"
+    await town.hands().work_all()
+    records = await town.read_records()
+    assert {each.task.key for each in records if each.task.function == "gone"} == worked
 
 
 # Called otherwise
@@ -472,6 +519,29 @@ async def test_a_damaged_content_ends_the_restore_with_the_files_name(
     with pytest.raises(RejectedError, match="damaged"):
         await vault.restore(bare(empty))
     assert (await empty.queue.backlog("echo")).paused, "nothing is handed out before all is back"
+
+
+async def test_a_damaged_content_is_copied_anew_by_the_next_backup_once_it_was_verified(
+    town: Town, vault: Vault, empty: Town
+) -> None:
+    await vault.back_up(town.site())
+    await vault.damage(b"waits")
+    assert len((await vault.verify()).faults) == 1
+    report = await vault.back_up(town.site())
+    assert report.copied.objects == 1
+    assert (await vault.verify()).faults == ()
+    await vault.restore(bare(empty))
+    assert await empty.storage.read("uploads", "waits") == b"waits"
+
+
+async def test_what_is_downloaded_takes_the_place_of_a_content_that_may_be_damaged(
+    town: Town, vault: Vault
+) -> None:
+    await vault.back_up(town.site())
+    await vault.damage(b"waits")
+    await town.storage.put("uploads", "equal", b"waits")
+    await vault.back_up(town.site())
+    assert (await vault.verify()).faults == ()
 
 
 # What may not come

@@ -152,6 +152,13 @@ async def test_a_file_that_was_old_before_a_restore_is_left_alone_until_it_is_pu
     assert (await listing.run(bench.listed())).put == 1 - put, "what it read is not remembered for ever"
 
 
+async def test_an_input_that_takes_old_files_takes_those_of_a_restore_too() -> None:
+    bench = await Bench(function("echo", {"bucket": "uploads", "existing": "process"})).open()
+    ignored = IgnoredTasks(until=NOW, tasks=(id_of(await bench.put("a.dcm")),))
+    await bench.storage.put(PLATFORM, ignored_key("echo", "backup-0"), ignored.to_json())
+    assert (await bench.listing().run(bench.listed())).put == 1
+
+
 async def test_only_what_an_input_takes_is_compared() -> None:
     bench = await Bench(
         function("echo", {"bucket": "uploads", "prefix": "in/", "suffix": [".dcm", "/"]})

@@ -114,12 +114,14 @@ LOST = "its notification is under way or was lost, 7 s after the put; the listin
 LOST += "finds it"
 
 
-async def test_a_restored_file_that_was_too_old_tells_so() -> None:
-    world = await World().open()
+@pytest.mark.parametrize("existing", ["ignore", "process"])
+async def test_a_restored_file_that_was_too_old_tells_so(existing: str) -> None:
+    world = await World(installed("echo", {"bucket": "uploads", "existing": existing})).open()
     task = await world.upload(KEY, notify=False)
     ignored = IgnoredTasks(until=NOW, tasks=(task.id,))
     await world.storage.put(PLATFORM, ignored_key("echo", "backup-0"), ignored.to_json())
-    assert (await story_of(world)).tasks[0].why == RESTORED_AS_OLD
+    why = (await story_of(world)).tasks[0].why
+    assert (why == RESTORED_AS_OLD) is (existing == "ignore"), why
 
 
 @pytest.mark.parametrize(
