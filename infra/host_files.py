@@ -53,8 +53,14 @@ def host_files(hosts: HostSettings, folder: Path, read_secret: Callable[[Path], 
             "rename it"
         )
     vault = hosts.vault_password_file
-    secrets = {**hosts.power.files, **({VAULT: read_secret(folder / vault)} if vault else {})}
+    given = {name: _whole(text) for name, text in hosts.power.files.items()}
+    secrets = {**given, **({VAULT: read_secret(folder / vault)} if vault else {})}
     return HostFiles({**found, **secrets}, _settings(hosts, folder))
+
+
+def _whole(text: str) -> str:
+    """With the last line's end, which `pulumi config set` takes away and without which ssh reads no key."""
+    return text if text.endswith("\n") else f"{text}\n"
 
 
 def _settings(hosts: HostSettings, folder: Path) -> HostsSettings:

@@ -145,7 +145,10 @@ CASES: Mapping[str, tuple[Mapping[str, Any], Sequence[str]]] = {
         ["found an authority with the hash sha256:"],
     ),
     "name": ({"cluster_node_name": "node-0"}, ["found a node of this name that is Ready"]),
-    "nowhere": ({"cluster_node_kubeconfig": "/nowhere"}, ["cluster_node_kubeconfig /nowhere: found"]),
+    "nowhere": (
+        {"cluster_node_kubeconfig": "~/nowhere"},
+        [f"cluster_node_kubeconfig ~/nowhere: found error: stat {Path.home()}/nowhere: no such file"],
+    ),
 }
 
 

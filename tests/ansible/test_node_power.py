@@ -4,6 +4,7 @@ The tests build on one another.
 """
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from headrace.model.errors import TransientError
 from headrace.model.pool import PowerSpec
@@ -18,11 +20,14 @@ from headrace.model.settings import HostsSettings
 from headrace.nodes.port import Power
 from headrace.nodes.power.board import Word
 from headrace.nodes.power.plays import PlayBoard
+from tests.ansible.nodes import wait_until
 from tests.ansible.playing import Played, Stage, inventory
 from tests.fixtures.bmc import PASSWORD, USER, Bmc, bmcs
 from tests.fixtures.switches import switched_by_files, woken_by_packets
 from tests.toolchain.machines import Machine, Machines
+from tools.roles_reference import ROLES
 
+LAB = ROLES.parent / "inventories" / "lab"
 SWITCH = "/var/tmp/switch"  # on the host whose commands switch another
 # Stands in for ethtool: virtual cards know no Wake-on-LAN.
 ETHTOOL = """\
@@ -244,6 +249,43 @@ async def test_the_scaler_s_board_asks_and_switches(scene: Scene, collections: P
     nowhere = PlayBoard(HostsSettings(inventory="/nowhere", collections=str(collections)), "all", PowerSpec())
     with pytest.raises(TransientError, match="found no host to play on"):
         _ = [report async for report in nowhere.tell(Word.STATE)]
+
+
+async def test_the_scaler_switches_by_ssh_and_packets_as_the_labs_inventory_and_the_files_beside_it_say(
+    scene: Scene, collections: Path
+) -> None:
+    lab = shutil.copytree(LAB / "group_vars", scene.folder / "lab" / "group_vars").parent
+    for name in ("id_ed25519", "known_hosts"):
+        (lab / name).touch(mode=0o600)
+    (lab / "id_ed25519").write_bytes(scene.site.key.read_bytes())
+    (lab / "known_hosts").write_text("".join(known(each) for each in (scene.gpu1, scene.node1)))
+    (lab / "hosts.yml").write_text(yaml.safe_dump(lab_of(scene)))
+    settings = HostsSettings(inventory=str(lab / "hosts.yml"), collections=str(collections))
+    board = PlayBoard(settings, "cluster_nodes", PowerSpec())
+    (gone,) = [report async for report in board.tell(Word.OFF, ["node1"])]
+    assert (gone.power, gone.fault, scene.node1.is_on) == (Power.OFF, "", False)
+    (told,) = [report async for report in board.tell(Word.ON, ["node1"])]
+    assert told.fault == ""
+    wait_until(lambda: scene.node1.is_on)
+    scene.node1.start()  # the packets have switched it on: it is waited for
+    assert [(each.name, each.power) async for each in board.tell(Word.STATE)] == [("node1", Power.ON)]
+
+
+def lab_of(scene: Scene) -> dict[str, Any]:
+    """The lab's hosts, of which there are two here; head is gpu1, which is always on."""
+    own = ("mac", "interface", "broadcast", "wake_port", "answer_seconds")
+    usual = {f"node_power_{each}": scene.usual()["node1"][f"node_power_{each}"] for each in own}
+    python = {"ansible_python_interpreter": "/usr/bin/python3"}
+    return {
+        "control_plane": {"hosts": {"head": {"ansible_host": scene.gpu1.address, **python}}},
+        "cluster_nodes": {"hosts": {"node1": {"ansible_host": scene.node1.address, **python, **usual}}},
+        "powered": {"children": {"cluster_nodes": {}}},
+    }
+
+
+def known(machine: Machine) -> str:
+    """A line of known_hosts."""
+    return f"{machine.address} {machine.told('cat /etc/ssh/ssh_host_ed25519_key.pub')}\n"
 
 
 def test_an_order_that_is_none_is_told(scene: Scene) -> None:

@@ -97,6 +97,7 @@ def test_all_is_verified_and_told_as_json(lab: Lab, stage: Stage, tmp_path: Path
     report = tmp_path / "report.json"
     played = lab.play(stage, "verify", report=str(report))
     assert (played.code, played.changed()) == (0, []), played.output
+    assert "2 hosts are as they should be" in played.output
     assert json.loads(report.read_text()) == {
         "ok": True,
         "hosts": {"gpu1": {"node_power": "ok", "rcuda_server": "ok"}, "node1": {"rcuda_client": "ok"}},
@@ -114,11 +115,26 @@ def test_what_is_not_as_it_should_be_and_who_is_not_reached_is_named(
     assert (played.code != 0, found["ok"]) == (True, False)
     assert found["hosts"]["gpu1"]["node_power"] == "ok"
     assert found["hosts"]["gpu1"]["rcuda_server"] != "ok"
-    assert "it was not reached over ssh" in found["hosts"]["node1"]["reached"]
+    assert "it was not reached over ssh (" in found["hosts"]["node1"]["reached"]
     told = played.failures()[-1]
     assert "2 of 2 hosts' roles are not as they should be" in told
     assert "node1, reached: it was not reached over ssh" in told
-    lab.node1.start()
+
+
+def test_where_no_host_is_reached_this_is_told_where_it_was_called_and_no_older_report_stays(
+    lab: Lab, stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.gpu1.power_off()
+    report = tmp_path / "report.json"
+    report.write_text('{"ok": true}')
+    monkeypatch.setenv("PWD", str(tmp_path))
+    played = lab.play(stage, "verify", report="report.json")
+    found = json.loads(report.read_text())
+    assert (played.code, found["ok"], found["hosts"].keys()) == (2, False, {"gpu1", "node1"})
+    assert {role for told in found["hosts"].values() for role in told} == {"reached"}
+    assert "2 of 2 hosts' roles are not as they should be" in played.failures()[-1]
+    for each in (lab.gpu1, lab.node1):
+        each.start()
 
 
 def test_nothing_is_taken_away_before_somebody_said_yes(lab: Lab, stage: Stage) -> None:

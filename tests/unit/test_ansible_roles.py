@@ -1,11 +1,13 @@
 """The collection's roles: what they say of themselves agrees, and every option is documented."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from tests.toolchain.places import CHECKOUT
 from tools.roles_reference import README, ROLES, pages
 
 PARTS = (
@@ -73,7 +75,10 @@ LAB = ROLES.parent / "inventories" / "lab"
 
 
 def test_the_labs_inventory_names_options_that_roles_have_and_hosts_that_are_there() -> None:
-    own = {"ansible_user", "ansible_pipelining", "rcuda_archive", "rcuda_archive_sha256"}
+    own = {
+        "ansible_user", "ansible_pipelining", "ansible_ssh_private_key_file", "ansible_ssh_common_args",
+        "rcuda_archive", "rcuda_archive_sha256",
+    }  # fmt: skip
     known = own | {name for role in NAMES for name in options(role)}
     given = {name for path in LAB.glob("group_vars/*.yml") for name in yaml.safe_load(path.read_text())}
     assert given - known == set()
@@ -85,3 +90,12 @@ def test_the_labs_inventory_names_options_that_roles_have_and_hosts_that_are_the
         name for group in groups.values() for each in group.get("hosts", {}).values() for name in each
     }
     assert of_hosts - known == {"ansible_host"}
+
+
+def test_the_guide_gives_the_scaler_each_file_beside_the_labs_inventory_that_switching_needs() -> None:
+    beside = re.compile(r"inventory_dir(?: }}|\s*~\s*')/([\w-]+)")
+    named = {name for path in LAB.glob("group_vars/*.yml") for name in beside.findall(path.read_text())}
+    guide = (CHECKOUT / "docs" / "on-premises.md").read_text()
+    for text in (guide, (CHECKOUT / "stacks" / "Pulumi.onprem.yaml").read_text()):
+        (given,) = re.findall(r"for file in ([\w -]+); do", text)
+        assert {*given.split()} == named - {"join-token"}  # which only a set-up reads

@@ -214,7 +214,7 @@ def test_the_scaler_alone_is_given_the_inventory_and_secret_files_beside_it(powe
 def test_scaler_and_controller_know_that_hosts_can_be_switched_and_files_stay_secret(powered):
     contents = powered["secret/headrace/headrace-scaler"].inputs["stringData"]
     assert isinstance(contents, Secret)
-    assert contents.value["host-file-3"] == "a key of a person"
+    assert contents.value["host-file-3"] == "a key of a person\n"
     for service in ("scaler", "controller"):
         contents = powered[f"secret/headrace/headrace-{service}"].inputs["stringData"].value
         told = json.loads(contents["settings.json"])
@@ -230,6 +230,12 @@ def test_the_scaler_may_connect_to_hosts_and_their_bmcs(powered):
     egress = powered["networkpolicy/headrace/headrace-scaler"].inputs["spec"]["egress"]
     to_hosts = [each for each in egress if each["to"] == [{"ipBlock": {"cidr": "10.0.0.0/16"}}]]
     assert [each["ports"] for each in to_hosts] == [[{"protocol": "TCP"}, {"protocol": "UDP"}]]
+
+
+def test_a_secret_file_ends_with_its_last_line_s_end_which_pulumi_s_command_takes_away(folder):
+    given = {"id_ed25519": "a key", "bmc-password": "hidden\n"}
+    files = host_files(stack(hosts={**HOSTS, "power": {**POWER, "files": given}}).hosts, folder).files
+    assert {name: files[name] for name in given} == {"id_ed25519": "a key\n", "bmc-password": "hidden\n"}
 
 
 def test_a_file_that_is_there_twice_is_refused(folder):
