@@ -6,8 +6,7 @@ from typing import Protocol
 
 from headrace.model.function import Function
 from headrace.model.observation import Standing
-from headrace.model.resources import ResourceList
-from headrace.nodes.port import NOTHING
+from headrace.model.resources import NOTHING, ResourceList
 from headrace.placement.packing import Place, RemoteRoom
 from headrace.placement.ways import NO_GPU, Choice, Way
 from headrace.scaler.memory import Remembered
