@@ -88,7 +88,7 @@ class _Door:
                 await self._count()
                 found = admit(self._tenant, self._waiting, len(tasks))
             if found.files:
-                counted_at, self._counted_at = self._counted_at, NEVER  # of some that fail others are stored
+                counted_at, self._counted_at = self._counted_at, NEVER  # unless all are stored, some may be
                 await put(tasks[: found.files])
                 self._waiting, self._counted_at = self._waiting + found.files, counted_at
         rest = tasks[found.files :]
