@@ -221,7 +221,7 @@ class AwsSettings(ConsistentValue):
     protection: Protection = Field(
         default=Protection.PROTECT,
         description="of what holds data: `protect` refuses to delete it, on the cluster as well; `retain` "
-        "leaves it in the account, `none` deletes it",
+        "leaves buckets, keys, queues and images in the account, `none` deletes it",
     )
     platform: bool = Field(
         default=True,

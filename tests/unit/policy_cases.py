@@ -447,6 +447,7 @@ CLOSED_POLICY = {
 
 GROUP = "aws:ec2/securityGroup:SecurityGroup"
 GROUP_RULE = "aws:ec2/securityGroupRule:SecurityGroupRule"
+NODE_GROUP = "aws:eks/nodeGroup:NodeGroup"
 INGRESS_RULE = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 
 
@@ -487,9 +488,22 @@ OPEN_GROUP = {
         "ingress all ports from 0.0.0.0/0",
         ingress=[door("0.0.0.0/0", port=-1, protocol="icmp")],
     ),
+    "echoes": case(
+        GROUP, "ingress icmp/8 from 0.0.0.0/0", ingress=[door("0.0.0.0/0", port=8, last=0, protocol="icmp")]
+    ),
+    "a key for SSH and nobody named": case(
+        NODE_GROUP, "remoteAccess.sourceSecurityGroupIds", remoteAccess={"ec2SshKey": "ops"}
+    ),
     "half of all": case(GROUP, "ingress tcp/443 from 128.0.0.0/1", ingress=[door("128.0.0.0/1")]),
 }
 CLOSED_GROUP = {
+    "SSH for a group": case(
+        NODE_GROUP, remoteAccess={"ec2SshKey": "ops", "sourceSecurityGroupIds": ["sg-1"]}
+    ),
+    "SSH for a group not known yet": case(
+        NODE_GROUP, remoteAccess={"ec2SshKey": "ops", "sourceSecurityGroupIds": UNKNOWN}
+    ),
+    "no SSH": case(NODE_GROUP, launchTemplate={"id": "lt-1"}),
     "a range of somebody": case(GROUP, ingress=[door("8.8.0.0/16", "2001:4860::/32")]),
     "a range": case(GROUP, ingress=[door("10.0.0.0/8", "fc00::/7")]),
     "another group": case(GROUP, ingress=[{**door(), "securityGroups": ["sg-1"]}]),
@@ -538,6 +552,14 @@ GPU = {
     "a security group of all ports": case(
         GROUP, "ingress all ports from 10.0.0.0/8", ingress=[door("10.0.0.0/8", port=0, protocol="-1")]
     ),
+    "a security group by the protocol's number": case(
+        GROUP, "ingress 6/8308 from 10.0.0.0/8", ingress=[door("10.0.0.0/8", port=8308, protocol="6")]
+    ),
+    "a security group of a protocol not known yet": case(
+        GROUP,
+        "ingress a protocol not known yet/8308 from 10.0.0.0/8",
+        ingress=[{**door("10.0.0.0/8", port=8308), "protocol": UNKNOWN}],
+    ),
     "a security group of Lupine": case(
         GROUP,
         "ingress tcp/14000-15000 from 10.1.0.0/16",
@@ -573,6 +595,11 @@ GPU = {
     ),
 }
 NO_GPU = {
+    "echoes have no ports": case(GROUP, ingress=[door("10.0.0.0/8", port=-1, protocol="icmp")]),
+    "an echo's kind is no port": case(
+        GROUP, ingress=[door("10.0.0.0/8", port=8308, last=0, protocol="icmpv6")]
+    ),
+    "no server listens for datagrams": case(GROUP, ingress=[door("10.0.0.0/8", port=8308, protocol="udp")]),
     "the named network": case(GROUP, ingress=[door("10.9.0.0/25", port=8308)]),
     "clients": case(GROUP, ingress=[door("10.5.7.0/24", port=0, protocol="-1")]),
     "another group": case(GROUP, ingress=[{**door(port=8308), "securityGroups": ["sg-1"]}]),
@@ -855,6 +882,7 @@ UNENCRYPTED = {
     ),
     "the image's disk of a template": case(TEMPLATE, "blockDeviceMappings", imageId="ami-1"),
     "the image's disk": case(INSTANCE, "rootBlockDevice", ami="ami-1"),
+    "the image's disk of a node group": case(NODE_GROUP, "launchTemplate", diskSize=100),
     "another disk": case(
         INSTANCE,
         "ebsBlockDevices",
@@ -867,6 +895,8 @@ UNENCRYPTED = {
     ),
 }
 ENCRYPTED = {
+    "a node group of a template": case(NODE_GROUP, launchTemplate={"id": "lt-1", "version": "3"}),
+    "a node group of one not known yet": case(NODE_GROUP, launchTemplate=UNKNOWN),
     "a queue by a key": case(QUEUE, kmsMasterKeyId="alias/a"),
     "a queue by a key not known yet": case(QUEUE, kmsMasterKeyId=UNKNOWN),
     "a queue by SQS": case(QUEUE, sqsManagedSseEnabled=True),
@@ -888,12 +918,15 @@ TOKENS, HOPS = "metadataOptions.httpTokens", "metadataOptions.httpPutResponseHop
 SOUND_OPTIONS = {"httpTokens": "required", "httpPutResponseHopLimit": 1.0}
 OPEN_METADATA = {
     "nothing said": case(TEMPLATE, TOKENS, HOPS, imageId="ami-1"),
+    "a node group as EKS makes it": case(NODE_GROUP, "launchTemplate", nodeGroupName="gpu"),
     "no tokens": case(INSTANCE, TOKENS, metadataOptions={**SOUND_OPTIONS, "httpTokens": "optional"}),
     "further than the node": case(
         TEMPLATE, HOPS, metadataOptions={**SOUND_OPTIONS, "httpPutResponseHopLimit": 2}
     ),
 }
 CLOSED_METADATA = {
+    "a node group of a template": case(NODE_GROUP, launchTemplate={"id": "lt-1", "version": "3"}),
+    "a node group of one not known yet": case(NODE_GROUP, launchTemplate=UNKNOWN),
     "tokens, one hop": case(TEMPLATE, metadataOptions=SOUND_OPTIONS),
     "none at all": case(TEMPLATE, metadataOptions={"httpEndpoint": "disabled"}),
     "not known yet": case(TEMPLATE, metadataOptions=UNKNOWN),

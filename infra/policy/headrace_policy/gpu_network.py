@@ -47,7 +47,7 @@ def _reachable(resource: Resource, surroundings: Surroundings) -> Iterator[Fault
 
 def _by_security_group(resource: Resource, servers: GpuServers) -> Iterator[Fault]:
     for door in doors(resource):
-        if _is_meant(door.ports, servers):
+        if door.is_for_tcp and _is_meant(door.ports, servers):
             for range_ in beyond(door.ranges, _allowed(servers)):
                 yield _fault(door.where(range_), f"{range_} at GPU servers' ports", servers)
 

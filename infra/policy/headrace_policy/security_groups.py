@@ -14,16 +14,23 @@ _GROUPS = (
 _RULE = "aws:ec2/securityGroupRule:SecurityGroupRule"
 _INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 _CLUSTER = "aws:eks/cluster:Cluster"
+_NODE_GROUP = "aws:eks/nodeGroup:NodeGroup"
 _EVERY_PROTOCOL = ("-1", "all")
+_TCP = ("tcp", "6", *_EVERY_PROTOCOL)
 
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """What a rule of a security group lets in: ranges, by a protocol, at ports."""
+    """What a rule of a security group lets in: ranges, by a protocol, at ports.
+
+    `is_for_tcp`: whether connections come in; the ports of others are none that a server listens at, and of
+    ICMP they are kinds of messages.
+    """
 
     protocol: str
     ports: Ports
     ranges: tuple[str, ...]
+    is_for_tcp: bool
 
     def where(self, range_: str) -> str:
         told = "all ports" if self.ports == ALL_PORTS else f"{self.protocol}/{self.ports}"
@@ -43,9 +50,12 @@ def doors(resource: Resource) -> Iterator[Door]:
 
 
 def _door(rule: Node, protocol: str, ranges: tuple[str, str]) -> Door:
-    named = rule.at(protocol).told
+    given = rule.at(protocol)
+    named = "a protocol not known yet" if given.is_unknown else given.told
     found = ALL_PORTS if named in _EVERY_PROTOCOL else ports(rule.at("fromPort"), rule.at("toPort"))
-    return Door(named, found, tuple(each.text for key in ranges for each in rule.at(key).entries()))
+    others = tuple(each.text for key in ranges for each in rule.at(key).entries())
+    tcp = given.is_unknown or given.is_absent or given.text.lower() in _TCP
+    return Door(named, found, others, tcp)
 
 
 def _open_groups(resource: Resource, _: Surroundings) -> Iterator[Fault]:
@@ -57,6 +67,21 @@ def _open_groups(resource: Resource, _: Surroundings) -> Iterator[Fault]:
                 "the security groups or ranges that have to connect",
                 "name them; a port that everyone has to reach is an exception with a reason",
             )
+    yield from _open_nodes(resource)
+
+
+def _open_nodes(resource: Resource) -> Iterator[Fault]:
+    """https://docs.aws.amazon.com/eks/latest/APIReference/API_RemoteAccessConfig.html"""
+    access = resource.inputs.at("remoteAccess")
+    if resource.type != _NODE_GROUP or access.at("ec2SshKey").is_absent:
+        return
+    if access.at("sourceSecurityGroupIds").is_absent:
+        yield Fault(
+            "remoteAccess.sourceSecurityGroupIds",
+            "none beside ec2SshKey, so EKS opens port 22 to everyone",
+            "the security groups that have to connect",
+            "name them, or take remoteAccess out",
+        )
 
 
 def _open_clusters(resource: Resource, _: Surroundings) -> Iterator[Fault]:
@@ -76,8 +101,9 @@ def _open_clusters(resource: Resource, _: Surroundings) -> Iterator[Fault]:
 GROUPS = Rule(
     "open-security-group",
     "A security group lets in who has to come in",
-    "security groups and their rules",
-    "ingress from a range that stands for everyone (`0.0.0.0/0`, `::/0`, half of either), at any port",
+    "security groups and their rules, node groups of EKS",
+    "ingress from a range that stands for everyone (`0.0.0.0/0`, `::/0`, half of either), at any port; a "
+    "node group's `remoteAccess.ec2SshKey` without `sourceSecurityGroupIds`",
     each=_open_groups,
 )
 CLUSTERS = Rule(

@@ -9,6 +9,7 @@ _TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
 _INSTANCE = "aws:ec2/instance:Instance"
 _CONFIGURATION = "aws:ec2/launchConfiguration:LaunchConfiguration"
 _MACHINES = (_TEMPLATE, _INSTANCE, _CONFIGURATION)
+_NODE_GROUP = "aws:eks/nodeGroup:NodeGroup"
 _QUEUE = "aws:sqs/queue:Queue"
 _TOPIC = "aws:sns/topic:Topic"
 _CLUSTER = "aws:eks/cluster:Cluster"
@@ -40,6 +41,8 @@ def _plain(resource: Resource, _: Surroundings) -> Iterator[Fault]:
             yield _fault("parameters.encrypted", told, 'write parameters.encrypted: "true"')
     elif resource.type in _MACHINES:
         yield from _disks(resource)
+    elif resource.type == _NODE_GROUP and inputs.at("launchTemplate").is_absent:
+        yield _fault("launchTemplate", inputs.at("launchTemplate"), "name one whose disks are encrypted")
 
 
 def _queue(inputs: Node) -> Iterator[Fault]:
@@ -70,6 +73,14 @@ def _fault(where: str, told: Node, remedy: str) -> Fault:
 
 def _metadata(resource: Resource, _: Surroundings) -> Iterator[Fault]:
     options = resource.inputs.at("metadataOptions")
+    template = resource.inputs.at("launchTemplate")
+    if resource.type == _NODE_GROUP and template.is_absent:
+        yield Fault(
+            "launchTemplate",
+            f"{template.told}, so its machines answer pods as EKS has it",
+            "one with metadataOptions",
+            "name a launch template with httpTokens required and httpPutResponseHopLimit 1",
+        )
     if resource.type not in _MACHINES or options.at("httpEndpoint").says("disabled"):
         return
     tokens, hops = options.at("httpTokens"), options.at("httpPutResponseHopLimit")
@@ -92,15 +103,17 @@ def _metadata(resource: Resource, _: Surroundings) -> Iterator[Fault]:
 ENCRYPTED = Rule(
     "unencrypted",
     "What is stored is encrypted",
-    "queues of SQS, topics of SNS, disks of EBS (volumes, launch templates, instances, storage classes), "
-    "EFS, RDS, secrets of EKS",
-    "encryption not switched on; of a queue neither `kmsMasterKeyId` nor `sqsManagedSseEnabled`",
+    "queues of SQS, topics of SNS, disks of EBS (volumes, launch templates, node groups of EKS, instances, "
+    "storage classes), EFS, RDS, secrets of EKS",
+    "encryption not switched on; a node group without `launchTemplate`; of a queue "
+    "neither `kmsMasterKeyId` nor `sqsManagedSseEnabled`",
     each=_plain,
 )
 METADATA = Rule(
     "instance-metadata",
     "Pods do not get at the rights of their node",
-    "launch templates, instances",
-    "`metadataOptions` without `httpTokens: required` and `httpPutResponseHopLimit: 1`",
+    "launch templates, instances, node groups of EKS",
+    "`metadataOptions` without `httpTokens: required` and `httpPutResponseHopLimit: 1`; a node group without "
+    "`launchTemplate`, whose machines have the service's own",
     each=_metadata,
 )
