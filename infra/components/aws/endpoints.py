@@ -63,7 +63,7 @@ class Endpoints(pulumi.ComponentResource):
         return SecurityGroup(
             name,
             vpc_id=self._args.vpc,
-            description="AWS's services, for whoever is in the network",
+            description="services of AWS, for whoever is in the network",
             ingress=[opening],
             egress=[],
             tags=self._tags("all"),
