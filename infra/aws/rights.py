@@ -52,7 +52,8 @@ def receiver(estate: Estate) -> Document:
             ),
             [estate.queue_arn],
         ),
-        allow(("sqs:SendMessage",), [estate.dead_letters_arn]),
+        # It takes no message before it has seen both queues.
+        allow(("sqs:SendMessage", "sqs:GetQueueAttributes"), [estate.dead_letters_arn]),
         allow(("kms:Decrypt", "kms:GenerateDataKey"), [estate.events_key], where=_through(estate, "sqs")),
         allow((*LIST, "s3:GetBucketVersioning"), [platform, *estate.function_buckets]),
         *_objects(READ, estate.function_buckets, ["*"]),
