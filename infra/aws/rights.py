@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from headrace.model.errors import ConfigurationError
 from headrace.model.function import Function
-from headrace.model.keys import FAILURES, FUNCTIONS, HISTORY, LOGS, NOTES, RECORDS, STAGING
+from headrace.model.keys import FAILURES, FUNCTIONS, HISTORY, IGNORED, LOGS, NOTES, RECORDS, STAGING
 from headrace.model.tenancy import qualified
 from infra.aws.estate import Estate
 from infra.aws.policy import Conditions, Document, Statement, allow, document
@@ -42,6 +42,7 @@ CLUSTER_TAG, GROUP_TAG = "eks:cluster-name", "eks:nodegroup-name"  # which EKS p
 def receiver(estate: Estate) -> Document:
     """It reads the queue of events, passes on what is no event, and lists and looks at objects."""
     platform = estate.platform
+    read = [*(f"{area}/*" for area in (RECORDS, FAILURES, FUNCTIONS, IGNORED, RACE)), PROBE]
     return document(
         allow(
             (
@@ -57,7 +58,7 @@ def receiver(estate: Estate) -> Document:
         allow(("kms:Decrypt", "kms:GenerateDataKey"), [estate.events_key], where=_through(estate, "sqs")),
         allow((*LIST, "s3:GetBucketVersioning"), [platform, *estate.function_buckets]),
         *_objects(READ, estate.function_buckets, ["*"]),
-        *_objects(READ, [platform], [*(f"{area}/*" for area in (RECORDS, FAILURES, FUNCTIONS, RACE)), PROBE]),
+        *_objects(READ, [platform], read),
         *_objects(WRITE, [platform], [f"{FUNCTIONS}/*", f"{RACE}/*"]),
         *_objects(DELETE, [platform], [f"{RACE}/*"]),
         *_keys(estate),

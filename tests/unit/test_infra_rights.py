@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from headrace.controller import contents
 from headrace.model import keys
 from headrace.model.errors import ConfigurationError
 from headrace.model.function import Function
@@ -75,6 +76,9 @@ RECEIVER = [
     (False, "sqs:SetQueueAttributes", QUEUE, {}),
     (False, "sqs:ReceiveMessage", f"{QUEUE}-of-another", {}),
     (True, "kms:Decrypt", ESTATE.events_key, BY_SQS),
+    (True, "kms:GenerateDataKey", ESTATE.events_key, BY_SQS),
+    (True, "kms:Decrypt", ESTATE.data_key, BY_S3),
+    (True, "kms:GenerateDataKey", ESTATE.data_key, BY_S3),
     (False, "kms:Decrypt", ESTATE.events_key, {}),
     (False, "kms:Decrypt", ESTATE.data_key, BY_SQS),
     (True, "s3:GetObject", s3("acme-uploads/echo/a.dcm"), {}),
@@ -83,7 +87,23 @@ RECEIVER = [
     (False, "s3:DeleteObject", s3("acme-uploads/echo/a.dcm"), {}),
     (False, "s3:GetObject", s3("acme-elsewhere/echo/a.dcm"), {}),
     (True, "s3:GetObject", s3(f"the-platform/{keys.failure_key('echo', '1')}"), {}),
+    *(
+        (True, "s3:GetObject", s3(f"the-platform/{key}"), {})
+        for key in (
+            keys.record_key("echo", "1"),
+            keys.function_key("echo"),
+            keys.ignored_key("echo", "1"),
+            "race/7/1",
+        )
+    ),
+    *(
+        (True, "s3:ListBucketVersions", s3("the-platform"), prefix(f"{area}/echo/"))
+        for area in (keys.RECORDS, keys.FAILURES, keys.IGNORED)
+    ),
+    (True, "s3:GetBucketVersioning", s3("the-platform"), {}),
+    (True, "s3:GetBucketVersioning", s3("acme-uploads"), {}),
     (True, "s3:PutObject", s3(f"the-platform/{keys.function_key('echo')}"), {}),
+    (False, "s3:PutObject", s3(f"the-platform/{keys.ignored_key('echo', '1')}"), {}),
     (True, "s3:GetObject", s3("the-platform/readyz"), {}),
     (True, "s3:PutObject", s3("the-platform/race/7/1"), {}),
     (True, "s3:DeleteObject", s3("the-platform/race/7/1"), {}),
@@ -115,8 +135,12 @@ SCALER = [
 ]
 CONTROLLER = [
     (True, "s3:ListBucket", s3("acme-results"), {}),
+    (True, "s3:ListBucketVersions", s3("acme-results"), {}),
     (True, "s3:GetBucketVersioning", s3("the-platform"), {}),
+    (True, "s3:GetBucketVersioning", s3("acme-results"), {}),
     (True, "s3:PutObject", s3(f"the-platform/{keys.bucket_key('acme-results')}"), {}),
+    (True, "s3:GetObject", s3(f"the-platform/{keys.bucket_key('acme-results')}"), {}),
+    *((True, "s3:DeleteObjectVersion", s3(f"the-platform/{area}x"), {}) for area in contents.NOTED),
     (True, "s3:DeleteObjectVersion", s3(f"the-platform/{keys.bucket_key('acme-results')}"), {}),
     (True, "s3:GetObject", s3(f"the-platform/{keys.record_key('echo', '1')}"), {}),
     (False, "s3:PutObject", s3(f"the-platform/{keys.record_key('echo', '1')}"), {}),
