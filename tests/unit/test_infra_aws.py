@@ -483,6 +483,13 @@ def test_a_tag_of_an_image_never_means_another_and_old_images_go():
     assert found[""]["registry"] == registry
 
 
+def test_images_go_with_their_repository_only_where_the_stack_says_so():
+    def emptied(found):
+        return {each.inputs["forceDelete"] for each in of_kind(found, "Repository").values()}
+
+    assert (emptied(usual()), emptied(small()), emptied(shut())) == ({False}, {False}, {True})
+
+
 def test_somebody_is_told_before_money_is_spent():
     budget = usual()["Budget/budget"].inputs
     assert (budget["limitAmount"], budget["limitUnit"]) == ("500", "USD")

@@ -9,6 +9,7 @@ from pulumi_aws.ecr import LifecyclePolicy, Repository
 
 from infra.aws.account import Account
 from infra.aws_ground import AwsGround
+from infra.aws_settings import Protection
 
 UNTAGGED_DAYS = 14
 
@@ -42,6 +43,7 @@ class Registry(pulumi.ComponentResource):
             image_tag_mutability="IMMUTABLE",
             image_scanning_configuration={"scan_on_push": True},
             encryption_configurations=[{"encryption_type": "KMS", "kms_key": self._args.key}],
+            force_delete=self._ground.protection is Protection.NONE,  # AWS deletes none that has images
             opts=self._ground.keeping(),
         )
         policy = lifecycle(self._args.kept)
