@@ -31,13 +31,18 @@ class AwsGround:
             ignore_changes=list(ignore_changes) or None,
         )
 
-    def keeping(self, *after: pulumi.Resource) -> pulumi.ResourceOptions:
-        """The options of one that holds what nothing can bring back."""
-        kept = pulumi.ResourceOptions(
-            protect=self.protection is Protection.PROTECT,
-            retain_on_delete=self.protection is Protection.RETAIN,
-        )
+    def guarded(self, *after: pulumi.Resource) -> pulumi.ResourceOptions:
+        """The options of one that is protected like data, and never left behind: alone it can't work."""
+        kept = pulumi.ResourceOptions(protect=self.protection is Protection.PROTECT)
         return pulumi.ResourceOptions.merge(self.options(*after), kept)
+
+    def keeping(self, *after: pulumi.Resource) -> pulumi.ResourceOptions:
+        """The options of one that holds what nothing can bring back, and of each that belongs to it.
+
+        What closes or encrypts it has to stay as long as it does.
+        """
+        kept = pulumi.ResourceOptions(retain_on_delete=self.protection is Protection.RETAIN)
+        return pulumi.ResourceOptions.merge(self.guarded(*after), kept)
 
 
 def provider(

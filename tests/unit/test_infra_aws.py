@@ -12,19 +12,33 @@ from tests.infra.iam import allows
 from tests.infra.recording import Secret
 
 PODS = {"Service": "pods.eks.amazonaws.com"}
+BUCKETS = {
+    "platform": "headrace-platform-123456789012-eu-central-1",
+    "bucket-uploads": "headrace-uploads-123456789012-eu-central-1",
+    "bucket-results": "headrace-results-123456789012-eu-central-1",
+}
+OF_BUCKETS = (
+    "Bucket",
+    "BucketLifecycleConfiguration",
+    "BucketOwnershipControls",
+    "BucketPolicy",
+    "BucketPublicAccessBlock",
+    "BucketServerSideEncryptionConfiguration",
+    "BucketVersioning",
+)
+# What holds data, with all that closes or encrypts it, or says who may come to it.
 STATEFUL = {
-    "Bucket/platform",
-    "Bucket/bucket-uploads",
-    "Bucket/bucket-results",
-    "Cluster/cluster",
-    "Key/key-cluster",
-    "Key/key-data",
-    "Key/key-events",
-    "Queue/events",
-    "Queue/events-dead",
+    *(f"{kind}/{name}" for kind in OF_BUCKETS for name in BUCKETS),
+    "BucketNotification/bucket-uploads",
+    "BucketNotification/bucket-results",
+    *(f"{kind}/key-{name}" for kind in ("Key", "Alias") for name in ("cluster", "data", "events")),
+    *(f"{kind}/{name}" for kind in ("Queue", "QueuePolicy") for name in ("events", "events-dead")),
+    "RedriveAllowPolicy/events-dead",
     "Repository/image-headrace",
     "Repository/image-echo",
 }
+# It can't be left behind: its network, nodes and role go.
+CLUSTER = "Cluster/cluster"
 
 
 @functools.cache
@@ -114,7 +128,7 @@ def test_the_provider_takes_one_account_and_one_region_and_marks_what_it_makes()
 
 @pytest.mark.parametrize(
     ("declared", "protected", "retained"),
-    [(usual, STATEFUL, set()), (small, set(), STATEFUL), (shut, set(), set())],
+    [(usual, {*STATEFUL, CLUSTER}, set()), (small, set(), STATEFUL), (shut, set(), set())],
 )
 def test_what_holds_data_is_kept_as_the_stack_says(declared, protected, retained):
     found = on_aws(declared())
@@ -337,12 +351,6 @@ def test_nodes_come_once_they_have_a_way_out():
 
 
 # Buckets and events
-
-BUCKETS = {
-    "platform": "headrace-platform-123456789012-eu-central-1",
-    "bucket-uploads": "headrace-uploads-123456789012-eu-central-1",
-    "bucket-results": "headrace-results-123456789012-eu-central-1",
-}
 
 
 def test_buckets_are_encrypted_keep_versions_and_are_closed():

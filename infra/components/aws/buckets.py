@@ -1,4 +1,7 @@
-"""The buckets, the platform's own and those that functions name: encrypted, with versions, closed."""
+"""The buckets, the platform's own and those that functions name: encrypted, with versions, closed.
+
+A bucket that is left in the account keeps all of that.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -58,7 +61,7 @@ class Buckets(pulumi.ComponentResource):
     def _create_function_bucket(self, logical: str, real: str) -> Bucket:
         bucket = self._create(f"bucket-{logical}", real, _uploads())
         BucketNotification(
-            f"bucket-{logical}", bucket=bucket.id, eventbridge=True, opts=self._ground.options()
+            f"bucket-{logical}", bucket=bucket.id, eventbridge=True, opts=self._ground.keeping()
         )
         return bucket
 
@@ -67,15 +70,15 @@ class Buckets(pulumi.ComponentResource):
         bucket = Bucket(name, bucket=real, force_destroy=emptied, opts=keeping)
         self._close(name, bucket)
         self._encrypt(name, bucket)
-        opts = self._ground.options()
+        opts = self._ground.keeping()
         versions = BucketVersioning(
             name, bucket=bucket.id, versioning_configuration={"status": "Enabled"}, opts=opts
         )
-        BucketLifecycleConfiguration(name, bucket=bucket.id, rules=rules, opts=self._ground.options(versions))
+        BucketLifecycleConfiguration(name, bucket=bucket.id, rules=rules, opts=self._ground.keeping(versions))
         return bucket
 
     def _close(self, name: str, bucket: Bucket) -> None:
-        opts = self._ground.options()
+        opts = self._ground.keeping()
         block = BucketPublicAccessBlock(
             name,
             bucket=bucket.id,
@@ -90,7 +93,7 @@ class Buckets(pulumi.ComponentResource):
         )
         policy = bucket.arn.apply(lambda arn: written(owned.bucket(arn)))
         # S3 takes one change of a bucket's access at a time.
-        BucketPolicy(name, bucket=bucket.id, policy=policy, opts=self._ground.options(block))
+        BucketPolicy(name, bucket=bucket.id, policy=policy, opts=self._ground.keeping(block))
 
     def _encrypt(self, name: str, bucket: Bucket) -> None:
         """By a key of the bucket, which the stack's own key makes: it is asked less often, and costs less."""
@@ -106,7 +109,7 @@ class Buckets(pulumi.ComponentResource):
                     "bucket_key_enabled": True,
                 }
             ],
-            opts=self._ground.options(),
+            opts=self._ground.keeping(),
         )
 
 

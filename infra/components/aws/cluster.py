@@ -97,7 +97,7 @@ class Cluster(pulumi.ComponentResource):
             enabled_cluster_log_types=[each.value for each in settings.logs],
             upgrade_policy={"support_type": "STANDARD"},  # past that an hour costs six times as much
             deletion_protection=args.ground.protection is Protection.PROTECT,
-            opts=self._ground.keeping(logs),
+            opts=self._ground.guarded(logs),
         )
 
     def _create_access(self, principals: Sequence[str], kind: str, policy: str) -> None:

@@ -51,7 +51,7 @@ class Events(pulumi.ComponentResource):
             DEAD_LETTERS,
             queue_url=dead.url,
             redrive_allow_policy=queue.arn.apply(_only_from),
-            opts=self._ground.options(),
+            opts=self._ground.keeping(),
         )
         for rule, pattern in event_rules.patterns(args.estate).items():
             self._create_rule(rule, pattern, queue, dead)
@@ -72,7 +72,7 @@ class Events(pulumi.ComponentResource):
             opts=self._ground.keeping(),
         )
         policy = queue.arn.apply(lambda arn: written(owned.queue(estate, arn)))
-        QueuePolicy(what, queue_url=queue.url, policy=policy, opts=self._ground.options())
+        QueuePolicy(what, queue_url=queue.url, policy=policy, opts=self._ground.keeping())
         return queue
 
     def _create_rule(self, name: str, pattern: str, queue: Queue, dead: Queue) -> None:

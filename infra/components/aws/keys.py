@@ -51,5 +51,5 @@ class Keys(pulumi.ComponentResource):
             tags={"Name": name},
             opts=self._ground.keeping(),
         )
-        Alias(f"key-{what}", name=f"alias/{name}", target_key_id=key.id, opts=self._ground.options())
+        Alias(f"key-{what}", name=f"alias/{name}", target_key_id=key.id, opts=self._ground.keeping())
         return key.arn
