@@ -13,7 +13,6 @@ from tests.infra.recording import declared
 EXAMPLE = Path(__file__).parents[2] / "stacks" / "Pulumi.aws.yaml"
 ANSWERS = {
     "aws:eks/cluster:Cluster": {
-        "arn": "arn:aws:eks:{}",
         "endpoint": "https://control-plane.example",
         "certificateAuthority": {"data": "Y2VydGlmaWNhdGU="},
     },

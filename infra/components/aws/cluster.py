@@ -32,17 +32,16 @@ class ClusterArgs:
 
 
 class Cluster(pulumi.ComponentResource):
-    """`kubeconfig`: of whoever has credentials of an administrator of it; `arn`: its own."""
+    """`kubeconfig`: of whoever has credentials of an administrator of it."""
 
     name: pulumi.Output[str]
-    arn: pulumi.Output[str]
     kubeconfig: pulumi.Output[str]  # secret
 
     def __init__(self, name: str, args: ClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("headrace:aws:Cluster", name, None, opts)
         self._args, self._ground = args, args.ground.under(self)
         made = self._create(self._create_logs(), self._create_role())
-        self.name, self.arn = made.name, made.arn
+        self.name = made.name
         self._create_access(args.cluster.administrators, "administrator", ADMINISTRATOR)
         self._create_access(args.cluster.viewers, "viewer", VIEWER)
         region = args.estate.account.region

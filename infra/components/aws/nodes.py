@@ -58,16 +58,14 @@ class Group:
 
 
 class Nodes(pulumi.ComponentResource):
-    """`system`: the group on which the platform itself runs."""
-
-    system: NodeGroup
+    """The group on which the platform itself runs, and those of the pools."""
 
     def __init__(self, name: str, args: NodesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("headrace:aws:Nodes", name, None, opts)
         self._args = args
         self._ground = args.ground.under(self, *args.ground.after)
         role = self._create_role()
-        self.system = self._create(system_group(args.settings), role)
+        self._create(system_group(args.settings), role)
         for pool, spec in sorted(args.pools.items()):
             group = pool_group(pool, spec, args.settings)
             self._create_tags(pool, spec, self._create(group, role))
