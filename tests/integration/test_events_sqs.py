@@ -1,4 +1,7 @@
-"""`events` as a process in a pod's place: S3 tells EventBridge, that an SQS queue, that `events`."""
+"""`events` as a process in a pod's place: S3 tells EventBridge, that an SQS queue, that `events`.
+
+It and the worker may do on the emulator what the roles of the target aws let them do, and nothing else.
+"""
 
 import asyncio
 import json
@@ -9,7 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,10 +20,17 @@ from typing import Any
 
 import pytest
 
+from headrace.catalog.folder import load_function
 from headrace.local.process import Process, answers, free_ports
+from headrace.model.keys import ignored_key
+from headrace.model.restoration import IgnoredTasks
 from headrace.model.settings import ReceiverSettings, Settings, SqsSettings, WorkerSettings
 from headrace.queue.jetstream import JetStreamQueue
-from tests.fixtures.aws import Aws, PodIdentity, Role
+from infra.aws import rights
+from infra.aws.account import Account
+from infra.aws.estate import QUEUE, Estate
+from infra.aws.policy import Document
+from tests.fixtures.aws import REGION, Aws, PodIdentity
 from tests.fixtures.nats import NatsServer
 from tests.unit.notifications import saved
 
@@ -46,10 +56,12 @@ class Site:
     directory: Path
     aws: Aws
     nats: NatsServer
+    estate: Estate
     sqs: SqsSettings
     identity: PodIdentity
     queue: JetStreamQueue
     processes: list[Process] = field(default_factory=list)
+    identities: list[PodIdentity] = field(default_factory=list)
 
     def settings(self, port: int, **changes: object) -> Settings:
         return Settings(
@@ -61,8 +73,8 @@ class Site:
             ),
             sqs=self.sqs.model_copy(update=changes),
             functions_directory=str(self.directory / "functions"),
-            platform_bucket=f"{self.name}-platform",
-            buckets={"uploads": self.name, "results": f"{self.name}-results"},
+            platform_bucket=self.estate.platform_bucket,
+            buckets=dict(self.estate.buckets),
         )
 
     def install(self) -> None:
@@ -77,12 +89,18 @@ class Site:
             "  input: [{bucket: uploads, prefix: in/}]\n  output: [{bucket: results, prefix: out/}]\n"
         )
 
+    def restore(self) -> None:
+        """A restore was here: it tells which files are old."""
+        told = IgnoredTasks(until=0.0, tasks=("0" * 32,)).to_json()
+        key = ignored_key(self.name, "1")
+        self.aws.client("s3").put_object(Bucket=self.estate.platform_bucket, Key=key, Body=told)
+
     def put(self, *keys: str) -> None:
         client = self.aws.client("s3")
         with ThreadPoolExecutor(8) as threads:
             list(threads.map(lambda key: client.put_object(Bucket=self.name, Key=key, Body=b"hello"), keys))
 
-    def start(self, *, environment: Mapping[str, str] | None = None, **changes: object) -> "Events":
+    def start(self, **changes: object) -> "Events":
         """`events`, listening."""
         port = free_ports(1)[0]
         file = self.directory / f"settings-{port}.json"
@@ -91,7 +109,7 @@ class Site:
             "events",
             [sys.executable, "-m", "headrace.events", "--settings", str(file)],
             log=self.directory / f"events-{port}.log",
-            environment={**bare(), **self.identity.environment, **(environment or {})},
+            environment={**bare(), **self.identity.environment},
         )
         self.processes.append(process)
         process.wait_until(lambda: answers(port), seconds=WAIT_SECONDS)
@@ -101,10 +119,12 @@ class Site:
         file = self.directory / "settings-worker.json"
         file.write_bytes(self.settings(1).to_json())
         command = [sys.executable, "-m", "headrace.worker", "--settings", str(file), "--function", self.name]
+        function = load_function(self.directory / "functions" / self.name).function
+        may = rights.function(self.estate, function)
+        self.identities.append(identity_of(f"{self.name}-worker", may, self.aws, directory=self.directory))
+        environment = {**bare(), **self.identities[-1].environment}
         log = self.directory / "worker.log"
-        self.processes.append(
-            Process.start("worker", command, log=log, environment={**bare(), **self.aws.keys})
-        )
+        self.processes.append(Process.start("worker", command, log=log, environment=environment))
 
     async def queued(self) -> list[str]:
         """The keys of the tasks that wait."""
@@ -171,42 +191,54 @@ def bare() -> Mapping[str, str]:
     }
 
 
-def rights_of_events(site: str, sqs: SqsSettings, arn: Callable[[str], str]) -> Sequence[Mapping[str, Any]]:
-    """What docs/events.md says that `events` needs on AWS, and nothing else."""
-    buckets = [f"arn:aws:s3:::{name}" for name in (site, f"{site}-platform")]
-    read = ["s3:ListBucket", "s3:ListBucketVersions", "s3:GetBucketVersioning", "s3:GetObject"]
-    batches = ["sqs:DeleteMessage", "sqs:ChangeMessageVisibility"]
-    # On AWS the right to a call is that to its batches; the emulator wants the latter by name.
-    take = ["sqs:ReceiveMessage", "sqs:GetQueueAttributes", *batches, *(f"{each}Batch" for each in batches)]
-    bury = ["sqs:SendMessage", "sqs:GetQueueAttributes"]
-    return (
-        {"Effect": "Allow", "Action": read, "Resource": [*buckets, *(f"{each}/*" for each in buckets)]},
-        {"Effect": "Allow", "Action": ["s3:PutObject", "s3:DeleteObject"], "Resource": f"{buckets[1]}/*"},
-        {"Effect": "Allow", "Action": take, "Resource": arn(sqs.queue_url)},
-        {"Effect": "Allow", "Action": bury, "Resource": arn(sqs.dead_letter_url)},
-    )
+def on_the_emulator(document: Document) -> Document:
+    """On AWS the right to a call is that to its batches; the emulator wants the latter by name."""
+    batches = {"sqs:DeleteMessage", "sqs:ChangeMessageVisibility"}
+    statements = [
+        {**each, "Action": [*each["Action"], *(f"{one}Batch" for one in each["Action"] if one in batches)]}
+        for each in document["Statement"]
+    ]
+    return {**document, "Statement": statements}
+
+
+def identity_of(role: str, may: Document, aws: Aws, *, directory: Path) -> PodIdentity:
+    """Of pods that may do what the document says, by a new role."""
+    folder = directory / role
+    folder.mkdir()
+    return PodIdentity(aws.role(role, *on_the_emulator(may)["Statement"]), folder)
+
+
+def estate_of(name: str, aws: Aws) -> Estate:
+    """What the stack of such a name has; the emulator asks no key."""
+    account = Account(aws.account, REGION, name)
+    buckets = {"uploads": name, "results": f"{name}-results"}
+    key = account.arn("kms", "key/none")
+    return Estate(account, f"{name}-platform", buckets, data_key=key, events_key=key)
 
 
 @pytest.fixture
 async def site(aws: Aws, nats_server: NatsServer, tmp_path: Path) -> AsyncIterator[Site]:
     name = f"echo-{secrets.token_hex(4)}"
-    sqs = aws.sqs(name, poll_seconds=2, visibility_seconds=10)
-    for bucket in (name, f"{name}-platform", f"{name}-results"):
+    estate = estate_of(name, aws)
+    sqs = aws.sqs(estate.account.own(QUEUE), poll_seconds=2, visibility_seconds=10)
+    assert aws.arn(sqs.dead_letter_url) == estate.dead_letters_arn
+    for bucket in (estate.platform_bucket, *estate.buckets.values()):
         aws.bucket(bucket)
     aws.notify(name, sqs.queue_url)
-    role: Role = aws.role(name, *rights_of_events(name, sqs, aws.arn))
-    identity = PodIdentity(role, tmp_path)
     queue = JetStreamQueue.of(nats_server.settings)
-    found = Site(name, tmp_path, aws, nats_server, sqs, identity, queue)
+    identity = identity_of(f"{name}-events", rights.receiver(estate), aws, directory=tmp_path)
+    found = Site(name, tmp_path, aws, nats_server, estate, sqs, identity, queue)
     yield found
     for process in found.processes:
         process.kill()
     await queue.close()
-    identity.close()
+    for each in (found.identity, *found.identities):
+        each.close()
 
 
 async def test_a_file_put_becomes_a_result_by_way_of_eventbridge_and_sqs(site: Site) -> None:
     site.install()
+    site.restore()
     events = site.start()
     await until(events.is_ready)
     await asyncio.to_thread(site.put, *ODD_KEYS, "out/ignored.txt")
@@ -225,7 +257,9 @@ async def test_a_file_put_becomes_a_result_by_way_of_eventbridge_and_sqs(site: S
 
     await until(are_worked)
     assert site.told("events.task_found") == [], "the listing had no part in it"
+    assert site.told("events.listing_failed") == [], "it could look at all that it needs"
     assert site.told("events.refused") == []
+    assert "denied" not in (site.directory / "worker.log").read_text().lower()
 
 
 async def test_a_kill_in_the_middle_of_200_messages_loses_none_and_repeats_none(site: Site) -> None:
@@ -312,7 +346,7 @@ async def test_a_queue_that_cannot_be_reached_is_told_by_readiness_until_it_is_t
     site.install()
     missing = f"{site.sqs.queue_url}-later"
     later = f"{site.aws.arn(site.sqs.queue_url)}-later"
-    site.aws.grant(site.name, {"Effect": "Allow", "Action": "sqs:*", "Resource": later})
+    site.aws.grant(f"{site.name}-events", {"Effect": "Allow", "Action": "sqs:*", "Resource": later})
     events = site.start(queue_url=missing)
 
     async def says_why() -> bool:
@@ -320,7 +354,7 @@ async def test_a_queue_that_cannot_be_reached_is_told_by_readiness_until_it_is_t
         return status == 503 and answer["error"].startswith(f"{missing} is not there")
 
     await until(says_why)
-    site.aws.queue(f"{site.name}-later")
+    site.aws.queue(missing.rpartition("/")[2])
     await until(events.is_ready)
 
 

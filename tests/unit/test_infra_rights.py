@@ -1,6 +1,7 @@
 """Who may do what on AWS: documents, held against tables of requests by a small reading of IAM's rules."""
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -14,6 +15,7 @@ from infra.aws.account import Account
 from infra.aws.estate import Estate
 from infra.aws.policy import written
 from tests.infra.iam import allows
+from tests.toolchain.places import CHECKOUT
 
 ACCOUNT = Account("123456789012", "eu-central-1", "headrace")
 ESTATE = Estate(
@@ -203,8 +205,9 @@ TENANTS_FUNCTION = [
     (False, "s3:PutObject", s3(f"the-platform/{keys.record_key('lab.other', '1')}"), {}),
     (False, "s3:ListBucketVersions", s3("the-platform"), prefix("staging/echo/")),
 ]
+RECEIVERS = rights.receiver(ESTATE)
 DOCUMENTS = {
-    "receiver": (rights.receiver(ESTATE), RECEIVER),
+    "receiver": (RECEIVERS, RECEIVER),
     "scaler": (rights.scaler(ESTATE), SCALER),
     "controller": (rights.controller(ESTATE), CONTROLLER),
     "function": (rights.function(ESTATE, function()), FUNCTION),
@@ -221,6 +224,49 @@ def test_what_is_needed_is_allowed_and_nothing_else(who):
         if allows(document, action, resource, context=context) is not allowed
     ]
     assert wrong == []
+
+
+# By its first column, what a row of the table in docs/events.md is of: of the actions on objects, an object.
+OF_EVENTS = {
+    "the queue": ([QUEUE], [], {}),
+    "the dead-letter queue": ([DEAD], [], {}),
+    "both queues' KMS key, if they have one": ([ESTATE.events_key], [], BY_SQS),
+    "input buckets and the platform bucket, their objects too": (
+        [s3("acme-uploads"), s3("the-platform")],
+        [s3("acme-uploads/echo/a.dcm"), s3(f"the-platform/{keys.record_key('echo', '1')}")],
+        {},
+    ),
+    "the platform bucket's objects": ([], [s3("the-platform/race/7/1")], {}),
+}
+
+
+def test_the_receiver_may_do_what_its_page_says_that_it_needs():
+    rows = {
+        each[0]: re.findall(r"`(\w+:\w+)", each[1]) for each in rows_below("| on | rights |", "events.md")
+    }
+    assert rows.keys() == OF_EVENTS.keys()
+    asked = [
+        (action, resource, context)
+        for row, (things, objects, context) in OF_EVENTS.items()
+        for action in rows[row]
+        for resource in (objects if action.endswith("Object") else things)
+    ]
+    assert len(asked) > 15
+    assert [each for each in asked if not allows(RECEIVERS, each[0], each[1], context=each[2])] == []
+
+
+def test_the_scaler_may_do_what_its_page_says_that_it_calls():
+    told = {
+        re.findall(r"`(\w+:\w+)`", each[0])[0]
+        for each in rows_below("| action | when | can be limited to |", "eks.md")
+    }
+    assert told == {action for each in rights.scaler(ESTATE)["Statement"] for action in each["Action"]}
+
+
+def rows_below(head, page):
+    """Cells of a page's table with this head."""
+    table = (CHECKOUT / "docs" / page).read_text().partition(f"{head}\n")[2].partition("\n\n")[0]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table.splitlines()[1:]]
 
 
 @pytest.mark.parametrize("who", DOCUMENTS)
