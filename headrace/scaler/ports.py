@@ -48,11 +48,15 @@ class RemoteGpus:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """How many workers a function shall have on each node, what each needs there, its way to a GPU."""
+    """How many workers a function shall have on each node, what each needs there, its way to a GPU.
+
+    `of` is the function that this was decided for: where it has changed since, none begins (None: not said).
+    """
 
     on: Mapping[str, int]
     request: ResourceList
     way: Way = NO_GPU
+    of: Function | None = None
 
 
 class WorkerHost(Protocol):

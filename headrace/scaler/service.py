@@ -243,10 +243,10 @@ class Scaler:
 
     async def _act(self, decision: Decision, functions: Sequence[Function]) -> None:
         """Nodes to start and workers together, then nodes to stop that nobody works on by then."""
-        plan, known = decision.plan, {each.name: each for each in decision.snapshot.functions}
+        plan, views = decision.plan, decision.snapshot.functions
         wanted = {
-            each.function: Wanted(each.on, known[each.function].request, known[each.function].way)
-            for each in plan.workers
+            view.name: Wanted(workers.on, view.request, view.way, function)
+            for view, workers, function in zip(views, plan.workers, functions, strict=True)
         }
         starts = asyncio.gather(
             *(self._fleet.start(each.node, each.pool, decision.moment) for each in plan.start)

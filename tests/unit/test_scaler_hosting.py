@@ -202,6 +202,22 @@ async def test_a_worker_that_is_not_seen_yet_has_its_room_and_is_told_to_end(sce
     assert await scene.cluster.places() == [], "as far as is seen, both cores are taken"
 
 
+async def test_no_worker_begins_of_a_function_that_has_changed_since_it_was_decided_on(scene: Scene) -> None:
+    """Its quota was kept for what it was, and those that were there are still there."""
+    await scene.deploy()
+    await scene.settle()
+    decided = scene.watching.functions.by_name["echo"].function
+    request = scene.host.request(decided, NO_GPU)
+    await scene.host.reconcile({"echo": Wanted({"n1": 1}, request, of=decided)})
+    assert len(await scene.cluster.places()) == 1
+    await scene.deploy(priority=5)
+    await scene.host.reconcile({"echo": Wanted({"n1": 1, "n2": 1}, request, of=decided)})
+    assert await scene.cluster.places() == []
+    changed = scene.watching.functions.by_name["echo"].function
+    await scene.host.reconcile({"echo": Wanted({"n2": 1}, request, of=changed)})
+    assert [node for _, node in await scene.cluster.places()] == ["n2"]
+
+
 async def test_a_leaving_worker_keeps_its_room_until_it_is_gone(scene: Scene) -> None:
     function = await scene.deploy()
     old = [await scene.cluster.add_worker(function, ordinal, "n1") for ordinal in range(2)]

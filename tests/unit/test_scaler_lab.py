@@ -4,14 +4,21 @@ Nothing of the service is idealised: it observes, makes room, decides, acts, on 
 """
 
 import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from random import Random
+from typing import Any
 
 import pytest
 
+from headrace.model.function import Access, Isolation
 from headrace.model.tenant import Tenant
+from headrace.placement.packing import RemoteRoom
+from headrace.placement.ways import NO_GPU, Choice, GpuClaim, Way
 from tests.fixtures.lab import Lab, lab_function, lab_pool
 
 WAIT, BOOT, STEP = 60.0, 60.0, 2.0
+GIB = 2**30
 FLOOD_SECONDS = 60.0  # of one of its files: longer than a worker may go on where it is just told to end
 
 
@@ -63,13 +70,16 @@ async def test_with_one_worker_kept_it_starts_at_once() -> None:
     assert sum(wait <= STEP for wait in later) > 0.8 * len(later)
 
 
+# Quotas
+
+
 async def test_a_quota_is_never_exceeded_by_any_worker_that_is_there() -> None:
     """Whoever is told to end counts until it is gone, while functions of one tenant take turns."""
     names = ("one", "two", "three")
     lab = Lab(
         [lab_function(name, "lab", maxWaitSeconds=0, idleSeconds=20) for name in names],
         lab_pool(nodes=3, cpu=4, boot_seconds=10.0),
-        tenants=[tenant("lab", quota={"workers": 5, "resources": {"cpu": "7"}})],
+        tenants=[tenant("lab", quota={"workers": 5})],
         seconds={"one": 4.0, "two": 9.0, "three": 2.0},
     )
     chance, most = Random(1), 0
@@ -83,3 +93,96 @@ async def test_a_quota_is_never_exceeded_by_any_worker_that_is_there() -> None:
         assert len(lab.pods.there) <= 5
     assert most == 5
     assert all(lab.waits(name) for name in names)
+
+
+MIG, SHARED = "nvidia.com/mig-1g.5gb", "nvidia.com/gpu.shared"
+SHARES = (
+    Way(Access.MIG, ("lab",), MIG, 2),
+    Way(Access.MPS, ("lab",), SHARED, 1),
+    Way(Access.TIMESLICE, ("lab",), SHARED, 1),
+)
+REMOTE = tuple(
+    Way(Access.REMOTE, ("lab",), claim=GpuClaim(count, memory, Isolation.NONE), servers=("s", "t"))
+    for count, memory in ((1, 6 * GIB), (2, 4 * GIB), (1, None))
+)
+WAYS = (NO_GPU, *SHARES, *REMOTE)
+ROOMS = tuple(
+    RemoteRoom(name, number, size * GIB, size * GIB, 3)
+    for name, size in (("s", 8), ("t", 16))
+    for number in range(3)
+)
+SLOW, QUICK = 40.0, 3.0  # seconds of a file: the one is still in hand long after its function was deleted
+MANY_SHARES = {"mig": 4, "mps": 2, "timeslice": 1}
+QUOTAS: Mapping[str, tuple[dict[str, Any], Sequence[Way]]] = {  # and the ways that functions go
+    "workers": ({"workers": 4}, WAYS),
+    "cpu": ({"resources": {"cpu": "5"}}, WAYS),
+    "instances": ({"resources": {MIG: 6}}, WAYS),
+    "shares": ({"gpuShares": MANY_SHARES}, SHARES),
+    "sessions": ({"remoteGpuSessions": 3}, (NO_GPU, *REMOTE)),
+    "memory": ({"remoteGpuMemory": "20Gi"}, (NO_GPU, *REMOTE)),
+}
+ALL = {
+    "workers": 6, "resources": {"cpu": "9", MIG: 6}, "gpuShares": MANY_SHARES, "remoteGpuSessions": 3,
+    "remoteGpuMemory": "20Gi",
+}  # fmt: skip
+
+
+class Restless:
+    """A tenant whose functions come, change in what they need, and go, while files of theirs wait."""
+
+    def __init__(self, seed: int, quota: dict[str, Any], ways: Sequence[Way]) -> None:
+        self.chance = Random(seed)
+        self.ways = ways
+        self.made = 0
+        self.lab = Lab(
+            [], lab_pool(nodes=4, cpu=8, boot_seconds=10.0, devices={MIG: 8, SHARED: 8}),
+            tenants=[tenant("lab", quota=quota)], seconds={}, ways={}, rooms=ROOMS, ending_seconds=5.0,
+        )  # fmt: skip
+
+    async def appear(self) -> None:
+        """A new function, and files for it."""
+        self.made += 1
+        name = f"f{self.made}"
+        self.lab.seconds[name] = self.chance.choice((SLOW, QUICK))
+        self.become(name)
+        await self.lab.put(name, self.chance.randint(5, 30))
+
+    def become(self, name: str) -> None:
+        """It is what chance says from now on."""
+        cpu, way = str(self.chance.randint(1, 3)), self.chance.choice(self.ways)
+        self.lab.ways[name] = Choice(way, (way,))
+        self.lab.functions = [
+            *(each for each in self.lab.functions if each.name != name),
+            lab_function(name, "lab", cpu=cpu, maxWaitSeconds=0, idleSeconds=10),
+        ]
+
+    def vanish(self, name: str) -> None:
+        self.lab.functions = [each for each in self.lab.functions if each.name != name]
+
+    async def live(self, steps: int) -> None:
+        for _ in range(steps):
+            names = [each.name for each in self.lab.functions]
+            if len(names) < 4:
+                await self.appear()
+            elif self.chance.random() < 0.06:
+                self.become(self.chance.choice(names))
+            elif self.chance.random() < 0.06:
+                self.vanish(self.chance.choice(names))
+            await self.lab.step(1.0)
+
+
+@pytest.mark.parametrize(("quota", "ways"), [*QUOTAS.values(), (ALL, WAYS)], ids=[*QUOTAS, "all"])
+async def test_no_quota_is_exceeded_by_what_workers_hold_while_functions_come_change_and_go(
+    quota: dict[str, Any], ways: Sequence[Way]
+) -> None:
+    """Whoever is told to end holds what it has until it is gone, whatever became of its function."""
+    reached: Counter[str] = Counter()
+    bounds = tenant("lab", quota=quota).quota.bounds
+    for seed in range(2):
+        found = Restless(seed, quota, ways)
+        await found.live(150)
+        most = found.lab.pods.most["lab"]
+        assert {name: most[name] for name in bounds if most[name] > bounds[name]} == {}
+        reached |= most
+    if quota is not ALL:  # each of them was pressed on, up to what leaves no room for one more
+        assert all(reached[name] > 0.7 * bound for name, bound in bounds.items()), (reached, bounds)

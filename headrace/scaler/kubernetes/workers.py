@@ -161,7 +161,9 @@ class PodHost:
 
     def _wish(self, deployed: Deployed, wanted: Wanted) -> Wish:
         kind = deployed.function.name, short_digest(deployed.digest)
-        held_up = not deployed.ready or self._failing.is_held_up(kind)
+        # The quota was kept for workers as they were decided; those of what it is by now may need more.
+        changed = wanted.of is not None and wanted.of is not deployed.function
+        held_up = changed or not deployed.ready or self._failing.is_held_up(kind)
         on = {self._names.object(node): number for node, number in wanted.on.items()}
         return Wish(deployed.digest, on, wanted.request, held_up=held_up, way=wanted.way)
 
