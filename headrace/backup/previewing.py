@@ -35,6 +35,6 @@ async def preview(site: Site, repository: Repository, snapshot: str) -> RestoreR
         waiting={queue.function: queue.tasks for queue in manifest.queues},
         paused=tuple(queue.function for queue in manifest.queues if queue.paused),
         seconds=site.now() - began,
-        found=tuple(await place.found_in(site, manifest, naming)),
+        found=(*place.unfit(site, manifest), *await place.found_in(site, manifest, naming)),
         dry_run=True,
     )

@@ -84,9 +84,13 @@ class Restore:
         self._telling = telling or Silent()
 
     async def run(self) -> RestoreReport:
-        """Do it. Raises ConfigurationError when the site is not empty, RejectedError for a damaged backup."""
+        """Do it. Raises ConfigurationError when the site is not empty, RejectedError for a damaged backup.
+
+        Tenants that the site lacks are a ConfigurationError, too.
+        """
         began = self._site.now()
         manifest = await self._repository.manifest(self._snapshot)
+        place.check_tenants(self._site, manifest)
         naming, gate = Naming(manifest, self._site.real_bucket), self._gate(manifest)
         if not self._merge and await gate.unfinished() is None:
             place.refuse(await place.found_in(self._site, manifest, naming))
