@@ -132,10 +132,16 @@ async def test_a_paused_function_stays_paused_and_the_others_go_on(vault: Vault)
     assert (paused, report.paused) == ({"first": False, "second": True, "young": False}, ("second",))
 
 
-async def test_metadata_that_no_request_may_carry_is_left_out(town: Town, vault: Vault, empty: Town) -> None:
+async def test_metadata_that_no_request_may_carry_is_left_out_and_named(
+    town: Town, vault: Vault, empty: Town
+) -> None:
     await town.storage.put("results", "foreign", b"x", metadata={"name": "Zoë", "kept": "yes"})
     await vault.back_up(town.site())
-    await vault.restore(bare(empty))
+    named = ("s3://results/foreign: name",)
+    assert (await vault.preview(bare(empty))).reduced == named
+    assert (await vault.restore(bare(empty))).reduced == named
+    assert (await vault.restore(bare(empty), merge=True)).reduced == named, "it is still without it"
+    assert (await vault.restore(town.site(), merge=True)).reduced == (), "there it has it"
     found = (await empty.storage.head("results", "foreign")).metadata
     assert {name for name in found if name != RESTORED} == {"kept"}
 
