@@ -21,7 +21,7 @@ MOST_NAMED = 5
 
 @dataclass(slots=True)
 class Buckets:
-    """Restores buckets one by one. `entries`: every object of the backup so far; `left` as in Putter."""
+    """Restores buckets one by one. `entries`: every object of the backup so far; the rest as in Putter."""
 
     site: Site
     repository: Repository
@@ -31,6 +31,7 @@ class Buckets:
     put: Amount = field(default_factory=Amount)
     kept: Amount = field(default_factory=Amount)
     left: set[Place] = field(default_factory=set)
+    reduced: dict[Place, frozenset[str]] = field(default_factory=dict)
 
     async def restore(self, state: BucketState) -> None:
         """One bucket. Raises RejectedError for a content that is damaged."""
@@ -39,8 +40,9 @@ class Buckets:
         entries = await self.repository.entries(state.parts)
         there = {info.key: info for info in await self.site.listed(bucket)}
         putter = Putter(
-            self.site, self.repository, self.telling, bucket, there, self.put, self.kept, self.left
-        )
+            self.site, self.repository, self.telling, bucket, there,
+            self.put, self.kept, self.left, self.reduced,
+        )  # fmt: skip
         self.telling.stage(bucket, len(entries))
         await flow(putter.restore, entries, most=MOST_AT_ONCE)
         self.entries += entries

@@ -49,6 +49,11 @@ class Entry:
         """The version id where the bucket kept versions, else the normalised ETag."""
         return self.version or self.etag
 
+    @property
+    def unportable(self) -> frozenset[str]:
+        """Names of metadata that a store may tell but no request may carry to one: they are not ASCII."""
+        return frozenset(name for name, value in self.metadata.items() if not value.isascii())
+
     def is_still(self, info: ObjectInfo) -> bool:
         """Whether a listing tells of this very put."""
         return self.has_content_of(info) and (self.modified, self.version) == (info.modified, info.version)

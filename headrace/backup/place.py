@@ -1,4 +1,4 @@
-"""Whether a stack is empty enough to take a backup in: what is there stands against it, by name."""
+"""Whether a stack may take a backup in: what is there stands against it, and what tenants lack, by name."""
 
 from collections.abc import Sequence
 
@@ -7,6 +7,7 @@ from headrace.backup.naming import Naming
 from headrace.backup.site import Site
 from headrace.model.errors import ConfigurationError, NotFoundError
 from headrace.model.keys import BUCKETS, FUNCTIONS, RESTORES
+from headrace.model.tenancy import tenant_of
 from headrace.storage.port import ObjectInfo
 from headrace.storage.race import PREFIX
 
@@ -20,11 +21,42 @@ MOST_NAMED = 5
 
 
 async def found_in(site: Site, manifest: Manifest, naming: Naming) -> list[str]:
-    """What is in the way, for people; nothing: the backup may be restored."""
+    """What is there and in the way, for people; nothing: the stack is empty."""
     found = [*await _platform(site), *await _queues(site, manifest)]
     for state in manifest.data:
         found += await _bucket(site, naming.real(state.name))
     return found
+
+
+def unfit(site: Site, manifest: Manifest) -> list[str]:
+    """What tenants of the backup lack in the stack, for people: it could be restored in part at most."""
+    functions = [each for each in manifest.read_functions() if tenant_of(each.name)]
+    names = {each.name for each in functions} | {queue.function for queue in manifest.queues}
+    tenants = {tenant_of(name) for name in names} - {""}
+    found = [
+        f"tenant {tenant}, whose functions the backup has, is not declared in this stack"
+        for tenant in sorted(tenants - site.tenants.keys())
+    ]
+    kept = {state.name for state in manifest.data}
+    wanted = {(tenant_of(each.name), bucket) for each in functions for bucket in each.bucket_names}
+    for tenant, bucket in sorted(wanted):
+        own = site.tenants.get(tenant)
+        if own is not None and bucket in kept - own:
+            there = ", ".join(sorted(own)) or "none"
+            found.append(
+                f"tenant {tenant}: bucket {bucket} of the backup is none of its buckets here: {there}"
+            )
+    return found
+
+
+def check_tenants(site: Site, manifest: Manifest) -> None:
+    """Raises ConfigurationError that names all that tenants lack."""
+    if found := unfit(site, manifest):
+        told = "\n".join(f"  {each}" for each in found)
+        raise ConfigurationError(
+            f"the stack's tenants are not those of the backup:\n{told}\n"
+            "declare the same tenants with the same buckets (`tenants` of the stack), and deploy the platform"
+        )
 
 
 def refuse(found: Sequence[str]) -> None:

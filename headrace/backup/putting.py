@@ -14,7 +14,10 @@ from headrace.storage.port import ObjectInfo
 
 @dataclass(slots=True)
 class Putter:
-    """Puts objects into a bucket. `there`: what it holds by key; `left`: places that hold something else."""
+    """Puts objects into a bucket. `there`: what it holds by key; `left`: places that hold something else.
+
+    `reduced`: places that lack metadata which the backup has, with these names.
+    """
 
     site: Site
     repository: Repository
@@ -24,6 +27,7 @@ class Putter:
     put: Amount = field(default_factory=Amount)
     kept: Amount = field(default_factory=Amount)
     left: set[Place] = field(default_factory=set)
+    reduced: dict[Place, frozenset[str]] = field(default_factory=dict)
 
     async def restore(self, entry: Entry) -> None:
         """Put one object, unless it is there. Raises RejectedError for a content that is damaged."""
@@ -35,6 +39,7 @@ class Putter:
             self.kept.add(entry.size)
         else:
             self.left.add((self.bucket, entry.key))
+        await self._look_for_metadata(entry)
         self.telling.step(entry.size)
 
     async def _is_it(self, entry: Entry, found: ObjectInfo) -> bool:
@@ -46,9 +51,15 @@ class Putter:
         info = await self.site.patiently(partial(self.site.storage.head, self.bucket, entry.key))
         return restored_content(info.metadata, self.bucket, entry.key) == entry.sha256
 
+    async def _look_for_metadata(self, entry: Entry) -> None:
+        if not entry.unportable or (self.bucket, entry.key) in self.left:
+            return
+        info = await self.site.patiently(partial(self.site.storage.head, self.bucket, entry.key))
+        if lost := entry.unportable - info.metadata.keys():
+            self.reduced[self.bucket, entry.key] = lost
+
     async def _put(self, entry: Entry) -> None:
-        # Values beyond ASCII may be read from a store, but no request may carry them to one.
-        metadata = {name: value for name, value in entry.metadata.items() if value.isascii()}
+        metadata = {name: value for name, value in entry.metadata.items() if name not in entry.unportable}
         metadata |= restored(self.bucket, entry.key, entry.sha256)
         store, key, headers = self.site.storage, entry.key, entry.headers
         if entry.size <= SMALL_BYTES:

@@ -5,7 +5,7 @@ finished every queue is paused: a half-restored stack works nothing.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -13,7 +13,7 @@ from headrace.backup import areas, place
 from headrace.backup.buckets import Buckets
 from headrace.backup.copying import Amount
 from headrace.backup.documents import Documents
-from headrace.backup.entry import Entry
+from headrace.backup.entry import Entry, Place
 from headrace.backup.flowing import flow
 from headrace.backup.gate import Gate
 from headrace.backup.ignoring import Ignoring, tasks_of_unknown
@@ -32,7 +32,8 @@ from headrace.model.task import Task
 class RestoreReport:
     """What a restore did, or would do in a dry run: `found` is what is in its way then.
 
-    `left` are objects under whose key something else lies, which stays. `waiting` are tasks in the queue, by
+    `left` are objects under whose key something else lies, which stays; `reduced` those that are back without
+    metadata that are not ASCII, with the names of these. `waiting` are tasks in the queue, by
     function; `renamed` tasks whose id is another one in this store; `ignored` tasks on files that stay older
     than their function.
     """
@@ -49,7 +50,13 @@ class RestoreReport:
     paused: tuple[str, ...] = ()
     seconds: float = 0.0
     found: tuple[str, ...] = ()
+    reduced: tuple[str, ...] = ()
     dry_run: bool = False
+
+
+def told_reduced(at: Place, names: Iterable[str]) -> str:
+    """An object without some of its metadata, for people."""
+    return f"s3://{at[0]}/{at[1]}: {', '.join(sorted(names))}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +91,13 @@ class Restore:
         self._telling = telling or Silent()
 
     async def run(self) -> RestoreReport:
-        """Do it. Raises ConfigurationError when the site is not empty, RejectedError for a damaged backup."""
+        """Do it. Raises ConfigurationError when the site is not empty, RejectedError for a damaged backup.
+
+        Tenants that the site lacks are a ConfigurationError, too.
+        """
         began = self._site.now()
         manifest = await self._repository.manifest(self._snapshot)
+        place.check_tenants(self._site, manifest)
         naming, gate = Naming(manifest, self._site.real_bucket), self._gate(manifest)
         if not self._merge and await gate.unfinished() is None:
             place.refuse(await place.found_in(self._site, manifest, naming))
@@ -114,6 +125,7 @@ class Restore:
             waiting={name: len(tasks) for name, tasks in done.waiting.items()},
             renamed=len(documents.ids),
             ignored=sum(map(len, done.ignored.values())),
+            reduced=tuple(sorted(told_reduced(at, names) for at, names in buckets.reduced.items())),
         )
 
     def _gate(self, manifest: Manifest) -> Gate:

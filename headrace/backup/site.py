@@ -22,6 +22,7 @@ MOST_AT_ONCE = 16
 class Site:
     """`buckets` maps logical to real names, where they differ; `bucket_objects`: real names of more of them.
 
+    `tenants`: each with the real names of its buckets.
     `now` gives seconds since the epoch, `sleep` waits on the same clock.
     """
 
@@ -33,6 +34,7 @@ class Site:
     sleep: Callable[[float], Awaitable[None]]
     buckets: Mapping[str, str] = field(default_factory=dict)
     bucket_objects: frozenset[str] = frozenset()
+    tenants: Mapping[str, frozenset[str]] = field(default_factory=dict)
     queue_settings: QueueSettings = field(default_factory=lambda: QueueSettings(url=""))
 
     def real_bucket(self, logical: str) -> str:

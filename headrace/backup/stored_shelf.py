@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from headrace.backup.shelf import Piece
-from headrace.model.errors import ConfigurationError
+from headrace.backup.shelf import PARTIAL, Piece
+from headrace.model.errors import ConfigurationError, NotFoundError
 from headrace.storage.port import Storage
 
 MOST_REMOVED = 1000
@@ -41,6 +41,22 @@ class StoredShelf:
         with TemporaryDirectory(prefix="headrace-backup-") as folder:
             self._scratch = Path(folder)
             yield
+
+    async def lies_in(self, storage: Storage) -> bool:
+        """Whether this is a place in that very store, by whatever address.
+
+        A piece of a random name tells it, and is removed again. A store that lets nobody look is another.
+        """
+        name = f"{PARTIAL}/{secrets.token_hex(16)}"
+        await self.write(name, b"")
+        try:
+            await storage.head(self._bucket, self._prefix + name)
+        except (NotFoundError, ConfigurationError):
+            return False
+        else:
+            return True
+        finally:
+            await self.remove([name])
 
     async def read(self, name: str) -> bytes:
         """See the port."""

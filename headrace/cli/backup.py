@@ -11,7 +11,7 @@ from headrace.backup.backing import Backup, BackupReport, BackupWish
 from headrace.backup.pruning import Pruned, prune
 from headrace.backup.surveying import survey
 from headrace.backup.verifying import verify
-from headrace.cli.backup_place import Endpoint, Snapshot, Target, opened
+from headrace.cli.backup_place import Endpoint, OwnStore, Snapshot, Target, opened
 from headrace.cli.backup_site import (
     PLATFORM_NAMESPACE,
     Cluster,
@@ -81,8 +81,8 @@ def backup(
         objects = await objects_of(session)
         wish = BackupWish(version("headrace"), wanted or None, objects)
         site = site_of(session, objects)
-        stack = session.settings.storage if session.settings else None
-        async with opened(target, endpoint, writing=not dry_run, stack=stack) as place:
+        own = OwnStore(session.settings.storage, site.storage) if session.settings else None
+        async with opened(target, endpoint, writing=not dry_run, own=own) as place:
             if dry_run:
                 return Backed(await survey(site, place, wish))
             with told("copying") as telling:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from headrace.backup.stored_shelf import StoredShelf
 from headrace.cli.target import SCHEME, parse_location
 from headrace.model.errors import ConfigurationError
 from headrace.model.settings import StorageSettings
+from headrace.storage.port import Storage
 from headrace.storage.s3 import S3Storage
 
 Target = Annotated[
@@ -32,9 +34,17 @@ Snapshot = Annotated[
 REGION = "us-east-1"
 
 
+@dataclass(frozen=True, slots=True)
+class OwnStore:
+    """The store of the stack that is backed up. Without an endpoint it is AWS's, which outlives the stack."""
+
+    settings: StorageSettings
+    storage: Storage
+
+
 @asynccontextmanager
 async def opened(
-    target: str, endpoint: str | None, *, writing: bool, stack: StorageSettings | None = None
+    target: str, endpoint: str | None, *, writing: bool, own: OwnStore | None = None
 ) -> AsyncIterator[Repository]:
     """The place of backups while the block runs. Credentials come as they do for the AWS command line.
 
@@ -47,19 +57,26 @@ async def opened(
         return
     place = parse_location(target)
     settings = read_credentials(target, endpoint)
-    if stack is not None and stack.endpoint.rstrip("/") == settings.endpoint.rstrip("/"):
-        raise ConfigurationError(
-            f"{target} at {settings.endpoint} is in the very store that is to be backed up, and would be "
-            "lost with it; name another store with --endpoint, or a folder"
-        )
+    if own is not None and own.settings.endpoint.rstrip("/") == settings.endpoint.rstrip("/"):
+        raise _own(target, settings)
     storage = S3Storage(settings)
     try:
         prefix = place.key if not place.key or place.key.endswith("/") else f"{place.key}/"
         stored = StoredShelf(storage, place.bucket, prefix)
         async with stored.held():
+            # By a forward, a Service or a name the same store has another address.
+            if writing and own is not None and own.settings.endpoint and await stored.lies_in(own.storage):
+                raise _own(target, settings)
             yield Repository(stored)
     finally:
         await storage.close()
+
+
+def _own(target: str, settings: StorageSettings) -> ConfigurationError:
+    return ConfigurationError(
+        f"{target} at {settings.endpoint} is in the very store that is to be backed up, and would be "
+        "lost with it; name another store with --endpoint, or a folder"
+    )
 
 
 def read_credentials(target: str, endpoint: str | None) -> StorageSettings:

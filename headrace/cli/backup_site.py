@@ -45,6 +45,7 @@ PLATFORM_NAMESPACE = "headrace"
 def site_of(session: Session, objects: Iterable[Manifest] = ()) -> Site:
     """`objects`: those of Kubernetes, among which Bucket objects name more buckets."""
     stack = session.stack
+    tenants = stack.place.tenants if stack.place else ()
     return Site(
         storage=stack.storage,
         queue=stack.queue,
@@ -54,6 +55,7 @@ def site_of(session: Session, objects: Iterable[Manifest] = ()) -> Site:
         sleep=session.sleep,
         buckets=stack.buckets,
         bucket_objects=real_buckets(objects, stack.place),
+        tenants={each.name: frozenset(each.buckets.values()) for each in tenants},
         queue_settings=session.settings.queue if session.settings else QueueSettings(url=""),
     )
 

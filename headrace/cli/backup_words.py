@@ -55,10 +55,8 @@ def print_restore(done: RestoreReport, objects: Created | None) -> None:
     console = out()
     for each in done.found:
         console.print(f"in the way: {shown(each)}")
-    for each in done.left[:MOST_SHOWN]:
-        console.print(f"left as it is: {shown(each)} holds something else")
-    if len(done.left) > MOST_SHOWN:
-        console.print(f"left as it is: … and {len(done.left) - MOST_SHOWN:,} more")
+    _print_some("left as it is", [f"{shown(each)} holds something else" for each in done.left])
+    _print_some("without metadata that are not ASCII", [shown(each) for each in done.reduced])
     verb = "would be put back" if done.dry_run else "put back"
     console.print(f"{_amount(done.put)} {verb}, {_amount(done.kept)} there already")
     console.print(f"{counted(done.records, 'record')}, {_waiting(done.waiting)}")
@@ -74,6 +72,13 @@ def print_restore(done: RestoreReport, objects: Created | None) -> None:
         console.print(
             f"backup {done.snapshot} restored, {duration(done.seconds)}; now let the functions come"
         )
+
+
+def _print_some(what: str, told: Sequence[str]) -> None:
+    for each in told[:MOST_SHOWN]:
+        out().print(f"{what}: {each}")
+    if len(told) > MOST_SHOWN:
+        out().print(f"{what}: … and {len(told) - MOST_SHOWN:,} more")
 
 
 def _print_objects(objects: Created) -> None:

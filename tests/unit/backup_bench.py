@@ -18,6 +18,7 @@ from typing import Any
 
 from headrace.backup.backing import Backup, BackupReport, BackupWish
 from headrace.backup.entry import Entry
+from headrace.backup.previewing import preview
 from headrace.backup.repository import Repository
 from headrace.backup.restoring import Restore, RestoreReport
 from headrace.backup.site import Site
@@ -380,6 +381,11 @@ class Vault:
         async with shelf.held():
             repository = Repository(shelf)
             return await Restore(site, repository, await repository.choose(snapshot), merge=merge).run()
+
+    async def preview(self, site: Site) -> RestoreReport:
+        """A dry restore of the newest backup."""
+        repository = Repository(StoredShelf(self.storage, BACKUPS, "here/"))
+        return await preview(site, repository, await repository.choose(None))
 
     async def verify(self) -> Verdict:
         """Read the newest backup wholly."""

@@ -166,6 +166,16 @@ def test_a_restore_into_a_stack_with_data_is_refused_unless_it_is_to_be_merged(
     assert "left as it is: s3://uploads/echo/done.dcm holds something else" in result.stdout
 
 
+def test_a_restore_names_objects_whose_metadata_it_could_not_put_back(
+    world: World, new: World, tmp_path: Path
+) -> None:
+    asyncio.run(world.storage.put("results", "foreign", b"x", metadata={"name": "Zoë"}))
+    headrace(world, "backup", tmp_path / "place")
+    told = "without metadata that are not ASCII: s3://results/foreign: name"
+    assert told in headrace(new, "restore", tmp_path / "place", "--dry-run").stdout
+    assert told in headrace(new, "restore", tmp_path / "place").stdout
+
+
 def test_objects_are_for_a_cluster(world: World, new: World, tmp_path: Path) -> None:
     headrace(world, "backup", tmp_path / "place")
     result = headrace(new, "restore", tmp_path / "place", "--objects")

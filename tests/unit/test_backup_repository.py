@@ -15,9 +15,11 @@ from headrace.backup.pruning import YOUNG_SECONDS, prune
 from headrace.backup.repository import MARKER, Repository
 from headrace.backup.shelf import FolderShelf
 from headrace.backup.stock import Stock
+from headrace.backup.stored_shelf import StoredShelf
 from headrace.backup.verifying import Verdict, verify
 from headrace.model.errors import ConfigurationError, NotFoundError, RejectedError
 from headrace.model.task import Task
+from headrace.storage.memory import MemoryStorage
 from headrace.storage.port import ObjectInfo
 
 NOW = 2_000_000_000.0
@@ -207,6 +209,29 @@ async def test_a_path_that_is_a_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="can't be written"):
         async with FolderShelf(tmp_path / "file").held():
             pass
+
+
+class Closed(MemoryStorage):
+    """A store that lets nobody look."""
+
+    async def head(self, bucket: str, key: str) -> ObjectInfo:
+        raise ConfigurationError(f"s3://{bucket}/{key}: access denied")
+
+
+@pytest.mark.parametrize(
+    ("stack", "found"), [("same", True), ("other", False), ("empty", False), ("closed", False)]
+)
+async def test_a_place_in_the_stacks_own_store_is_found_out_by_whatever_address(
+    stack: str, found: bool
+) -> None:
+    store = MemoryStorage(now=lambda: NOW)
+    stores = {"same": store, "other": MemoryStorage(now=lambda: NOW), "empty": MemoryStorage(now=lambda: NOW)}
+    stores["closed"] = Closed(now=lambda: NOW)
+    for name in ("same", "other"):
+        await stores[name].ensure_bucket("b")
+    shelf = StoredShelf(store, "b", "lab/")
+    assert await shelf.lies_in(stores[stack]) is found
+    assert [each async for each in shelf.list("")] == [], "the probe is gone again"
 
 
 # Choosing one, and what is known of the last

@@ -1,10 +1,15 @@
 """Functions of tenants in a backup: none passes for another of the same own name, and each comes home."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from headrace.backup.objects import Created, create_objects, read_objects, real_buckets
 from headrace.backup.owning import as_stored
+from headrace.backup.previewing import preview
 from headrace.backup.repository import Repository
 from headrace.backup.stored_shelf import StoredShelf
 from headrace.catalog.folder import Installed
@@ -13,6 +18,7 @@ from headrace.cli.session import Session
 from headrace.events.routing import task_of
 from headrace.kube.kinds import BUCKETS, FUNCTIONS
 from headrace.kube.memory import MemoryKube
+from headrace.model.errors import ConfigurationError
 from headrace.model.settings import KubernetesSettings
 from headrace.model.tenant import Tenant
 from headrace.operations.stack import Stack
@@ -40,9 +46,39 @@ async def test_files_of_functions_of_one_own_name_come_back_to_their_own_queues(
     assert {each.name for each in manifest.data} == {"uploads", "lab-uploads"}
 
     empty = await Town(functions, clock=town.clock).open()
-    await vault.restore(empty.site(functions=()))
+    await vault.restore(replace(empty.site(functions=()), tenants={"lab": frozenset({"lab-uploads"})}))
     found = {name: [each.key for each in await empty.queue.tasks(name, 9)] for name in ("echo", "lab.echo")}
     assert found == {"echo": ["mine"], "lab.echo": ["theirs"]}
+    for each in (town, empty):
+        each.close()
+
+
+@pytest.mark.parametrize("merge", [False, True])
+@pytest.mark.parametrize(
+    ("tenants", "told"),
+    [
+        ({}, "tenant lab, whose functions the backup has, is not declared in this stack"),
+        (
+            {"lab": frozenset({"new-uploads"})},
+            "tenant lab: bucket lab-uploads of the backup is none of its buckets here: new-uploads",
+        ),
+    ],
+)
+async def test_a_stack_whose_tenants_do_not_fit_is_refused_before_anything_is_written(
+    tenants: Mapping[str, frozenset[str]], told: str, merge: bool
+) -> None:
+    town = await Town([OWN, as_stored(LABS, lambda logical: f"lab-{logical}")]).open("uploads", "lab-uploads")
+    vault = Vault(town.clock)
+    await town.hands().come()
+    await vault.back_up(town.site())
+    empty = await Town([OWN], clock=town.clock).open()
+    site = replace(empty.site(functions=()), tenants=tenants)
+    with pytest.raises(ConfigurationError, match=told):
+        await vault.restore(site, merge=merge)
+    assert await empty.keys(PLATFORM) == []
+    assert await empty.queued() == set()
+    repository = Repository(StoredShelf(vault.storage, BACKUPS, "here/"))
+    assert told in (await preview(site, repository, await repository.choose(None))).found[0]
     for each in (town, empty):
         each.close()
 
@@ -66,6 +102,7 @@ def test_a_site_names_a_tenants_buckets_as_the_store_does() -> None:
     assert [(each.name, each.bucket_names) for each in site.functions] == [
         ("echo", ("uploads",)), ("lab.echo", ("lab-uploads",)),
     ]  # fmt: skip
+    assert site.tenants == {"lab": {"lab-uploads"}}
     town.close()
 
 

@@ -5,7 +5,10 @@ do they print, so that the logs in their records are the journal of the oracle (
 """
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -78,6 +81,18 @@ def client_of(commands: Commands) -> Any:
     return plain_client(settings["endpoint"], settings["accessKey"], settings["secretKey"])
 
 
+def by_kubeconfig(site: Site, *arguments: str) -> Any:
+    """The document of a command that connects to the cluster by itself, as docs/backup.md leads with."""
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "headrace"), *arguments, "--json",
+         "--kubeconfig", str(site.box.kubeconfig)],
+        capture_output=True, text=True, timeout=300, check=False,
+        env={**os.environ, "PATH": f"{site.box.bin}:{os.environ['PATH']}"},
+    )  # fmt: skip
+    assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
+    return json.loads(done.stdout)
+
+
 def tasks_in(client: Any, area: str, function: str = NAME) -> frozenset[str]:
     """The ids of tasks of which the platform's bucket keeps something in an area."""
     keys = list_keys(client, BUCKET, f"{area}/{function}/")
@@ -93,18 +108,21 @@ class Lost:
 
 
 def work_and_back_up(site: Site, place: Path) -> Lost:
-    """Everything is up; the backup is taken while files come and are worked."""
+    """Everything is up; one backup is taken by kubeconfig, the next while files come and are worked."""
     site.platform.up()
     site.functions.up()
     spec = {**PLAIN["spec"], "image": site.images["headrace-test-debian"]}
     site.box.kubectl("apply", "-f", "-", stdin=json.dumps({**PLAIN, "spec": spec}))
     with site.connected() as commands:
         client = client_of(commands)
-        uploader = Uploader(client)
-        uploader.upload(FILES[:EARLY])
         wait_until(lambda: site.status("sizes").get("digest"), "the function that was applied is ready")
         client.put_object(Bucket="incoming", Key="sizes/a.bin", Body=b"x" * 1234)
         wait_until(lambda: tasks_in(client, "records", "sizes"), "its file is done")
+        first = by_kubeconfig(site, "backup", str(place))["backup"]
+        assert first["records"] == 1
+        assert {"incoming", "counted"} <= {each["name"] for each in first["buckets"]}
+        uploader = Uploader(client)
+        uploader.upload(FILES[:EARLY])
         wait_until(lambda: len(tasks_in(client, "records")) > EARLY // 3, "a third is done")
         uploader.upload(FILES[EARLY:])
         recorded = tasks_in(client, "records")
@@ -112,6 +130,7 @@ def work_and_back_up(site: Site, place: Path) -> Lost:
         print(f"backup: {json.dumps(report)}")
         assert sum(report["waiting"].values()) > 0, "some files wait"
         assert report["records"] >= len(recorded)
+        assert report["unchanged"]["objects"] > 0, "it goes on from the first one"
         return Lost(uploader.uploads, recorded)
 
 
@@ -130,7 +149,7 @@ def restore_and_go_on(site: Site, place: Path, lost: Lost) -> None:
     make_anew(site.platform)
     with site.connected() as commands:
         assert "would be put back" in commands.run("restore", str(place), "--dry-run")
-        report = commands.json("restore", str(place), "--objects")
+        report = by_kubeconfig(site, "restore", str(place), "--objects")
         print(f"restore: {json.dumps(report)}")
         assert "Function sizes" in report["objects"]["created"]
         client = client_of(commands)
