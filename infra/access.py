@@ -114,6 +114,19 @@ def viewer() -> Access:
     )
 
 
+def author() -> Access:
+    """A person of a tenant, by a binding in its namespace; what is missing would lead around the tenant's bounds.
+
+    Who makes pods or claims there takes what no quota counts; secrets hold keys and passwords of workers.
+    """
+    return Access(
+        functions=[
+            rule(GROUP, ["functions", "buckets"], (*READ, "create", "patch", "update", "delete")),
+            rule(CORE, ["pods", "pods/log", "events"], READ),
+        ]
+    )
+
+
 def controller(*, remote_gpus: bool = False) -> Access:
     """It makes what a function needs, tells how it stands, and lets it go in order; pools get a status."""
     objects = ["functions", "buckets"]

@@ -90,12 +90,10 @@ class MadeNetwork(ConsistentValue):
 class GivenNetwork(ConsistentValue):
     """A VPC that is there already; routes, gateways and endpoints are its owner's matter."""
 
-    vpc: str = Field(
-        pattern=r"^vpc-[0-9a-f]{8,17}$", description="the VPC's id", examples=["vpc-0123456789abcdef0"]
-    )
     subnets: Mapping[Zone, Annotated[str, Field(pattern=r"^subnet-[0-9a-f]{8,17}$")]] = Field(
         min_length=LEAST_ZONES,
-        description="zone -> private subnet; nodes reach AWS's services and the registries from there",
+        description="zone -> private subnet, all of one VPC; nodes reach AWS's services and the registries "
+        "from there",
         examples=[{"eu-central-1a": "subnet-0123456789abcdef0", "eu-central-1b": "subnet-0123456789abcdef1"}],
     )
 

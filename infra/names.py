@@ -24,6 +24,7 @@ DEVICE_PLUGIN = "device-plugin"
 
 # Who looks in, on AWS: a group of Kubernetes, and what it may see
 VIEWER = "viewer"
+AUTHOR = "author"  # people of a tenant
 
 # On AWS: the node group of the platform itself, the class of volumes
 SYSTEM_GROUP = "system"

@@ -120,6 +120,13 @@ def group_roles(component: str, access: Access) -> Iterator[Manifest]:
     yield from _granted(component, access.cluster, subject=subject, namespace=None)
 
 
+def role_to_bind(component: str, access: Access) -> Manifest:
+    """What people may do where functions are; whoever knows the people binds it, in a namespace."""
+    named = {"name": names.own(component), "labels": names.labels(component)}
+    rules = list(access.functions)
+    return {"apiVersion": f"{RBAC}/v1", "kind": "ClusterRole", "metadata": named, "rules": rules}
+
+
 def _granted(
     service: str, rules: Sequence[Rule], *, subject: Mapping[str, str], namespace: str | None
 ) -> tuple[Manifest, Manifest]:

@@ -82,7 +82,7 @@ SUBNETS = {"eu-central-1a": "subnet-0123456789abcdef0", "eu-central-1b": "subnet
 @functools.cache
 def given():
     """A network that is there already, no pools, no buckets but the platform's."""
-    network = {"vpc": "vpc-0123456789abcdef0", "subnets": SUBNETS}
+    network = {"subnets": SUBNETS}
     return changed(network={"given": network}, nodeGroups={}, more={"pools": {}, "buckets": {}})
 
 

@@ -10,7 +10,6 @@ from infra.aws import rights
 from infra.aws.policy import written
 from tests.infra.aws import example, stack
 
-VPC = "vpc-0123456789abcdef0"
 SUBNETS = {"eu-central-1a": "subnet-0123456789abcdef0", "eu-central-1b": "subnet-0123456789abcdef1"}
 
 
@@ -37,13 +36,13 @@ def told_of(tree) -> list[str]:
 
 
 def test_a_network_that_is_there_needs_its_id_and_a_subnet_a_zone():
-    found = stack(with_aws(network={"given": {"vpc": VPC, "subnets": SUBNETS}}))
+    found = stack(with_aws(network={"given": {"subnets": SUBNETS}}))
     assert found.aws.network.zones == tuple(SUBNETS)
 
 
 def test_a_subnet_can_not_stand_for_two_zones():
     one = dict.fromkeys(SUBNETS, SUBNETS["eu-central-1a"])
-    (fault,) = told_of(with_aws(network={"given": {"vpc": VPC, "subnets": one}}))
+    (fault,) = told_of(with_aws(network={"given": {"subnets": one}}))
     assert fault == (
         "aws.network.given: found subnet-0123456789abcdef0 twice in subnets, allowed once; take one out"
     )

@@ -63,6 +63,22 @@ def test_services_may_do_in_each_tenants_namespace_what_they_may_in_the_stacks_o
         assert subject["namespace"] == "headrace"
 
 
+def test_people_of_tenants_get_a_role_that_leads_around_no_bound():
+    rules = found()["clusterrole/headrace-author"].inputs["rules"]
+    may = {
+        (group, kind): set(each["verbs"])
+        for each in rules
+        for group in each["apiGroups"]
+        for kind in each["resources"]
+    }
+    assert may["headrace.dev", "functions"] >= {"create", "patch", "delete"}
+    looks = {"get", "list", "watch"}
+    assert {kind for kind, verbs in may.items() if kind[0] != "headrace.dev" and verbs - looks} == set()
+    assert ("", "secrets") not in may
+    assert "clusterrolebinding/headrace-author" not in found()
+    assert "clusterrole/headrace-author" not in platform(stack(wait=False))
+
+
 @pytest.mark.parametrize("server", [names.QUEUE, names.STORE])
 def test_workers_of_every_tenant_reach_queue_and_store(server):
     (opening,) = found()[f"networkpolicy/headrace/headrace-{server}"].inputs["spec"]["ingress"]

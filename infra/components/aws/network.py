@@ -39,7 +39,6 @@ class NetworkArgs:
 class Network(pulumi.ComponentResource):
     """`subnets`: ids of the private ones by zone, in the configured order."""
 
-    vpc: pulumi.Output[str]
     subnets: Mapping[str, pulumi.Output[str]]
 
     def __init__(self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -50,10 +49,9 @@ class Network(pulumi.ComponentResource):
             self._create(args.network.made)
         elif args.network.given is not None:
             self._take(args.network.given)
-        self.register_outputs({"vpc": self.vpc})
+        self.register_outputs({})
 
     def _take(self, given: GivenNetwork) -> None:
-        self.vpc = pulumi.Output.from_input(given.vpc)
         self.subnets = {zone: pulumi.Output.from_input(each) for zone, each in given.subnets.items()}
 
     def _create(self, made: MadeNetwork) -> None:
@@ -63,9 +61,8 @@ class Network(pulumi.ComponentResource):
         way_out = self._create_way_out(vpc, public)
         gateways = self._create_gateways(made, public, way_out)
         tables = self._create_private_tables(vpc, private, gateways)
-        self.vpc = vpc.id
         self.subnets = {zone: each.id for zone, each in private.items()}
-        args = EndpointsArgs(made, self._estate, self.vpc, self.subnets, tables, self._ground)
+        args = EndpointsArgs(made, self._estate, vpc.id, self.subnets, tables, self._ground)
         Endpoints("endpoints", args, pulumi.ResourceOptions(parent=self))
 
     def _create_vpc(self, made: MadeNetwork) -> Vpc:

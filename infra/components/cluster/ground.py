@@ -7,8 +7,10 @@ import pulumi
 from headrace.manifests.admission import admission
 from headrace.manifests.definitions import definitions
 from headrace.model.function import Profile
+from infra import access, names
 from infra.manifests import ground as manifests
 from infra.manifests.network import denial
+from infra.manifests.services import role_to_bind
 from infra.objects import Ground, declare
 from infra.settings import StackSettings
 
@@ -22,7 +24,7 @@ class FoundationArgs:
 
 
 class Namespaces(pulumi.ComponentResource):
-    """The namespaces, closed to the network, and the priorities of pods."""
+    """The namespaces, closed to the network, the priorities of pods, what people of tenants may do."""
 
     def __init__(self, name: str, args: FoundationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("headrace:cluster:Namespaces", name, None, opts)
@@ -40,6 +42,8 @@ class Namespaces(pulumi.ComponentResource):
             declare(args.ground.under(self, made), denial(space["metadata"]["name"]))
         for priority in manifests.priorities():
             declare(ground, priority)
+        if stack.tenants:
+            declare(ground, role_to_bind(names.AUTHOR, access.author()))
         self.register_outputs({})
 
 
