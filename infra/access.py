@@ -115,7 +115,7 @@ def viewer() -> Access:
 
 
 def author() -> Access:
-    """A person of a tenant, by a binding in its namespace; what is missing would lead around the tenant's bounds.
+    """A person of a tenant, by a binding in its namespace; what is missing would lead around its bounds.
 
     Who makes pods or claims there takes what no quota counts; secrets hold keys and passwords of workers.
     """

@@ -147,6 +147,11 @@ def _checked(function: Function, settings: KubernetesSettings) -> SidecarSetting
             "spec.run.source: found none, allowed the script's text, as a pod has no folder of the "
             "function; render the function from its folder"
         )
+    if settings.sidecar is not None and settings.sidecar.settings_secret in spec.secrets:
+        faults.append(
+            f"spec.secrets: found {settings.sidecar.settings_secret}, which holds the platform's own keys, "
+            "allowed any other; make a secret of the function's own"
+        )
     if faults:
         raise ConfigurationError(f"function {function.name!r} can't run in a pod: {'; '.join(faults)}")
     if settings.sidecar is None:

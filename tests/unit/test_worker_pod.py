@@ -372,6 +372,7 @@ def test_a_pod_that_must_go_is_given_the_time_of_one_batch_and_an_hour_at_most(
         ({"image": None}, ["spec.image: found none"]),
         ({"run": {"script": "s.sh"}}, ["spec.run.source: found none"]),
         ({"run": {"script": "s.sh"}, "image": None}, ["spec.image", "spec.run.source"]),
+        ({"secrets": ["own", "headrace-worker"]}, ["spec.secrets: found headrace-worker, which holds"]),
     ],
 )
 def test_what_cannot_run_in_a_pod_is_refused_with_every_fault(spec, found):
