@@ -124,7 +124,7 @@ async def test_a_worker_whose_function_gave_up_its_gpu_is_charged_for_it_until_i
         await made.claim("claim", "gpu1", 0, born)
         await made.cluster.deploy(function_object(resources={"cpu": "100m", "memory": "64Mi"}))
         for _ in range(50):
-            await made.watching.changed(0.0, since=made.watching.revisions)
+            await made.watching.changed(0.0, since=made.watching.revision)
         (found,) = await made.host.present()
         gpu = {"remoteGpuMemory": 6 * GIB, "remoteGpuSessions": 1}
         held = request.plus(ResourceList.of({"workers": 1, **gpu}))

@@ -195,7 +195,7 @@ async def test_a_worker_that_is_not_seen_yet_has_its_room_and_is_told_to_end(sce
     while scene.watching.functions.by_name["echo"].function.spec.priority != 5 or not scene.host.takes(
         function
     ):
-        await scene.watching.changed(5.0, since=scene.watching.revisions)
+        await scene.watching.changed(5.0, since=scene.watching.revision)
     assert [each.leaving for each in await scene.host.present()] == [True, True]
     await scene.host.reconcile({"echo": Wanted({"n1": 2}, request)})
     assert scene.cluster.asked("delete", PODS) == 2

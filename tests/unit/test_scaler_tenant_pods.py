@@ -51,7 +51,7 @@ class Scene:
     async def forget(self, function: str) -> None:
         """Until it is not seen any more."""
         while function in self.watching.functions.by_name:
-            await self.watching.changed(5.0, since=self.watching.revisions)
+            await self.watching.changed(5.0, since=self.watching.revision)
 
     async def settle(self) -> None:
         wanted = {key_of(each): each for each in (await self.cluster.kube.list(PODS)).items}
