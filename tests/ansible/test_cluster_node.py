@@ -133,7 +133,7 @@ CASES: Mapping[str, tuple[Mapping[str, Any], Sequence[str]]] = {
     ),
     "packages": (
         {"cluster_node_archive": "", "cluster_node_install": True},
-        ["packages containerd, kubeadm, kubelet: found Unable to locate package"],
+        ["packages containerd.io, kubeadm, kubelet: found Unable to locate package"],
     ),
     "route": ({"cluster_node_api_server": "198.18.255.1:6443"}, ["found no connection from this host"]),
     "token": (

@@ -90,6 +90,10 @@ def test_with_every_option_changed_it_joins_and_it_leaves(
         "overlay"
     )
     assert stage.play(PLAYBOOK, hosts).changed() == []
+    grounds.box.kubectl("label", "node", "other-name", "zone-")
+    grounds.box.kubectl("taint", "node", "other-name", f"{TAINT['key']}-")
+    told = stage.play("verify", hosts).failures()
+    assert "found it without zone=b, nvidia.com/gpu=a:NoExecute, allowed all labels and taints" in told[-1]
     (tmp_path / "reset.yml").write_text(LEAVE)
     played = stage.play(str(tmp_path / "reset.yml"), hosts)
     assert played.code == 0, played.output

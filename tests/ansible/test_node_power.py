@@ -6,6 +6,7 @@ The tests build on one another.
 import json
 import shutil
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from headrace.nodes.power.plays import PlayBoard
 from tests.ansible.nodes import wait_until
 from tests.ansible.playing import Played, Stage, inventory
 from tests.fixtures.bmc import PASSWORD, USER, Bmc, bmcs
-from tests.fixtures.switches import switched_by_files, woken_by_packets
+from tests.fixtures.switches import Packets, switched_by_files, woken_by_packets
 from tests.toolchain.machines import Machine, Machines
 from tools.roles_reference import ROLES
 
@@ -32,12 +33,29 @@ SWITCH = "/var/tmp/switch"  # on the host whose commands switch another
 # Stands in for ethtool: virtual cards know no Wake-on-LAN.
 ETHTOOL = """\
 #!/bin/sh
-[ "$1" = --change ] && echo "$*" >>/var/tmp/ethtool && exit
+[ "$1" = --change ] && echo "$*" >>/var/tmp/ethtool && echo "$4" >/run/wake-on && exit
 echo "Settings for $1:"
 echo "	Supports Wake-on: pumbg"
+echo "	Wake-on: $(cat /run/wake-on || echo d)"
 """
 
+# Stands in for kubectl; by `no.yaml` nobody may uncordon.
+KUBECTL = """\
+#!/bin/sh
+echo "$*" >>/var/tmp/kubectl.log
+[ "$1 $2" = "no.yaml uncordon" ] && echo "no rights" >&2 && exit 1
+[ "$2" = drain ] && echo "node/$3 cordoned"
+[ "$2" = uncordon ] && echo "node/$3 uncordoned"
+exit 0
+"""
+ATTEMPTS = 3  # node_power_attempts, by default
+KUBECTL_AT = "/usr/local/bin/ctl"
+
 pytestmark = pytest.mark.timeout(300)
+
+
+def put_kubectl(machine: Machine) -> None:
+    machine.told(f"cat >{KUBECTL_AT} <<'E'\n{KUBECTL}E\nchmod +x {KUBECTL_AT}")
 
 
 @dataclass
@@ -47,7 +65,7 @@ class Scene:
     stage: Stage
     site: Machines
     bmc: Bmc
-    port: int
+    packets: Packets
     folder: Path
 
     def __post_init__(self) -> None:
@@ -80,7 +98,7 @@ class Scene:
                 "node_power_mac": mac_of(self.node1).upper(),
                 "node_power_interface": "host0",
                 "node_power_broadcast": f"{self.site.network.rpartition('.')[0]}.255",
-                "node_power_wake_port": self.port,
+                "node_power_wake_port": self.packets.port,
                 "node_power_answer_seconds": 1,
             },
             "node2": {
@@ -114,7 +132,7 @@ def states(played: Played) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def powered(site: Machines) -> Iterator[tuple[Bmc, int]]:
+def powered(site: Machines) -> Iterator[tuple[Bmc, Packets]]:
     """The machines, and what switches them."""
     for name in ("gpu1", "node1", "node2"):
         site.add(name)
@@ -124,18 +142,19 @@ def powered(site: Machines) -> Iterator[tuple[Bmc, int]]:
     switch.mkdir()
     with ExitStack() as closing:
         found = closing.enter_context(bmcs({"gpu1": site.all["gpu1"]}))
-        port = closing.enter_context(woken_by_packets({mac_of(site.all["node1"]): site.all["node1"]}))
+        packets = closing.enter_context(woken_by_packets({mac_of(site.all["node1"]): site.all["node1"]}))
         closing.enter_context(switched_by_files({"node2": site.all["node2"]}, switch))
-        yield found["gpu1"], port
+        yield found["gpu1"], packets
         for machine in site.all.values():
             machine.cut()
 
 
 @pytest.fixture
-def scene(stage: Stage, site: Machines, powered: tuple[Bmc, int], tmp_path: Path) -> Scene:
-    bmc, port = powered
+def scene(stage: Stage, site: Machines, powered: tuple[Bmc, Packets], tmp_path: Path) -> Scene:
+    bmc, packets = powered
     bmc.orders.clear()
-    return Scene(stage, site, bmc, port, tmp_path)
+    bmc.deaf = bmc.hangs = packets.lost = False  # whatever the test before left
+    return Scene(stage, site, bmc, packets, tmp_path)
 
 
 def test_what_is_wrong_of_each_host_is_told(scene: Scene) -> None:
@@ -175,6 +194,13 @@ def test_hosts_are_made_ready_and_checked(scene: Scene) -> None:
     assert (again.code, again.changed()) == (0, []), again.output
 
 
+def test_a_card_that_something_has_set_back_is_told(scene: Scene) -> None:
+    scene.node1.told("ethtool --change host0 wol d")
+    hosts = scene.play("verify", "--limit=node1,localhost")
+    scene.node1.told("ethtool --change host0 wol g")
+    assert "card host0: found that Wake-on-LAN is set to d, allowed g (magic packet)" in hosts.failures()[-1]
+
+
 def test_all_go_off_in_order_and_say_so(scene: Scene) -> None:
     assert states(scene.play("power", power="state")) == {"gpu1": "on", "node1": "on", "node2": "on"}
     scene.gpu1.told("rm -f /var/tmp/ended")
@@ -197,6 +223,40 @@ def test_all_are_switched_on_and_waited_for(scene: Scene) -> None:
     played = scene.play("power", "--limit=node2", power="on", node_power_on_seconds=40)
     assert (played.code, states(played)) == (0, {"node2": "on"}), played.output
     assert "--change host0 wol g" in scene.node1.told("tail -1 /var/tmp/ethtool")  # anew at each start
+
+
+def test_packets_are_sent_until_they_are_heard(scene: Scene) -> None:
+    scene.node1.power_off()
+    before, scene.packets.lost = scene.packets.heard, True
+    with ThreadPoolExecutor(1) as beside:
+        order = {"power": "on", "node_power_on_seconds": 90, "node_power_wake_seconds": 1}
+        played = beside.submit(scene.play, "power", "--limit=node1", **order)
+        try:
+            wait_until(lambda: scene.packets.heard > before + ATTEMPTS)  # sent again
+        finally:
+            scene.packets.lost = False
+    assert states(played.result()) == {"node1": "on"}, played.result().output
+
+
+def test_a_host_that_was_emptied_and_does_not_go_off_is_open_again(scene: Scene) -> None:
+    put_kubectl(scene.node1)
+    drains = {
+        "node_power_drains": ["rcuda", "kubernetes"], "node_power_drain_seconds": 5,
+        "node_power_kubectl": [KUBECTL_AT, "lab.yaml"], "node_power_kubectl_host": "node1",
+    }  # fmt: skip
+    scene.bmc.deaf = True
+    played = scene.play("power", "--limit=gpu1", of={"gpu1": drains}, power="off")
+    assert {"Empty the node", "Close the door", "Open the door"} <= set(played.changed()), played.output
+    assert played.code == 2
+    message = played.failures()[-1]
+    assert "gpu1: order off by ipmi: found exit code 1" in message
+    assert message.endswith("It is not off; let in again: kubernetes, rcuda")
+    assert scene.node1.told("tail -1 /var/tmp/kubectl.log") == "lab.yaml uncordon gpu1"
+    assert "headrace" not in scene.gpu1.told("nft list tables")
+    own = {"node_power_drains": ["kubernetes"], "node_power_kubectl": [KUBECTL_AT, "no.yaml"]}
+    played = scene.play("power", "--limit=gpu1", of={"gpu1": {**drains, **own}}, power="off")
+    scene.bmc.deaf = False
+    assert played.failures()[-1].endswith("It is not off; still shut out: kubernetes (no rights)")
 
 
 def test_a_host_that_hangs_is_cut_off(scene: Scene) -> None:
@@ -293,23 +353,26 @@ def test_an_order_that_is_none_is_told(scene: Scene) -> None:
     assert "power: found up, allowed on, off or state; give one with -e power=state" in played.failures()[0]
 
 
+@pytest.mark.long
+def test_a_host_is_not_waited_for_beyond_the_time_it_has_however_slow_an_answer_is(scene: Scene) -> None:
+    look = ["sh", "-c", "echo >>/var/tmp/looks; sleep 3"]  # it says on
+    own = {"node_power_state_command": look, "node_power_off_seconds": 4, "node_power_retry_seconds": 1}
+    played = scene.play("power", "--limit=node2", of={"node2": own}, power="off")
+    assert "after 4 s found on, allowed off" in played.failures()[-1]
+    # One before the order, two in 4 s, four in the 10 s of a host that was cut off, one after each.
+    assert int(scene.gpu1.told("wc -l </var/tmp/looks")) <= 10
+    scene.node2.wait_until_off()
+    scene.node2.start()
+
+
 # Every option
-
-
-KUBECTL = """\
-#!/bin/sh
-echo "$*" >>/var/tmp/kubectl.log
-[ "$1 $2" = "lab.yaml drain" ] && echo "node/$3 cordoned"
-[ "$1 $2" = "lab.yaml uncordon" ] && echo "node/$3 uncordoned"
-exit 0
-"""
 
 
 @pytest.mark.long
 def test_every_option_changed_a_node_is_emptied_and_one_that_does_not_shut_down_is_cut_off(
     scene: Scene,
 ) -> None:
-    scene.gpu1.told(f"cat >/usr/local/bin/ctl <<'E'\n{KUBECTL}E\nchmod +x /usr/local/bin/ctl")
+    put_kubectl(scene.gpu1)
     scene.node2.told("systemctl mask --runtime poweroff.target")
     common = {
         "node_power_attempts": 2, "node_power_retry_seconds": 1, "node_power_answer_seconds": 2,
@@ -317,12 +380,11 @@ def test_every_option_changed_a_node_is_emptied_and_one_that_does_not_shut_down_
     }  # fmt: skip
     changed = {
         "gpu1": {
-            **common, "node_power_bmc_interface": "lanplus", "node_power_force": False,
-            "node_power_wait": True,
+            **common, "node_power_bmc_privilege": "ADMINISTRATOR", "node_power_force": False,
         },
         "node1": {
             **common, "node_power_wake_host": "gpu1", "node_power_drains": ["kubernetes"],
-            "node_power_kubectl": ["/usr/local/bin/ctl", "lab.yaml"], "node_power_kubectl_host": "gpu1",
+            "node_power_kubectl": [KUBECTL_AT, "lab.yaml"], "node_power_kubectl_host": "gpu1",
             "node_power_node": "n-1",
         },
         "node2": {

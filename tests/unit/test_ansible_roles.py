@@ -1,6 +1,8 @@
 """The collection's roles: what they say of themselves agrees, and every option is documented."""
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,42 @@ def test_specifications_agree_with_defaults_in_names_and_values(role: str) -> No
     assert not any(defaults[name] for name in required)
 
 
+INCLUDED = ("gpu_server", "versioned_archive")  # by other roles, which give them their options
+UNCHANGED = {"node_power_bmc_interface"}  # the tests' BMCs speak IPMI 2.0 alone
+PLAYS = (*(CHECKOUT / "tests/ansible").glob("test_*.py"), CHECKOUT / "tests/fixtures/joinable.py")
+
+
+@pytest.mark.parametrize("role", [name for name in NAMES if name not in INCLUDED])
+def test_every_option_has_another_value_than_its_default_in_some_test_of_real_hosts(role: str) -> None:
+    given = [pair for path in PLAYS for pair in variables_in(ast.parse(path.read_text()))]
+    defaults = read(role, "defaults/main.yml")
+    changed = {name for name, value in given if name in defaults and value != defaults[name]}
+    assert defaults.keys() - changed == UNCHANGED & defaults.keys()
+
+
+def variables_in(tree: ast.AST) -> Iterator[tuple[str, Any]]:
+    """Names and values of dictionaries and keyword arguments; what is no literal, as it is written."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Dict):
+            named = [
+                (key.value, value)
+                for key, value in zip(node.keys, node.values, strict=True)
+                if isinstance(key, ast.Constant)
+            ]
+        elif isinstance(node, ast.keyword):
+            named = [(node.arg, node.value)]
+        else:
+            continue
+        yield from ((str(name), literal(value)) for name, value in named)
+
+
+def literal(value: ast.expr) -> Any:
+    try:
+        return ast.literal_eval(value)
+    except ValueError:
+        return ast.unparse(value)
+
+
 @pytest.mark.parametrize("role", NAMES)
 def test_every_variable_begins_with_the_roles_name(role: str) -> None:
     assert [name for name in options(role) if not name.startswith(f"{role}_")] == []
@@ -69,6 +107,23 @@ def test_no_task_hides_a_failure_or_makes_up_a_change(path: Path) -> None:
     text = path.read_text()
     assert "ignore_errors" not in text
     assert "noqa" not in text
+    made_up = [each for each in tasks_in(yaml.safe_load(text)) if each.get("changed_when") in (True, "true")]
+    assert [each["name"] for each in made_up] == []
+
+
+def tasks_in(document: Any) -> Iterator[dict[str, Any]]:
+    """All tasks of a file, those of blocks and plays too."""
+    for each in document if isinstance(document, list) else ():
+        yield each
+        for part in ("block", "rescue", "always", "tasks", "pre_tasks", "post_tasks", "handlers"):
+            yield from tasks_in(each.get(part))
+
+
+@pytest.mark.parametrize("path", sorted(Path(ROLES).parent.rglob("*.yml"), key=str), ids=str)
+def test_a_task_of_another_host_says_whether_it_becomes_root_there(path: Path) -> None:
+    """The play's word is about the hosts that are set up, not about the machine of a person, or a pod."""
+    delegated = [each for each in tasks_in(yaml.safe_load(path.read_text())) if "delegate_to" in each]
+    assert [each["name"] for each in delegated if "become" not in each] == []
 
 
 LAB = ROLES.parent / "inventories" / "lab"
