@@ -5,7 +5,7 @@ object names it, neither it nor anything in it goes.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from headrace.catalog.deployed import bucket_of
 from headrace.controller import statuses
@@ -112,11 +112,16 @@ class Buckets:
 
     def _holder(self, found: Manifest, bucket: Bucket) -> str:
         """Who else has the store's name and comes first, for people; empty: nobody."""
-        for other in self._seen.all_buckets():
-            named = key_of(other) != key_of(found) and self._real_name(other) == bucket.real_name
-            if named and self._rank(other) < self._rank(found):
+        for other in self._namesakes(found, bucket):
+            if self._rank(other) < self._rank(found):
                 return "/".join(key_of(other))
         return ""
+
+    def _namesakes(self, found: Manifest, bucket: Bucket) -> Iterator[Manifest]:
+        """Other objects that name the same bucket in the store."""
+        for other in self._seen.all_buckets():
+            if key_of(other) != key_of(found) and self._real_name(other) == bucket.real_name:
+                yield other
 
     def _tenant_of(self, found: Manifest) -> Tenant | None:
         """Whose an object is; None: the stack's or the platform's own."""
@@ -190,9 +195,8 @@ class Buckets:
 
     def _sharer(self, found: Manifest, bucket: Bucket) -> str:
         """Who else names the store's bucket and so keeps it with its data, for people; empty: nobody."""
-        for other in self._seen.all_buckets():
-            named = key_of(other) != key_of(found) and self._real_name(other) == bucket.real_name
-            if named and not is_ending(other):
+        for other in self._namesakes(found, bucket):
+            if not is_ending(other):
                 return "/".join(key_of(other))
         for space in self._seen.left_out:  # what it has can't be told, only what it may have
             tenant = self._world.kubernetes.declared(space)
