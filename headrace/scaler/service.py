@@ -29,7 +29,7 @@ from headrace.scaler.observing import (
 from headrace.scaler.plan import Plan
 from headrace.scaler.ports import Keeper, Present, Wanted, Wishes, WorkerHost
 from headrace.scaler.settings import ScalerSettings
-from headrace.scaler.snapshot import Leaving, Snapshot, WorkerView
+from headrace.scaler.snapshot import Leaving, Snapshot, TenantView, WorkerView
 from headrace.scaler.turns import with_room
 
 KEEP_SECONDS = 5.0  # between two writings of what is remembered
@@ -80,6 +80,7 @@ class Scaler:
         self._courses: dict[str, Course] = {}
         self._fleet = Fleet(pools, world.drivers, settings=settings, remembered=self._kept.pools)
         self._troubled = False
+        self._served: dict[str, float] = {}  # by tenant: when it was last seen to have a worker
         self._left: Mapping[str, str] = {}
         self._told_left: frozenset[str] = frozenset()
 
@@ -131,6 +132,7 @@ class Scaler:
         views = (worker for sight in sights for worker in sight.workers)
         serving = self._world.workers.remote().serving
         await self._fleet.look(_working(present, views) | serving, now)
+        self._served |= dict.fromkeys(_having(sights, present, self._tenants), now)
         snapshot = with_room(self._snapshot(sights, _leaving(present), now), now)
         return Decision(now, snapshot, decide(snapshot, self._settings, now))
 
@@ -235,6 +237,7 @@ class Scaler:
             workers=tuple(worker for each in sights for worker in each.workers),
             tenants=self._tenants,
             leaving=tuple(leaving),
+            served=tuple(self._served.items()),
             remote=remote.rooms,
             standby=remote.standby,
         )
@@ -307,6 +310,16 @@ def _of(function: Function, present: Sequence[Present]) -> list[Present]:
 
 def _leaving(present: Sequence[Present]) -> list[Leaving]:
     return [Leaving(each.name, each.tenant, each.charge) for each in present if each.leaving]
+
+
+def _having(
+    sights: Iterable[Sight], present: Iterable[Present], tenants: Iterable[TenantView]
+) -> frozenset[str]:
+    """The tenants that have a worker, one that leaves included; "" for all that are not declared."""
+    staying = {each.function.metadata.namespace or "" for each in sights if each.workers}
+    leaving = {each.tenant for each in present if each.leaving}
+    declared = {each.name for each in tenants}
+    return frozenset(name if name in declared else "" for name in staying | leaving)
 
 
 def _working(present: Sequence[Present], views: Iterable[WorkerView]) -> frozenset[str]:

@@ -182,6 +182,9 @@ class Snapshot:
     Functions of tenants that are not declared share as one, of weight 1. `leaving` are workers that were told
     to end and are there still: their room is the host's matter, but they count for quotas.
 
+    `served`: by tenant when it was last seen to have a worker, as far as the observer knows; "" are functions
+    whose tenant is not declared.
+
     `remote` are GPUs of servers, without what others than these workers hold of them; `standby` those of
     servers that are off, whose hosts are among the nodes.
     """
@@ -192,5 +195,6 @@ class Snapshot:
     workers: tuple[WorkerView, ...] = ()
     tenants: tuple[TenantView, ...] = ()
     leaving: tuple[Leaving, ...] = ()
+    served: tuple[tuple[str, float], ...] = ()
     remote: tuple[RemoteRoom, ...] = ()
     standby: tuple[RemoteRoom, ...] = ()

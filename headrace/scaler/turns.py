@@ -6,8 +6,8 @@ whoever acts lets it finish what it computes. Functions with several workers giv
 a single worker gives it to another whose oldest file is due, by deadline. On a node that is disabled or
 drained nobody goes on to another file, nor does a worker that is beyond its tenant's quota.
 
-Between tenants shares decide instead (`ceding`). Only where one has nothing and another a single worker, that
-goes by deadline too.
+Between tenants shares decide instead (`ceding`), and where one has nothing and another a single worker, turns
+(`slots`).
 """
 
 from collections import Counter
@@ -25,6 +25,7 @@ from headrace.scaler.deciding.remote import Remote
 from headrace.scaler.deciding.rooms import ON
 from headrace.scaler.deciding.workers import share_out
 from headrace.scaler.plan import ReasonCode
+from headrace.scaler.slots import Slots
 from headrace.scaler.snapshot import FunctionView, Snapshot, WorkerView
 
 _STARVED = (ReasonCode.NO_ROOM, ReasonCode.NO_GPU_ROOM)
@@ -129,21 +130,27 @@ def _fewest(
 def _giving(
     snapshot: Snapshot, function: FunctionView, working: Sequence[WorkerView], now: float
 ) -> Sequence[WorkerView]:
-    """Workers that would give way to the function: those of who has most first, of these the youngest."""
+    """Workers that would give way to the function, those of who has most first.
+
+    Of its own tenant's the youngest are first; of others' the oldest, which had the slot for longest.
+    """
     functions, tenants = {each.name: each for each in snapshot.functions}, tenants_of(snapshot)
     left = Counter(worker.function for worker in working)
-    held = Counter(tenants[worker.function] for worker in working if worker.function in tenants)
+    slots = Slots(snapshot, tenants, [worker.function for worker in working], now)
+
+    def standing(worker: WorkerView) -> tuple[int, float]:
+        is_own = tenants.get(worker.function) == tenants[function.name]
+        return left[worker.function], worker.since if is_own else -worker.since
+
     found: list[WorkerView] = []
-    for worker in sorted(working, key=lambda each: (left[each.function], each.since), reverse=True):
+    for worker in sorted(working, key=standing, reverse=True):
         owner = functions.get(worker.function)
         if owner is None or owner.left_alone:
             continue
-        ours, theirs = tenants[function.name], tenants[owner.name]
-        if ours == theirs:
+        if tenants[function.name] == tenants[owner.name]:
             gives = _gives(worker, owner, function, left[owner.name], now)
-        else:  # shares can't part a single worker
-            single = (held[ours], held[theirs], theirs.priority) == (0, 1, ours.priority)
-            gives = single and finishes(owner) and _is_due(worker, owner, function, now)
+        else:
+            gives = slots.passes(owner, function) and finishes(owner) and _is_due(worker, function, now)
         if gives:
             found.append(worker)
             left[owner.name] -= 1
@@ -158,12 +165,12 @@ def _gives(worker: WorkerView, owner: FunctionView, function: FunctionView, left
         return False  # its file would be cut off, and begin anew
     if left > 1 or owner.priority < function.priority:
         return True
-    return _is_due(worker, owner, function, now)
+    return due(function) < due(owner) and _is_due(worker, function, now)
 
 
-def _is_due(worker: WorkerView, owner: FunctionView, function: FunctionView, now: float) -> bool:
-    """Whether a single worker has had its turn, and the function's file is due before its owner's."""
-    return due(function) <= now and due(function) < due(owner) and now - worker.since >= TURN_SECONDS
+def _is_due(worker: WorkerView, function: FunctionView, now: float) -> bool:
+    """Whether a single worker has been busy for a while, and the function's file is due."""
+    return due(function) <= now and now - worker.since >= TURN_SECONDS
 
 
 def _freed(snapshot: Snapshot, leaving: Collection[str]) -> Snapshot:

@@ -70,6 +70,69 @@ async def test_with_one_worker_kept_it_starts_at_once() -> None:
     assert sum(wait <= STEP for wait in later) > 0.8 * len(later)
 
 
+# One slot
+
+
+async def slotted(
+    names: Mapping[str, str], tenants: Sequence[Tenant], *, files: Mapping[str, int], seconds: float = 1800.0
+) -> Lab:
+    """One node for one worker. `names`: the tenant of each function; `files` come by sixes, a second apart.
+
+    Of "thin" comes one a minute.
+    """
+    lab = Lab(
+        [lab_function(name, owner) for name, owner in names.items()],
+        lab_pool(nodes=1, cpu=1, boot_seconds=BOOT),
+        tenants=tenants,
+        seconds=dict.fromkeys(names, 10.0),
+        ending_seconds=2.0,
+    )
+    chance = Random(3)
+    for _ in range(max(files.values()) // 6):
+        for name in names:
+            await lab.put(name, 6 if name in files else 0)
+            lab.clock.advance(1.0 if name in files else 0.0)
+    following = began = lab.clock.now()
+    while lab.clock.now() < began + seconds:
+        if "thin" in names and following <= lab.clock.now() < began + seconds - 300:
+            await lab.put("thin", 1)
+            following = lab.clock.now() + chance.expovariate(1 / 60)
+        await lab.step(STEP)
+    return lab
+
+
+async def test_on_one_slot_who_trickles_starts_in_time_too() -> None:
+    """A batch of the flood is 10 s; after each turn of its own it waits for the flood's."""
+    lab = await slotted({"flood": "lab", "thin": "ward"}, BOTH, files={"flood": 300})
+    assert lab.waiting("thin") == 0
+    assert max(lab.waits("thin")) <= WAIT + BOOT + STEP
+    assert len(lab.waits("flood")) > 90, "the flood goes on beside it"
+
+
+async def test_on_one_slot_two_floods_have_it_by_turns_and_few_starts() -> None:
+    lab = await slotted({"one": "lab", "other": "ward"}, BOTH, files={"one": 300, "other": 300})
+    one, other = len(lab.waits("one")), len(lab.waits("other"))
+    assert 0.8 < one / other < 1.25
+    assert one + other > 120, "of 174 that one alone would have worked"
+    assert lab.pods.born > 20
+
+
+async def test_on_one_slot_turns_are_as_long_as_weights_say() -> None:
+    tenants = (tenant("lab", weight=3), tenant("ward"))
+    lab = await slotted({"one": "lab", "other": "ward"}, tenants, files={"one": 300, "other": 300})
+    assert 2.0 < len(lab.waits("one")) / len(lab.waits("other")) < 4.0
+
+
+async def test_on_one_slot_three_go_round_whatever_functions_they_have() -> None:
+    """Functions of one tenant pass the slot to each other within its turn; undeclared ones are one tenant."""
+    names = {"a": "lab", "b": "lab", "c": "ward", "d": "nobody"}
+    lab = await slotted(names, BOTH, files=dict.fromkeys(names, 300), seconds=3600.0)
+    worked = {name: len(lab.waits(name)) for name in names}
+    shares = worked["a"] + worked["b"], worked["c"], worked["d"]
+    assert min(worked.values()) > 20
+    assert max(shares) < 1.5 * min(shares), worked
+
+
 # Quotas
 
 

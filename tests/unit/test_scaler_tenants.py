@@ -440,12 +440,53 @@ def test_gpus_of_servers_are_ceded_too():
     ("age", "since", "gone"),
     [(1.0, 60.0, set()), (90.0, 60.0, {"a0"}), (90.0, TURN_SECONDS - 1, set())],
 )
-def test_a_single_worker_is_passed_on_by_deadline(age: float, since: float, gone: set[str]):
-    """On one slot shares can't be equal: who waits beyond its promise is next."""
-    pool = replace(POOL, capacity=cpus(1))
+def test_a_single_worker_is_passed_on_once_the_others_file_is_due(age: float, since: float, gone: set[str]):
+    """On one slot shares can't be equal; that its own files are due even longer does not keep it."""
     there = workers("a", 1, age=since)
-    found = ending(function("a", "lab"), function("b", "ward", age=age), there=there, pools=(pool,))
+    flood, other = function("a", "lab", age=5000.0), function("b", "ward", age=age)
+    assert ending(flood, other, there=there, pools=(ONE_SLOT,)) == gone
+
+
+ONE_SLOT = replace(POOL, capacity=cpus(1))
+SLOW = function("c", "ward", age=90.0, service=ServiceEstimate(start_seconds=25.0))
+TURNS = [
+    ("it was never seen to have it", {}, [], {"a0"}),
+    ("the other's turn lasts", {"ward": 29.0}, [], set()),
+    ("the other's turn is over", {"ward": 30.0}, [], {"a0"}),
+    ("a turn is long where a start is", {"ward": 99.0}, [SLOW], set()),
+    ("and over then", {"ward": 100.0}, [SLOW], {"a0"}),
+    ("a third one's turn is waited for", {"ward": 59.0, "": 5.0}, [function("c", "nobody")], set()),
+    ("but not of one that has no file", {"ward": 59.0, "": 5.0}, [function("c", "nobody", 0)], {"a0"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("ago", "others", "gone"), [row[1:] for row in TURNS], ids=[row[0] for row in TURNS])
+def test_whose_turn_it_is_on_one_slot(ago: dict[str, float], others: list[FunctionView], gone: set[str]):
+    served = (("lab", NOW), *((name, NOW - seconds) for name, seconds in ago.items()))
+    asking = others if SLOW in others else [function("b", "ward", age=90.0), *others]
+    found = ending(function("a", "lab"), *asking, there=workers("a", 1), pools=(ONE_SLOT,), served=served)
     assert found == gone
+
+
+def test_turns_are_as_long_as_weights_say():
+    flood, other = function("a", "lab"), function("b", "ward", age=90.0)
+    heavy = (replace(LAB, weight=3.0), WARD)
+    for ago, gone in ((89.0, set()), (90.0, {"a0"})):
+        served = (("ward", NOW - ago),)
+        found = ending(flood, other, there=workers("a", 1), pools=(ONE_SLOT,), tenants=heavy, served=served)
+        assert found == gone
+    light = (LAB, replace(WARD, weight=3.0))
+    for ago, gone in ((29.0, set()), (30.0, {"a0"})):
+        served = (("ward", NOW - ago),)
+        found = ending(flood, other, there=workers("a", 1), pools=(ONE_SLOT,), tenants=light, served=served)
+        assert found == gone, "its own turn is the longer one"
+
+
+def test_a_slot_that_is_free_goes_to_the_tenant_that_lacked_one_for_longest():
+    both = function("a", "lab", age=5000.0), function("b", "ward")
+    served = (("lab", NOW - 2.0), ("ward", NOW - 50.0))
+    assert counts(seen(*both, pools=(ONE_SLOT,), served=served)) == {"a": 0, "b": 1}
+    assert counts(seen(*both, pools=(ONE_SLOT,))) == {"a": 1, "b": 0}, "else by deadline"
 
 
 # What is told

@@ -1,4 +1,7 @@
-"""Workers are given out by turns: to the tenant whose share is least, and among its functions. Pure."""
+"""Workers are given out by turns: to the tenant whose share is least, and among its functions. Pure.
+
+Of tenants that have nothing, the one comes first that has had nothing for longest.
+"""
 
 from collections.abc import Callable, Sequence
 from heapq import heapify, heappop, heappush
@@ -19,14 +22,15 @@ def give(members: Sequence[Member], *, wish: Wish) -> None:
     for queue in queues.values():
         heapify(queue)
 
-    def standing(name: str) -> tuple[Standing, float, str]:
+    def standing(name: str) -> tuple[Standing, float, float, str]:
         (_, _, due), index = queues[name][0]
-        return members[index].party.standing, due, name
+        party = members[index].party
+        return party.standing, party.served, due, name
 
     asking = [standing(name) for name in queues]
     heapify(asking)
     while asking:
-        _, _, name = heappop(asking)
+        *_, name = heappop(asking)
         _serve(queues[name], members, wish, asking[0][0] if asking else None)
         if queues[name]:
             heappush(asking, standing(name))

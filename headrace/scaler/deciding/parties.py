@@ -25,11 +25,14 @@ class Party:
     """A tenant, or all functions that have none together, while workers are given out.
 
     `scales` are the share that one unit of each resource is; none where it is alone, and has no need of any.
+    `served` is when it was last seen to have a worker: of those that have none, the longest without
+    comes first.
     """
 
     tenant: TenantView
     scales: Sequence[float]
     used: list[int]
+    served: float = 0.0
 
     @property
     def share(self) -> float:
@@ -83,9 +86,10 @@ class Parties:
         found = {tenant.name: tenant for tenant in self._of.values()}
         self.contested = is_contested(self._of)
         capacity = self._capacity = _capacity(snapshot) if self.contested or always else {}
+        served = dict(snapshot.served)
         self.all = tuple(
-            Party(tenant, [1 / (amount * tenant.weight) for amount in capacity.values()], [0] * len(capacity))
-            for _, tenant in sorted(found.items())
+            Party(tenant, _scales(capacity, tenant), [0] * len(capacity), served.get(name, 0.0))
+            for name, tenant in sorted(found.items())
         )
         self._parties = {party.tenant.name: party for party in self.all}
 
@@ -106,6 +110,10 @@ class Parties:
             return ()
         charge = self._charges.of(function)
         return tuple((place, amount) for place, name in enumerate(self._capacity) if (amount := charge[name]))
+
+
+def _scales(capacity: Mapping[str, int], tenant: TenantView) -> Sequence[float]:
+    return [1 / (amount * tenant.weight) for amount in capacity.values()]
 
 
 def _capacity(snapshot: Snapshot) -> Mapping[str, int]:

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from headrace.model.resources import CPU
 from headrace.model.settings import Settings
+from headrace.nodes.cluster import sighting_of
 from tests.e2e.evidence import list_keys, plain_client
 from tests.e2e.kubernetes.site import FUNCTIONS, GONE, Commands, Site, site_on, wait_until
 from tests.toolchain.cluster.box import Box
@@ -20,15 +22,6 @@ FUNCTION = "shared"
 LAB, WARD, NOBODY = "lab", "ward", ""
 BUCKETS = {"uploads": {}, "results": {}}
 FILES, FLOOD = 5, 200
-# Of two tenants alike: a file is two seconds of work, and few workers fill what the node has left.
-SLOW = {
-    "run": {"script": "slow.sh", "source": 'sleep 2; cp "$INPUT_FILE_PATH" "$TMP_OUTPUT_DIR/"'},
-    "input": [{"bucket": "uploads", "prefix": "slow/"}],
-    "output": [{"bucket": "results", "prefix": "slow/"}],
-    "resources": {"cpu": "100m", "memory": "64Mi", "ephemeralStorage": "64Mi"},
-    "scale": {"maxWaitSeconds": 0, "idleSeconds": 5, "maxWorkers": 8},
-    "onDelete": "purge",
-}
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -144,42 +137,67 @@ def worker_settings(site: Site, tenant: str) -> Settings:
     return Settings.from_json(base64.b64decode(found["data"]["settings.json"]))
 
 
-def test_a_flood_of_one_tenant_holds_up_no_other_and_goes_beyond_no_quota(site: Site) -> None:
-    """The node has room for some workers, beside the platform; the flood would take it for long.
-
-    For more than one: a single slot goes from file to file of who was first.
-    """
+@pytest.mark.parametrize("slots", ["several", "one"])
+def test_a_flood_of_one_tenant_holds_up_no_other_and_goes_beyond_no_quota(site: Site, slots: str) -> None:
+    """The node has room for some workers, or for one; the flood would take it for long."""
+    request = "100m" if slots == "several" else f"{free_millicores(site) * 6 // 10}m"
     for tenant in (LAB, WARD):
-        slow = function_of(site, tenant, name="slow", **SLOW)
+        slow = function_of(site, tenant, name=f"slow-{slots}", **slow_spec(slots, request))
         site.box.kubectl("apply", "-f", "-", stdin=json.dumps(slow))
         wait_until(
-            lambda t=tenant: (ready(site, t, "slow") or {}).get("status") == "True", f"{tenant} is ready"
+            lambda t=tenant: (ready(site, t, f"slow-{slots}") or {}).get("status") == "True",
+            f"{tenant} is ready",
         )
     with site.connected() as commands:
         client = client_of(commands)
         for number in range(FLOOD):
-            client.put_object(Bucket=real(LAB, "uploads"), Key=f"slow/{number}", Body=b"x")
-        wait_until(lambda: workers(site, LAB) >= 2, "the flood has taken what it may")
+            client.put_object(Bucket=real(LAB, "uploads"), Key=f"{slots}/{number}", Body=b"x")
+        wait_until(
+            lambda: workers(site, LAB) >= (2 if slots == "several" else 1), "the flood has what it may"
+        )
         for number in range(2):
-            client.put_object(Bucket=real(WARD, "uploads"), Key=f"slow/{number}", Body=b"x")
+            client.put_object(Bucket=real(WARD, "uploads"), Key=f"{slots}/{number}", Body=b"x")
         most = 0
 
         def are_done() -> bool:
             nonlocal most
             most = max(most, workers(site, WARD))
-            return len(list_keys(client, real(WARD, "results"), "slow/")) == 2
+            return len(list_keys(client, real(WARD, "results"), f"{slots}/")) == 2
 
         wait_until(are_done, "the other tenant's files")
         assert most == 1, "its quota: one worker"
-        waiting = FLOOD - len(list_keys(client, real(LAB, "results"), "slow/"))
+        waiting = FLOOD - len(list_keys(client, real(LAB, "results"), f"{slots}/"))
         assert waiting > FLOOD // 2, "the flood was far from its end"
     for tenant in (LAB, WARD):
-        site.box.kubectl("delete", "functions", "slow", f"--namespace={tenant}")
+        site.box.kubectl("delete", "functions", f"slow-{slots}", f"--namespace={tenant}")
+
+
+def slow_spec(slots: str, request: str) -> dict[str, Any]:
+    """A file is two seconds of work."""
+    place = f"{slots}/"
+    return {
+        "run": {"script": "slow.sh", "source": 'sleep 2; cp "$INPUT_FILE_PATH" "$TMP_OUTPUT_DIR/"'},
+        "input": [{"bucket": "uploads", "prefix": place}],
+        "output": [{"bucket": "results", "prefix": place}],
+        "resources": {"cpu": request, "memory": "64Mi", "ephemeralStorage": "64Mi"},
+        "scale": {"maxWaitSeconds": 0, "idleSeconds": 5, "maxWorkers": 8},
+        "onDelete": "purge",
+    }
+
+
+def free_millicores(site: Site) -> int:
+    """What workers may have of the node, once those of other tests have left."""
+    wait_until(lambda: not any(workers(site, each) for each in (LAB, WARD, NOBODY)), "no worker is there")
+    (node,), pods = (
+        site.get("nodes"),
+        site.box.get("pods", "--all-namespaces")["items"],
+    )
+    return sighting_of(node, pods).allocatable[CPU]
 
 
 def workers(site: Site, tenant: str) -> int:
     """Its pods that have not ended."""
-    pods = site.get("pods", namespace=tenant)
+    pods = site.get("pods", namespace=tenant or FUNCTIONS)
     return sum(pod["status"].get("phase") in ("Pending", "Running") for pod in pods)
 
 
