@@ -43,7 +43,7 @@ def sighting_of(node: Manifest, pods: Iterable[Manifest]) -> Sighting:
     """
     name = node["metadata"]["name"]
     power = _power(node)
-    if power is not Power.ON or not _is_ready(node):
+    if power is not Power.ON or not is_ready(node):
         return Sighting(name, power, address=_address(node))
     room = amounts_of(node.get("status", {}).get("allocatable", {}))
     taken = total(request_of_pod(pod) for pod in pods if not is_over(pod) and not is_worker(pod))
@@ -59,7 +59,8 @@ def _power(node: Manifest) -> Power:
     return Power.STARTING if ready is None or ready.get("reason") == _NEVER_HEARD else Power.ON
 
 
-def _is_ready(node: Manifest) -> bool:
+def is_ready(node: Manifest) -> bool:
+    """Whether Kubernetes takes it for there; of a dead one it does so for most of a minute."""
     ready = _ready_condition(node)
     away = any(taint["key"] in _AWAY for taint in node.get("spec", {}).get("taints") or ())
     return ready is not None and ready["status"] == "True" and not away

@@ -41,6 +41,12 @@ class Lab:
         await play_hosts(self.kube, self.board, pool="p", resources=OFFERED, now=self.clock.now())
         await let_events_through()
 
+    async def is_lost(self) -> None:
+        """Kubernetes has not heard of the host for a while."""
+        status = {"conditions": [{"type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown"}]}
+        await self.kube.apply_status(NODES, {"metadata": {"name": "a"}, "status": status}, manager="kubelet")
+        await let_events_through()
+
     async def seen(self, driver: PowerNodes, name: str = "a") -> tuple[Power, bool]:
         await driver.nodes()
         await let_events_through()
@@ -146,10 +152,38 @@ async def test_a_boot_that_never_joins_can_be_stopped(lab: Lab) -> None:
 async def test_a_node_that_died_is_seen_by_its_power(lab: Lab) -> None:
     driver = lab.driver()
     await lab.on(driver)
-    status = {"conditions": [{"type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown"}]}
-    await lab.kube.apply_status(NODES, {"metadata": {"name": "a"}, "status": status}, manager="kubelet")
-    await let_events_through()
+    await lab.is_lost()
     assert await lab.seen(driver) == (Power.ON, False)
+
+
+async def test_a_host_that_went_off_by_order_may_be_woken_by_a_person(lab: Lab) -> None:
+    """The order is carried out once Kubernetes too takes the node for gone."""
+    driver = lab.driver()
+    await lab.on(driver)
+    await driver.stop("a")
+    assert await lab.seen(driver) == (Power.OFF, False)
+    assert STOPPING in (await lab.node())["metadata"]["annotations"], "Kubernetes still says that it is ready"
+    await lab.is_lost()
+    assert await lab.seen(driver) == (Power.OFF, False)
+    node = await lab.node()
+    assert (STOPPING in node["metadata"]["annotations"], node["spec"].get("unschedulable")) == (False, None)
+    lab.board.hosts["a"] = Power.ON
+    lab.clock.advance(600)
+    await lab.boots()
+    second = lab.driver()
+    assert await lab.seen(second) == (Power.ON, True)
+    assert lab.board.told == [(Word.ON, "a"), (Word.OFF, "a")]
+
+
+async def test_a_cordon_of_a_person_outlives_an_order_of_theirs(lab: Lab) -> None:
+    """Without an order to stop nothing is taken off a node whose host is off."""
+    driver = lab.driver()
+    await lab.on(driver)
+    lab.board.hosts["a"] = Power.OFF
+    await lab.kube.patch(NODES, "a", {"spec": {"unschedulable": True}})
+    await lab.is_lost()
+    await lab.seen(lab.driver())
+    assert (await lab.node())["spec"]["unschedulable"] is True
 
 
 async def test_a_node_that_a_person_cordoned_is_unknown(lab: Lab) -> None:

@@ -161,6 +161,21 @@ async def test_a_start_takes_the_order_to_stop_off(lab: Lab) -> None:
     assert await lab.sight(driver) == (Power.ON, False)
 
 
+async def test_a_host_that_went_off_by_order_may_be_woken_by_a_person(lab: Lab) -> None:
+    driver = lab.driver()
+    await lab.on(driver)
+    await driver.stop("a")
+    await lab.publish("a", silent=True)
+    assert await lab.sight(driver) == (Power.OFF, False)
+    assert not await lab.is_marked(), "the order is carried out"
+    lab.board.hosts["a"] = Power.ON
+    second = lab.driver()
+    assert await lab.sight(second) == (Power.ON, False)
+    await lab.publish("a", silent=False)
+    assert await lab.sight(second) == (Power.ON, True)
+    assert lab.board.told == [(Word.ON, "a"), (Word.OFF, "a")]
+
+
 async def test_a_host_that_serves_nothing_is_told(lab: Lab) -> None:
     lab.board.hosts["c"] = Power.OFF
     driver = lab.driver()

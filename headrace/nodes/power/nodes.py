@@ -1,22 +1,25 @@
 """Hosts that are nodes of the cluster: seen by the API server and by their power, emptied before they go off.
 
-A host bears the name of its node. Its object stays while it is off, cordoned; there the order to stop stands,
-so that whoever leads next completes it. A kubelet that has not come again since the last start is not there
-yet, whatever its object says: Kubernetes takes a dead node for ready for most of a minute.
+A host bears the name of its node, whose object stays while it is off. There the order to stop stands, so that
+whoever leads next completes it; it is taken off once Kubernetes too takes the host for gone. Whoever wakes it
+then, the scaler or a person, has a node that takes pods. A kubelet that has not come again since the last
+start is not there yet, whatever its object says: Kubernetes takes a dead node for ready for most of a minute.
 """
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
 
 from headrace.kube.kinds import NODES
 from headrace.kube.mirror import Mirror
-from headrace.kube.naming import annotations_of, labels_of
+from headrace.kube.naming import annotations_of, labels_of, uid_of
 from headrace.kube.port import Kube, Manifest
 from headrace.model import labels
-from headrace.model.errors import ConfigurationError
+from headrace.model.errors import ChangedError, ConfigurationError, NotFoundError
 from headrace.model.pool import NodePool, PowerSpec
 from headrace.nodes.clock import CLOCK, Clock
-from headrace.nodes.cluster import by_node, check_seen, heard_at, is_stopping, sighting_of
+from headrace.nodes.cluster import by_node, check_seen, heard_at, is_ready, is_stopping, sighting_of
 from headrace.nodes.draining import DRAIN_SECONDS, cordon
 from headrace.nodes.emptying import Emptying
 from headrace.nodes.port import Power, Sighting
@@ -62,6 +65,8 @@ class PowerNodes:
         await self._emptying.move_along(
             [each for each in found.values() if each and self._is_ours(each)], pods
         )
+        for host in hosts.values():
+            await self._complete(host, found[host.name])
         return [self._sighting(host, found[name], pods.get(name, ())) for name, host in hosts.items()]
 
     async def start(self, name: str) -> None:
@@ -98,15 +103,19 @@ class PowerNodes:
         if host is not None and host.may_be_on:
             self._hosts.order(name, Word.OFF)
 
+    async def _complete(self, host: Host, node: Manifest | None) -> None:
+        """Take the order to stop off the node of a host that is off for everybody."""
+        if node is None or not self._is_ours(node) or not is_stopping(node):
+            return
+        if host.power is Power.OFF and host.order is None and not is_ready(node):
+            with suppress(NotFoundError, ChangedError):
+                change = _without_order({"metadata": {"uid": uid_of(node)}})
+                self._written.note(await self._kube.patch(NODES, host.name, change))
+
     async def _mark(self, node: Manifest) -> None:
         """Take the order to stop off it, if there is one, and write down that it was started."""
-        notes = {labels.STARTED: f"{self._now():.3f}"}
-        change = {
-            "metadata": {"annotations": {**notes, labels.STOPPING: None}},
-            "spec": {"unschedulable": None},
-        }
-        kept = {"metadata": {"annotations": notes}}
-        wanted = change if is_stopping(node) else kept
+        change: dict[str, Any] = {"metadata": {"annotations": {labels.STARTED: f"{self._now():.3f}"}}}
+        wanted = _without_order(change) if is_stopping(node) else change
         self._written.note(await self._kube.patch(NODES, node["metadata"]["name"], wanted))
 
     async def _host(self, name: str) -> Host:
@@ -142,6 +151,12 @@ class PowerNodes:
             return seen
         power = Power.UNKNOWN if seen.power is Power.UNKNOWN else host.power
         return Sighting(host.name, power, address=host.address)
+
+
+def _without_order(change: dict[str, Any]) -> dict[str, Any]:
+    """A change of a node that also takes the order to stop off, and lets pods come."""
+    annotations = {**change["metadata"].get("annotations", {}), labels.STOPPING: None}
+    return {"metadata": {**change["metadata"], "annotations": annotations}, "spec": {"unschedulable": None}}
 
 
 def _came_again(node: Manifest) -> bool:

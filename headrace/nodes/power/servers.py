@@ -1,7 +1,8 @@
 """Hosts that serve GPUs to workers elsewhere: there once all their servers are published as answering.
 
 The order to stop stands in the GpuServer objects of a host; the publisher then calls these servers silent, so
-that nobody begins there. The host goes off once no claim holds a GPU of it.
+that nobody begins there. The host goes off once no claim holds a GPU of it. Then the order is taken off:
+whoever wakes the host, the scaler or a person, has servers that workers may use.
 """
 
 import time
@@ -92,8 +93,11 @@ class PowerServers:
         check_seen(*self._seen.all)
         hosts, declared, answering = await self._hosts.seen(), self._by_host(), self._answering()
         for name, host in hosts.items():
-            if self._may_go(host, declared.get(name, ()), answering):
+            servers = declared.get(name, ())
+            if self._may_go(host, servers, answering):
                 self._hosts.order(name, Word.OFF)
+            elif host.power is Power.OFF and host.order is None and self._stops(name, servers):
+                await self._mark(name, servers, None)
         return [
             self._sighting(self._hosts.get(name) or host, declared.get(name, ()), answering)
             for name, host in hosts.items()
