@@ -123,7 +123,8 @@ class NodeView:
 class WorkerView:
     """One worker: its function and node, whether it has a file, and since when that is so.
 
-    `places` are the GPUs of servers that it holds.
+    `places` are the GPUs of servers that it holds. `gives`: it has a file, and is told as free so that it makes
+    room for others.
     """
 
     name: str
@@ -132,6 +133,7 @@ class WorkerView:
     since: float
     busy: bool
     places: tuple[Place, ...] = ()
+    gives: bool = False
 
 
 @dataclass(frozen=True, slots=True)

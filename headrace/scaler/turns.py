@@ -180,7 +180,8 @@ def _freed(snapshot: Snapshot, leaving: Collection[str]) -> Snapshot:
         snapshot,
         functions=tuple(_without(each, snapshot, leaving) for each in snapshot.functions),
         workers=tuple(
-            replace(worker, busy=False) if worker.name in leaving else worker for worker in snapshot.workers
+            replace(worker, busy=False, gives=True) if worker.name in leaving else worker
+            for worker in snapshot.workers
         ),
     )
 

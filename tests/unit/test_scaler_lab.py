@@ -86,6 +86,7 @@ async def slotted(
         tenants=tenants,
         seconds=dict.fromkeys(names, 10.0),
         ending_seconds=2.0,
+        starting_seconds=3.0,
     )
     chance = Random(3)
     for _ in range(max(files.values()) // 6):

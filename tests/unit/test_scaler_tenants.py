@@ -489,6 +489,14 @@ def test_a_slot_that_is_free_goes_to_the_tenant_that_lacked_one_for_longest():
     assert counts(seen(*both, pools=(ONE_SLOT,))) == {"a": 1, "b": 0}, "else by deadline"
 
 
+def test_a_worker_that_starts_keeps_its_slot_as_its_turn_has_just_begun():
+    both = function("a", "lab", age=5000.0), function("b", "ward", age=90.0)
+    served = (("lab", NOW - 2.0), ("ward", NOW))
+    starting = workers("b", 0, 1, age=1.0)
+    snapshot = seen(*both, there=starting, pools=(ONE_SLOT,), served=served)
+    assert counts(with_room(snapshot, NOW)) == {"a": 0, "b": 1}
+
+
 # What is told
 
 

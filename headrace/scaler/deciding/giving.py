@@ -1,6 +1,7 @@
 """Workers are given out by turns: to the tenant whose share is least, and among its functions. Pure.
 
-Of tenants that have nothing, the one comes first that has had nothing for longest.
+Of tenants that have as much the one comes first that has a free worker, then the one that was served last
+longest ago.
 """
 
 from collections.abc import Callable, Sequence

@@ -7,6 +7,7 @@ all pools may have at most, and all GPU servers: so no share changes as nodes co
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from headrace.model.resources import ResourceList, total
 from headrace.model.tenant import REMOTE_MEMORY, REMOTE_SESSIONS
@@ -25,8 +26,8 @@ class Party:
     """A tenant, or all functions that have none together, while workers are given out.
 
     `scales` are the share that one unit of each resource is; none where it is alone, and has no need of any.
-    `served` is when it was last seen to have a worker: of those that have none, the longest without
-    comes first.
+    `served` is when it was last seen to have a worker, by which turns go where shares are the same; -inf: it has
+    one that is free.
     """
 
     tenant: TenantView
@@ -86,12 +87,18 @@ class Parties:
         found = {tenant.name: tenant for tenant in self._of.values()}
         self.contested = is_contested(self._of)
         capacity = self._capacity = _capacity(snapshot) if self.contested or always else {}
-        served = dict(snapshot.served)
+        served = self._served(snapshot) if self.contested else {}
         self.all = tuple(
             Party(tenant, _scales(capacity, tenant), [0] * len(capacity), served.get(name, 0.0))
             for name, tenant in sorted(found.items())
         )
         self._parties = {party.tenant.name: party for party in self.all}
+
+    def _served(self, snapshot: Snapshot) -> Mapping[str, float]:
+        """Who has a worker that starts, or waits for files, is the first: its turn is not over."""
+        there = {each.function for each in snapshot.workers if not (each.busy or each.gives)}
+        having = {self._of[name].name for name in there if name in self._of}
+        return {**dict(snapshot.served), **dict.fromkeys(having, -inf)}
 
     def of(self, function: FunctionView) -> Party:
         """The one that a function belongs to."""

@@ -21,7 +21,7 @@ IMAGE = "headrace-test-debian"
 FUNCTION = "shared"
 LAB, WARD, NOBODY = "lab", "ward", ""
 BUCKETS = {"uploads": {}, "results": {}}
-FILES, FLOOD = 5, 200
+FILES, FLOOD = 5, 600
 
 pytestmark = pytest.mark.timeout(600)
 
