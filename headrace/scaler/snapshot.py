@@ -123,8 +123,8 @@ class NodeView:
 class WorkerView:
     """One worker: its function and node, whether it has a file, and since when that is so.
 
-    `places` are the GPUs of servers that it holds. `gives`: it has a file, and is told as free so that it makes
-    room for others.
+    `places` are the GPUs of servers that it holds. `gives`: it has a file, and is told as free so that it
+    makes room for others.
     """
 
     name: str

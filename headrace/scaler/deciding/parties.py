@@ -26,8 +26,8 @@ class Party:
     """A tenant, or all functions that have none together, while workers are given out.
 
     `scales` are the share that one unit of each resource is; none where it is alone, and has no need of any.
-    `served` is when it was last seen to have a worker, by which turns go where shares are the same; -inf: it has
-    one that is free.
+    `served` is when it was last seen to have a worker, by which turns go where shares are the same; -inf:
+    it has one that is free.
     """
 
     tenant: TenantView
