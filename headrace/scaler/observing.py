@@ -74,12 +74,13 @@ def bytes_a_file(backlog: Backlog) -> int:
     return backlog.bytes_estimate // backlog.tasks if backlog.tasks else 0
 
 
-def waiting_files(backlog: Backlog, workers: int, groups: Sequence[Files]) -> tuple[Files, ...]:
+def waiting_files(backlog: Backlog, busy: int, groups: Sequence[Files]) -> tuple[Files, ...]:
     """Groups of the files that no worker holds, oldest first: the queue gives out the oldest.
 
-    With no worker alive a leased task is held by nobody: it waits for its retry, or its worker died.
+    Where no worker is busy a leased task is not known to be held: it waits for its retry, its worker died, or
+    one that has just begun has not told yet. So one of them counts, lest that worker be taken for idle.
     """
-    left = backlog.waiting or min(1, backlog.tasks if not workers else 0)
+    left = backlog.waiting or min(1, backlog.tasks if not busy else 0)
     if not left or backlog.oldest_received is None:
         return ()
     size, found = bytes_a_file(backlog), []
@@ -152,7 +153,7 @@ class Sight:
             name=self.function.name,
             request=self.request,
             pools=tuple(pool.name for pool in pools if suits(self.function, pool, self.gpu.way)),
-            waiting=waiting_files(self.backlog, len(self.workers), arrivals.groups),
+            waiting=waiting_files(self.backlog, sum(each.busy for each in self.workers), arrivals.groups),
             running=tuple(Running(each.since, each.node, size) for each in self.workers if each.busy),
             recent=arrivals.recent(now - back),
             silences=arrivals.silences,

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from headrace.local.machine import this_machine
 from headrace.model.function import Function
+from headrace.model.observation import Standing
 from headrace.model.resources import CPU, ResourceList
 from headrace.placement.ways import NEEDS_NONE
 from headrace.queue.port import Backlog
@@ -77,7 +78,7 @@ def test_at_the_first_look_what_waits_is_new_unless_it_was_known_before_a_restar
 
 
 @pytest.mark.parametrize(
-    ("seen", "workers", "groups", "expected"),
+    ("seen", "busy", "groups", "expected"),
     [
         (backlog(0), 0, (), ()),
         (backlog(3, size=10), 0, (), (Files(900.0, 3, 30),)),
@@ -94,10 +95,10 @@ def test_at_the_first_look_what_waits_is_new_unless_it_was_known_before_a_restar
         (backlog(9, 2), 1, (Files(850.0, 9),), (Files(900.0, 7),)),  # a group that began before the oldest
     ],
 )
-def test_files_that_nobody_holds_are_the_newest_and_without_a_worker_one_in_hand_waits_too(
-    seen: Backlog, workers: int, groups: tuple[Files, ...], expected: tuple[Files, ...]
+def test_files_that_nobody_holds_are_the_newest_and_with_nobody_busy_one_in_hand_waits_too(
+    seen: Backlog, busy: int, groups: tuple[Files, ...], expected: tuple[Files, ...]
 ) -> None:
-    assert waiting_files(seen, workers, groups) == expected
+    assert waiting_files(seen, busy, groups) == expected
 
 
 @given(
@@ -182,6 +183,18 @@ def test_a_function_is_seen_with_what_its_file_says_and_what_was_learned() -> No
     assert view.recent == (Files(950.0, 4, 40),)
     assert (view.silences, view.last_arrival) == ((250.0,), 950.0)
     assert sight.forgetting(0.0, NOW).arrivals.groups == view.recent
+
+
+@pytest.mark.parametrize(("held", "waiting"), [(0, (Files(900.0, 1),)), (1, ())])
+def test_a_worker_that_has_not_told_yet_what_it_took_is_not_idle_with_nothing_to_do(
+    held: int, waiting: tuple[Files, ...]
+) -> None:
+    """Else its room would be given away, its files handed back, and so on for ever."""
+    told = Standing(function="a", worker="w0", held=held, since=995.0)
+    seen = backlog(2, 2)
+    views = worker_views([replace(PRESENT[0], standing=told)], seen, Course(2), NOW)
+    sight = Sight(a_function(), FunctionMemory(), seen, views, True, NEEDS_NONE, REQUEST, 600.0)
+    assert sight.view((), boot_seconds=0.0, now=NOW).waiting == waiting
 
 
 @pytest.mark.parametrize(
