@@ -4,7 +4,7 @@ Pulumi keeps a text for each key: what is no plain text there (a mapping, a numb
 """
 
 import json
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -16,7 +16,6 @@ from infra.faults import every_fault
 
 T = TypeVar("T", bound=Value)
 Schema = Mapping[str, Any]
-
 
 HIDDEN = (
     "found a decrypted value, which is not shown, allowed what docs/reference describes, and only as a text; "
@@ -36,22 +35,26 @@ def parse(model: type[T], texts: Mapping[str, str], *, stack: str, is_decrypted:
     except ValidationError as error:
         faults = every_fault(model, tree)
         if is_decrypted:  # pydantic's error holds the values, so it is no cause either
-            told = "\n".join(_told(path, HIDDEN) for path in dict.fromkeys(path for path, _ in faults))
-            raise ConfigurationError(f"configuration of stack {stack}:\n{told}") from None
-        told = "\n".join(_told(path, message) for path, message in faults)
-        raise ConfigurationError(f"configuration of stack {stack}:\n{told}") from error
+            places = dict.fromkeys(path for path, _ in faults)
+            raise _faulty([_told(path, HIDDEN) for path in places], stack) from None
+        raise _faulty([_told(path, message) for path, message in faults], stack) from error
+
+
+def refuse(faults: Sequence[str], *, stack: str) -> None:
+    """Raises ConfigurationError with all of them, where there are any."""
+    if faults:
+        raise _faulty(faults, stack)
 
 
 def refuse_plain(secret: Iterable[str], encrypted: Container[str], *, stack: str) -> None:
     """Raises ConfigurationError where a key that holds a secret is kept as plain text."""
     faults = [
-        f"  {key}: found in plain text, allowed encrypted only, as it holds a secret; "
+        f"{key}: found in plain text, allowed encrypted only, as it holds a secret; "
         "set it with `pulumi config set --secret`, and change the secret: it was in a file"
         for key in secret
         if key not in encrypted
     ]
-    if faults:
-        raise ConfigurationError("\n".join([f"configuration of stack {stack}:", *faults]))
+    refuse(faults, stack=stack)
 
 
 def own_texts(project: str, everything: Mapping[str, str]) -> dict[str, str]:
@@ -89,4 +92,10 @@ def _takes_text(part: Schema, schema: Schema) -> bool:
 
 def _told(path: Route, message: str) -> str:
     where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
-    return f"  {where}: {message}" if where else f"  {message}"
+    return f"{where}: {message}" if where else message
+
+
+def _faulty(faults: Sequence[str], stack: str) -> ConfigurationError:
+    return ConfigurationError(
+        "\n".join([f"configuration of stack {stack}:", *(f"  {each}" for each in faults)])
+    )

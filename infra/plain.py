@@ -11,6 +11,7 @@ import yaml
 
 from headrace.catalog.document import Route
 from headrace.model.errors import ConfigurationError
+from infra.configuration import refuse
 
 
 def is_encrypted(tree: object) -> bool:
@@ -24,13 +25,12 @@ def refuse_plain_parts(secret: Iterable[Route], tree: object, *, stack: str) -> 
     Parts that the tree lacks are passed over: Pulumi may know them from elsewhere.
     """
     faults = [
-        f"  {'.'.join(map(str, place))}: found in plain text, allowed encrypted only, as it holds a secret; "
+        f"{'.'.join(map(str, place))}: found in plain text, allowed encrypted only, as it holds a secret; "
         "set it with `pulumi config set --secret --path`, and change the secret: it was in a file"
         for route in secret
         for place in _plain(tree, route, ())
     ]
-    if faults:
-        raise ConfigurationError("\n".join([f"configuration of stack {stack}:", *faults]))
+    refuse(faults, stack=stack)
 
 
 def own_tree(project_file: Path, project: str, stack: str) -> Mapping[str, object]:

@@ -67,12 +67,6 @@ def forward(command: Sequence[str], port: int, *, name: str, log: Path, launcher
     """A forward that is started again whenever it ends, as it does when the pod behind it goes."""
 
     def launch() -> Process:
-        process = Process.start(name, command, log=log)
-        try:
-            process.wait_until(lambda: answers(port), seconds=READY_SECONDS)
-        except BaseException:
-            process.kill()
-            raise
-        return process
+        return Process.start(name, command, log=log).once(lambda: answers(port), seconds=READY_SECONDS)
 
     return Server(name, launch, partial(Process.stop, seconds=GRACE_SECONDS), launcher)

@@ -24,12 +24,7 @@ def start_nats(directory: Path, *, port: int, token: str) -> Process:
     configuration = directory / "nats.conf"
     write_private(configuration, _configuration(directory, port=port, token=token).encode())
     server = Process.start("nats", [program, "--config", str(configuration)], log=directory / "nats.log")
-    try:
-        server.wait_until(lambda: _jetstream_answers(port, token), seconds=START_SECONDS)
-    except BaseException:
-        server.kill()
-        raise
-    return server
+    return server.once(lambda: _jetstream_answers(port, token), seconds=START_SECONDS)
 
 
 def _configuration(directory: Path, *, port: int, token: str) -> str:

@@ -116,6 +116,15 @@ class Process:
                 raise FatalError(f"{self.name} was not ready after {seconds:g} s:\n{self.log_tail()}")
             time.sleep(0.05)
 
+    def once(self, ready: Callable[[], bool], *, seconds: float) -> "Process":
+        """This process, once it is ready. Raises as `wait_until`; it is killed then."""
+        try:
+            self.wait_until(ready, seconds=seconds)
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
     def stop(self, *, seconds: float) -> None:
         """SIGTERM, then SIGKILL to its whole group after `seconds`."""
         if self.alive:

@@ -219,12 +219,7 @@ class EmbeddedStack:
 
     def _launch_receiver(self) -> Process:
         receiver = self._service("headrace.events", "receiver")
-        try:
-            receiver.wait_until(self._receiver_is_ready, seconds=READY_SECONDS)
-        except BaseException:
-            receiver.kill()
-            raise
-        return receiver
+        return receiver.once(self._receiver_is_ready, seconds=READY_SECONDS)
 
     def _receiver_is_ready(self) -> bool:
         # It takes notifications now; /readyz would wait for the race of the store, too, some 8 s.

@@ -15,11 +15,11 @@ from headrace.model import labels
 from headrace.model.errors import ConfigurationError, ExistsError, NotFoundError
 from headrace.model.pool import UNSAID, NodePool
 from headrace.model.resources import CPU, ResourceList
-from headrace.nodes.cluster import by_node, check_seen, is_stopping, sighting_of
-from headrace.nodes.draining import DRAIN_SECONDS, cordon
+from headrace.nodes.cluster import is_stopping, sighting_of
+from headrace.nodes.draining import DRAIN_SECONDS
 from headrace.nodes.emptying import Emptying
+from headrace.nodes.objects import NodeObjects
 from headrace.nodes.port import Power, Sighting
-from headrace.nodes.written import WrittenNodes
 
 FAKE = {"kwok.x-k8s.io/node": "fake"}
 
@@ -43,19 +43,17 @@ class KwokNodes:
     ) -> None:
         self._pool = pool
         self._kube = kube
-        self._mirror = nodes
-        self._pods = pods
+        self._objects = NodeObjects(kube, nodes, pods, now=now)
         self._now = now
-        self._written = WrittenNodes(nodes, now)
         self._names = tuple(sorted(f"{pool.name}-{number}" for number in range(pool.spec.max_nodes)))
         self._emptying = Emptying(kube, self._delete, now=now, drain_seconds=drain_seconds)
         self._deleted: set[str] = set()  # uids of nodes whose end the mirror has not shown yet
 
     async def nodes(self) -> Sequence[Sighting]:
         """See the port. One of another pool by such a name is unknown; those that stop are moved along."""
-        check_seen(self._mirror, self._pods)
-        pods = by_node(self._pods)
-        found = {name: self._written.get(name) for name in (*self._names, *self._surplus())}
+        self._objects.check(pods=True)
+        pods = self._objects.pods()
+        found = {name: self._objects.get(name) for name in (*self._names, *self._surplus())}
         ours = [each for each in found.values() if each is not None and self._is_ours(each)]
         self._deleted &= {uid_of(each) for each in ours}
         await self._emptying.move_along(ours, pods)
@@ -64,8 +62,8 @@ class KwokNodes:
     async def start(self, name: str) -> None:
         """See the port. Raises ConfigurationError where a node of another pool bears the name."""
         self._check(name)
-        check_seen(self._mirror)
-        node = self._written.get(name)
+        self._objects.check()
+        node = self._objects.get(name)
         if node is not None:
             self._check_ours(node)
             return
@@ -74,26 +72,22 @@ class KwokNodes:
         except ExistsError:
             made = await self._kube.get(NODES, name)
             self._check_ours(made)
-        self._written.note(made)
+        self._objects.note(made)
 
     async def stop(self, name: str) -> None:
         """See the port. It is cordoned at once."""
         self._check(name)
-        check_seen(self._mirror)
-        node = self._written.get(name)
+        self._objects.check()
+        node = self._objects.get(name)
         if node is None or is_stopping(node):
             return
         self._check_ours(node)
-        written = await cordon(self._kube, node, now=self._now())
-        if written is not None:
-            self._written.note(written)
+        await self._objects.cordon(node)
 
     def _surplus(self) -> list[str]:
         """Nodes of this pool beyond its bound, which was higher once: they can be stopped."""
         return [
-            name
-            for (_, name), node in self._mirror.items.items()
-            if self._is_ours(node) and name not in self._names
+            name for name, node in self._objects.shown() if self._is_ours(node) and name not in self._names
         ]
 
     def _sighting(self, name: str, node: Manifest | None, pods: Sequence[Manifest]) -> Sighting:

@@ -12,6 +12,7 @@ from infra.credentials import making
 Properties = dict[str, Any]
 ROTATION = "rotation"
 ENDS = "ends"
+PAIR = ("certificate", "key", ENDS)
 
 
 class _Maker(dynamic.ResourceProvider):
@@ -19,9 +20,10 @@ class _Maker(dynamic.ResourceProvider):
 
     serialize_as_secret_always = False  # it is a reference to a class, and readable in the state
     counting: ClassVar[Sequence[str]] = (ROTATION,)
+    outputs: ClassVar[Sequence[str]]  # beside the inputs that count
 
     def make(self, props: Mapping[str, Any]) -> Properties:
-        """The outputs beside the inputs that count."""
+        """The outputs, by those names."""
         raise NotImplementedError
 
     def create(self, props: Properties) -> dynamic.CreateResult:
@@ -36,27 +38,30 @@ class _Maker(dynamic.ResourceProvider):
 
 
 class PasswordMaker(_Maker):
-    """Inputs: length, rotation. Outputs: value."""
+    """Inputs: length, rotation."""
 
     counting = (ROTATION, "length")
+    outputs = ("value",)
 
     def make(self, props: Mapping[str, Any]) -> Properties:
         return {"value": making.password(int(props["length"]))}
 
 
 class AuthorityMaker(_Maker):
-    """Inputs: name, rotation. Outputs: certificate, key, ends."""
+    """Inputs: name, rotation."""
 
     counting = (ROTATION, "name")
+    outputs = PAIR
 
     def make(self, props: Mapping[str, Any]) -> Properties:
         return _outputs(making.authority(props["name"], datetime.now(UTC)))
 
 
 class CertificateMaker(_Maker):
-    """Inputs: names, rotation, authority's certificate and key. Outputs: certificate, key, ends."""
+    """Inputs: names, rotation, authority's certificate and key."""
 
     counting = (ROTATION, "names", "authority")
+    outputs = PAIR
 
     def make(self, props: Mapping[str, Any]) -> Properties:
         made = making.certificate(

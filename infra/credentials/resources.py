@@ -16,7 +16,7 @@ class Password(dynamic.Resource, module="headrace", name="Password"):
     value: pulumi.Output[str]  # secret
 
     def __init__(self, name: str, *, rotation: int, parent: pulumi.Resource) -> None:
-        inputs = {"length": PASSWORD_LENGTH, "rotation": rotation, "value": None}
+        inputs = {"length": PASSWORD_LENGTH, "rotation": rotation, **dict.fromkeys(PasswordMaker.outputs)}
         super().__init__(PasswordMaker(), name, inputs, _options(parent, ["value"]))
 
 
@@ -28,8 +28,7 @@ class Authority(dynamic.Resource, module="headrace", name="Authority"):
     ends: pulumi.Output[str]
 
     def __init__(self, name: str, *, rotation: int, parent: pulumi.Resource) -> None:
-        outputs = {"certificate": None, "key": None, "ends": None}
-        inputs = {"name": name, "rotation": rotation, **outputs}
+        inputs = {"name": name, "rotation": rotation, **dict.fromkeys(AuthorityMaker.outputs)}
         super().__init__(AuthorityMaker(), name, inputs, _options(parent, ["key"]))
 
 
@@ -43,13 +42,12 @@ class Certificate(dynamic.Resource, module="headrace", name="Certificate"):
     def __init__(
         self, name: str, names: Sequence[str], *, authority: Authority, rotation: int, parent: pulumi.Resource
     ) -> None:
-        outputs = {"certificate": None, "key": None, "ends": None}
         inputs = {
             "names": list(names),
             "authority": authority.certificate,
             "authority_key": authority.key,
             "rotation": rotation,
-            **outputs,
+            **dict.fromkeys(CertificateMaker.outputs),
         }
         super().__init__(CertificateMaker(), name, inputs, _options(parent, ["key", "authority_key"]))
 

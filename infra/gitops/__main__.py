@@ -20,7 +20,7 @@ from infra.gitops.files import different, write
 from infra.gitops.making import Wanted, kept_in, wanted
 from infra.gitops.programs import Program, program, unplayed
 from infra.gitops.projects import PLATFORM, PROJECTS, Project, stack_file
-from infra.gitops.rendering import rendered_files, without_secrets
+from infra.gitops.rendering import rendered_files, stack_without_secrets
 from infra.pinning.providing import told
 from infra.pinning.reading import uid_on
 from infra.reaching import reached
@@ -81,7 +81,7 @@ def _refuse_idle(asked: argparse.Namespace) -> None:
 
 def _made(asked: argparse.Namespace, project: Project, checkout: Path, texts: Mapping[str, str]) -> int:
     known = program(project, checkout, asked.stack, texts=texts)
-    shown = without_secrets(project, checkout, asked.stack).objects
+    shown = stack_without_secrets(project, checkout, asked.stack).objects
     if asked.print:
         before = printing.secret_in(asked.previous) if asked.previous else None
         found = wanted(known, kept_in(before), shown)

@@ -7,7 +7,7 @@ from typing import Any
 from headrace.model.errors import ConfigurationError
 from infra.credentials.providing import AuthorityMaker, CertificateMaker, PasswordMaker, Properties
 
-MAKERS = {
+MAKERS = {  # of what is made while a program runs, by type
     "pulumi-python:dynamic/headrace:Password": PasswordMaker(),
     "pulumi-python:dynamic/headrace:Authority": AuthorityMaker(),
     "pulumi-python:dynamic/headrace:Certificate": CertificateMaker(),

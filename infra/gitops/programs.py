@@ -12,7 +12,7 @@ from headrace.model.errors import ConfigurationError
 from headrace.model.value import Value
 from infra.components.functions.functions import Functions, FunctionsArgs
 from infra.components.functions.platform import PlatformOutputs, buckets_of
-from infra.configuration import parse, refuse_plain, takes_text
+from infra.configuration import parse, refuse, refuse_plain, takes_text
 from infra.deployment import platform_on
 from infra.function_settings import FunctionSettings
 from infra.gitops.projects import FUNCTIONS, PLATFORM, Project, StackFile, stack_file
@@ -88,13 +88,12 @@ def unplayed(project: Project, checkout: Path, stack: str) -> Sequence[str]:
 
 def _refuse_whole(model: type[Value], file: StackFile) -> None:
     faults = [
-        f"  {key}: found encrypted as a whole, allowed with its parts in sight, as these are rendered; "
+        f"{key}: found encrypted as a whole, allowed with its parts in sight, as these are rendered; "
         "set each secret in it with `pulumi config set --secret --path`"
         for key in sorted(file.whole)
         if not takes_text(model, key)
     ]
-    if faults:
-        raise ConfigurationError("\n".join([f"configuration of stack {file.stack}:", *faults]))
+    refuse(faults, stack=file.stack)
 
 
 def _platform(stack: StackSettings, checkout: Path, read: Read) -> Callable[[], None]:

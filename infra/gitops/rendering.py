@@ -6,26 +6,22 @@ from typing import Any
 
 from infra.gitops.collecting import Collected, collected
 from infra.gitops.files import Files, flat, staged
+from infra.gitops.keeping import MAKERS
 from infra.gitops.programs import Program, program
 from infra.gitops.projects import PLATFORM, Project
 from infra.gitops.recording import declared
 from infra.gitops.stand_ins import stand_in
 
-MADE: Mapping[str, tuple[str, ...]] = {  # what is made while a program runs: its type, its outputs
-    "pulumi-python:dynamic/headrace:Password": ("value",),
-    "pulumi-python:dynamic/headrace:Authority": ("certificate", "key", "ends"),
-    "pulumi-python:dynamic/headrace:Certificate": ("certificate", "key", "ends"),
-}
 PROVIDER = "__provider"  # of a dynamic resource: a reference to a class, other in another version of Python
 
 
 def rendered_files(project: Project, checkout: Path, stack: str) -> Files:
     """The files of a stack. Raises ConfigurationError, with all faults of its configuration at once."""
-    objects = without_secrets(project, checkout, stack).objects
+    objects = stack_without_secrets(project, checkout, stack).objects
     return staged(objects) if project is PLATFORM else flat(objects)
 
 
-def without_secrets(project: Project, checkout: Path, stack: str) -> Collected:
+def stack_without_secrets(project: Project, checkout: Path, stack: str) -> Collected:
     """What a stack declares, with stand-ins in its secrets.
 
     Marks by which pods notice changed secrets are made of the stand-ins, and those of what a person writes:
@@ -43,4 +39,5 @@ def recorded(found: Program) -> Collected:
 
 def _answer(kind: str, name: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
     known = {key: value for key, value in inputs.items() if key != PROVIDER}
-    return {output: stand_in(name, output, known) for output in MADE.get(kind, ())}
+    outputs = MAKERS[kind].outputs if kind in MAKERS else ()
+    return {output: stand_in(name, output, known) for output in outputs}

@@ -12,7 +12,7 @@ from infra import names
 from infra.aws.node_templates import MPS_LABEL
 from infra.gpu_settings import DevicePlugin
 from infra.manifests.gpus import CDI, DEFAULT
-from infra.manifests.parts import Amounts, Manifest, metadata, pull_secrets
+from infra.manifests.parts import Amounts, Manifest, daemon_set, node_pod
 
 COMPONENT, MPS_COMPONENT = names.DEVICE_PLUGIN, "mps"
 AMOUNTS = Amounts(cpu="10m", memory="64Mi", most_memory="256Mi")
@@ -56,7 +56,7 @@ def plugin(told: Plugin) -> Manifest:
     own = {"sockets": (SOCKETS, "Directory"), "cdi": (CDI, "DirectoryOrCreate")}
     folders = {**own, **(_MPS_FOLDERS if told.mps else {})}
     pod = _pod(told, [_manager(told)], [_manager(told, "nvidia-device-plugin"), main], folders)
-    return _daemon_set(told, COMPONENT, pod)
+    return daemon_set(names.own(COMPONENT), told.where.namespace, COMPONENT, pod=pod)
 
 
 def mps_daemon(told: Plugin) -> Manifest:
@@ -79,29 +79,22 @@ def mps_daemon(told: Plugin) -> Manifest:
     }
     containers = [_manager(told, "/usr/bin/mps-control-daemon"), main]
     pod = {**_pod(told, [mount, _manager(told)], containers, _MPS_FOLDERS), "nodeSelector": dict(MPS_LABEL)}
-    return _daemon_set(told, MPS_COMPONENT, pod)
+    return daemon_set(names.own(MPS_COMPONENT), told.where.namespace, MPS_COMPONENT, pod=pod)
 
 
 def _pod(told: Plugin, first: list[Manifest], then: list[Manifest], folders: Folders) -> Manifest:
     on_pools = {"key": POOL, "operator": "In", "values": list(told.pools)}
     required = {"nodeSelectorTerms": [{"matchExpressions": [on_pools]}]}
+    volumes = [
+        {"name": "available", "configMap": {"name": told.where.config_map}},
+        {"name": "config", "emptyDir": {"sizeLimit": "1Mi"}},
+        *(_folder(name, path, kind) for name, (path, kind) in folders.items()),
+    ]
     return {
-        "serviceAccountName": names.own(COMPONENT),
-        "enableServiceLinks": False,
-        # The node's folders are root's.
-        "securityContext": {"runAsUser": 0, "runAsGroup": 0, "seccompProfile": {"type": "RuntimeDefault"}},
-        "priorityClassName": "system-node-critical",
+        **node_pod(COMPONENT, then, volumes, pull=told.pull),
         "shareProcessNamespace": True,  # the manager tells the other program that its configuration changed
-        "tolerations": [{"operator": "Exists"}],
         "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}},
-        **pull_secrets(told.pull),
         "initContainers": first,
-        "containers": then,
-        "volumes": [
-            {"name": "available", "configMap": {"name": told.where.config_map}},
-            {"name": "config", "emptyDir": {"sizeLimit": "1Mi"}},
-            *(_folder(name, path, kind) for name, (path, kind) in folders.items()),
-        ],
     }
 
 
@@ -158,15 +151,3 @@ def _node_name() -> dict[str, Any]:
 
 def _folder(name: str, path: str, kind: str) -> Manifest:
     return {"name": name, "hostPath": {"path": path, **({"type": kind} if kind else {})}}
-
-
-def _daemon_set(told: Plugin, component: str, pod: Manifest) -> Manifest:
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "DaemonSet",
-        "metadata": metadata(names.own(component), told.where.namespace, component),
-        "spec": {
-            "selector": {"matchLabels": names.selector(component)},
-            "template": {"metadata": {"labels": names.labels(component)}, "spec": pod},
-        },
-    }

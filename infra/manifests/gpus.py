@@ -13,9 +13,10 @@ from infra.gpu_settings import DevicePlugin, RemoteGpus
 from infra.manifests.parts import (
     Amounts,
     Manifest,
+    config_map,
+    daemon_set,
     deployment,
-    metadata,
-    pull_secrets,
+    node_pod,
     service_container,
     service_pod,
 )
@@ -41,30 +42,15 @@ def publisher(stack: StackSettings, gpus: RemoteGpus) -> Manifest:
 def plugin(stack: StackSettings, gpus: RemoteGpus) -> Manifest:
     """A pod on each node: the kubelet's sockets, CDI's folder and its own state are folders of the node."""
     component = names.GPU_PLUGIN
-    pod = {
-        "serviceAccountName": names.own(component),
-        "enableServiceLinks": False,
-        # The folders belong to root; it may do nothing else that root may.
-        "securityContext": {"runAsUser": 0, "runAsGroup": 0, "seccompProfile": {"type": "RuntimeDefault"}},
-        "priorityClassName": "system-node-critical",
-        "tolerations": [{"operator": "Exists"}],
-        **({"nodeSelector": dict(gpus.node_selector)} if gpus.node_selector else {}),
-        **pull_secrets(stack.image_pull_secrets),
-        "containers": [_plugin_container(stack, gpus)],
-        "volumes": [
-            {"name": name, "hostPath": {"path": path, "type": "DirectoryOrCreate"}}
-            for name, path in _folders(gpus).items()
-        ],
-    }
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "DaemonSet",
-        "metadata": metadata(component, gpus.namespace, component),
-        "spec": {
-            "selector": {"matchLabels": names.selector(component)},
-            "template": {"metadata": {"labels": names.labels(component)}, "spec": pod},
-        },
-    }
+    volumes = [
+        {"name": name, "hostPath": {"path": path, "type": "DirectoryOrCreate"}}
+        for name, path in _folders(gpus).items()
+    ]
+    container = _plugin_container(stack, gpus)
+    pod = node_pod(component, [container], volumes, pull=stack.image_pull_secrets)
+    if gpus.node_selector:
+        pod["nodeSelector"] = dict(gpus.node_selector)
+    return daemon_set(component, gpus.namespace, component, pod=pod)
 
 
 def _plugin_container(stack: StackSettings, gpus: RemoteGpus) -> Manifest:
@@ -99,12 +85,8 @@ def device_plugin_config(pools: Mapping[str, NodePoolSpec], plugin: DevicePlugin
     parts = {DEFAULT: {"version": "v1", "flags": {"migStrategy": "none"}}} | {
         name: _sharing(each) for name, each in sorted(shared.items())
     }
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": metadata(plugin.config_map, plugin.namespace, "device-plugin"),
-        "data": {name: yaml.safe_dump(part, sort_keys=False) for name, part in parts.items()},
-    }
+    texts = {name: yaml.safe_dump(part, sort_keys=False) for name, part in parts.items()}
+    return config_map(plugin.config_map, plugin.namespace, names.DEVICE_PLUGIN, texts)
 
 
 def _sharing(sharing: Sharing) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from headrace.model.quantity import parse_bytes
 from headrace.model.tenancy import own_name, qualified, tenant_of
@@ -12,10 +11,8 @@ from infra.manifests.parts import (
     Amounts,
     Manifest,
     container_security,
-    placement,
-    pod_security,
     probes,
-    pull_secrets,
+    server_pod,
 )
 
 PORT, MONITOR_PORT = 4222, 8222
@@ -142,24 +139,17 @@ def pod(
     image: str, *, secret: str, certificate: str, static_pools: Sequence[str], pull: Sequence[str]
 ) -> Manifest:
     """The server's pod; `secret` holds the passwords by variable, `certificate` its key pair."""
-    return {
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "securityContext": pod_security(),
-        "priorityClassName": names.own("platform"),
-        **pull_secrets(pull),
-        **placement(names.QUEUE, static_pools),
-        "containers": [_container(image, secret)],
-        "volumes": [
-            {"name": "config", "configMap": {"name": names.NATS}},
-            {"name": "tls", "secret": {"secretName": certificate, "defaultMode": 0o440}},
-            {"name": "data", "persistentVolumeClaim": {"claimName": names.NATS}},
-        ],
-    }
+    volumes = [
+        {"name": "config", "configMap": {"name": names.NATS}},
+        {"name": "tls", "secret": {"secretName": certificate, "defaultMode": 0o440}},
+        {"name": "data", "persistentVolumeClaim": {"claimName": names.NATS}},
+    ]
+    container = _container(image, secret)
+    return server_pod(names.QUEUE, container, volumes, static_pools=static_pools, pull=pull)
 
 
 def _container(image: str, secret: str) -> Manifest:
-    server: dict[str, Any] = {
+    return {
         "name": "nats",
         "image": image,
         "command": ["nats-server"],
@@ -179,4 +169,3 @@ def _container(image: str, secret: str) -> Manifest:
             {"name": "data", "mountPath": DATA},
         ],
     }
-    return server

@@ -104,9 +104,37 @@ def probes(*, live: str, ready: str, port: str) -> Manifest:
     }
 
 
-def metadata(name: str, namespace: str, component: str) -> Manifest:
+def metadata(name: str, namespace: pulumi.Input[str], component: str) -> Manifest:
     """Of an object of a component."""
     return {"name": name, "namespace": namespace, "labels": names.labels(component)}
+
+
+def secret(
+    name: str,
+    namespace: pulumi.Input[str],
+    component: str,
+    contents: pulumi.Input[Mapping[str, str]],
+    *,
+    kind: str = "Opaque",
+) -> Manifest:
+    """A Secret with these texts by key."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": metadata(name, namespace, component),
+        "type": kind,
+        "stringData": contents,
+    }
+
+
+def config_map(name: str, namespace: str, component: str, contents: Mapping[str, str]) -> Manifest:
+    """Texts by key that are no secret."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata(name, namespace, component),
+        "data": dict(contents),
+    }
 
 
 def disruption_budget(name: str, namespace: str, component: str) -> Manifest:
@@ -216,6 +244,59 @@ def service_pod(
         **pull_secrets(pull),
         **placement(component, static_pools),
         "containers": [container],
+    }
+
+
+def server_pod(
+    component: str,
+    container: Manifest,
+    volumes: Sequence[Manifest],
+    *,
+    static_pools: Sequence[str],
+    pull: Sequence[str],
+) -> Manifest:
+    """The pod of a server that is not Headrace's own, and knows nothing of Kubernetes."""
+    return {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": pod_security(),
+        "priorityClassName": PRIORITY,
+        **pull_secrets(pull),
+        **placement(component, static_pools),
+        "containers": [container],
+        "volumes": list(volumes),
+    }
+
+
+def node_pod(
+    component: str, containers: Sequence[Manifest], volumes: Sequence[Manifest], *, pull: Sequence[str]
+) -> Manifest:
+    """The pod of what serves its node, with the account of the component's name.
+
+    The node's folders are root's; it may do nothing else that root may.
+    """
+    return {
+        "serviceAccountName": names.own(component),
+        "enableServiceLinks": False,
+        "securityContext": {"runAsUser": 0, "runAsGroup": 0, "seccompProfile": {"type": "RuntimeDefault"}},
+        "priorityClassName": "system-node-critical",
+        "tolerations": [{"operator": "Exists"}],
+        **pull_secrets(pull),
+        "containers": list(containers),
+        "volumes": list(volumes),
+    }
+
+
+def daemon_set(name: str, namespace: str, component: str, *, pod: Manifest) -> Manifest:
+    """Such a pod on each node that it fits."""
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": metadata(name, namespace, component),
+        "spec": {
+            "selector": {"matchLabels": names.selector(component)},
+            "template": {"metadata": {"labels": names.labels(component)}, "spec": pod},
+        },
     }
 
 

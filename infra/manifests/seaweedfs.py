@@ -11,10 +11,8 @@ from infra.manifests.parts import (
     Amounts,
     Manifest,
     container_security,
-    placement,
-    pod_security,
     probes,
-    pull_secrets,
+    server_pod,
 )
 from infra.prefixes import everything_but
 
@@ -117,20 +115,14 @@ def _notification(endpoint: str, token: str, platform_bucket: str) -> str:
 
 def pod(image: str, *, secret: str, static_pools: Sequence[str], pull: Sequence[str]) -> Manifest:
     """Master, volumes, filer and S3 in one process; all but S3 is bound to the pod's own loopback."""
+    volumes = [
+        {"name": "config", "secret": {"secretName": secret, "defaultMode": 0o440}},
+        {"name": "data", "persistentVolumeClaim": {"claimName": names.SEAWEEDFS}},
+        {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},  # its sockets
+    ]
     return {
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
+        **server_pod(names.STORE, _container(image), volumes, static_pools=static_pools, pull=pull),
         "terminationGracePeriodSeconds": 15,  # beyond SIGTERM it was seen to hang half closed for minutes
-        "securityContext": pod_security(),
-        "priorityClassName": names.own("platform"),
-        **pull_secrets(pull),
-        **placement(names.STORE, static_pools),
-        "containers": [_container(image)],
-        "volumes": [
-            {"name": "config", "secret": {"secretName": secret, "defaultMode": 0o440}},
-            {"name": "data", "persistentVolumeClaim": {"claimName": names.SEAWEEDFS}},
-            {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},  # its sockets
-        ],
     }
 
 

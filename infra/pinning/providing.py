@@ -1,29 +1,31 @@
 """What Pulumi calls to look whether a stack is still where it was: on its cluster, under its names."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from pulumi import dynamic
 
 from headrace.model.errors import HeadraceError
+from infra.noted import Noting, Properties
 from infra.pinning.reading import uid_of_cluster
 
-Properties = dict[str, Any]
 KUBECONFIG, CONTEXT, EXPECTED, UID, NAMES = "kubeconfig", "context", "expected", "uid", "names"
 
 
-class Pinner(dynamic.ResourceProvider):
+class Pinner(Noting):
     """Inputs: kubeconfig, context, expected (a uid, or empty), names (by setting). Outputs: those and uid.
 
     The uid is added to the inputs where these are checked, which is before anything else is done, in a
     preview too; Pulumi hands them back the next time.
     """
 
-    serialize_as_secret_always = False  # it is a reference to a class, and readable in the state
+    noted = (KUBECONFIG, CONTEXT, EXPECTED, UID, NAMES)
 
     def read_uid(self, props: Properties) -> str:
         """Of the cluster that is meant now."""
         return uid_of_cluster(props[KUBECONFIG], props[CONTEXT])
+
+    def id_of(self, props: Properties) -> str:
+        return str(props[UID])
 
     def check(self, _olds: Properties, news: Properties) -> dynamic.CheckResult:
         allowed = news[EXPECTED] or _olds.get(UID, "")
@@ -31,16 +33,6 @@ class Pinner(dynamic.ResourceProvider):
         faults = [*([fault] if fault else []), *renamed(_olds.get(NAMES) or {}, news[NAMES])]
         # Without a property: Pulumi would print its value.
         return dynamic.CheckResult({**news, UID: found}, [dynamic.CheckFailure("", each) for each in faults])
-
-    def diff(self, _id: str, _olds: Properties, _news: Properties) -> dynamic.DiffResult:
-        keys = (KUBECONFIG, CONTEXT, EXPECTED, UID, NAMES)
-        return dynamic.DiffResult(changes=any(_olds.get(key) != _news.get(key) for key in keys))
-
-    def create(self, props: Properties) -> dynamic.CreateResult:
-        return dynamic.CreateResult(props[UID], dict(props))
-
-    def update(self, _id: str, _olds: Properties, _news: Properties) -> dynamic.UpdateResult:
-        return dynamic.UpdateResult(dict(_news))
 
     def read(self, id_: str, props: Properties) -> dynamic.ReadResult:
         self._refuse_other(props)
@@ -63,16 +55,11 @@ class Pinner(dynamic.ResourceProvider):
         return found, told(found, allowed, props[CONTEXT]) if found != (allowed or found) else ""
 
 
-class Keeper(dynamic.ResourceProvider):
-    """It makes and deletes nothing: Pulumi alone knows of its resource, and whether that is protected."""
+class Keeper(Noting):
+    """Without inputs: Pulumi alone knows of its resource, and whether that is protected."""
 
-    serialize_as_secret_always = False
-
-    def create(self, props: Properties) -> dynamic.CreateResult:
-        return dynamic.CreateResult("last", dict(props))
-
-    def diff(self, _id: str, _olds: Properties, _news: Properties) -> dynamic.DiffResult:
-        return dynamic.DiffResult(changes=False)
+    def id_of(self, _props: Properties) -> str:
+        return "last"
 
 
 def renamed(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:

@@ -12,35 +12,29 @@ from pulumi import dynamic
 from headrace.kube.kinds import BUCKETS, FUNCTIONS
 from headrace.kube.port import Selection
 from headrace.model.errors import HeadraceError
-from infra.pinning.providing import CONTEXT, KUBECONFIG, Properties
+from infra.noted import Noting, Properties
+from infra.pinning.providing import CONTEXT, KUBECONFIG
 from infra.reaching import reached
 
 TENANTS = "tenants"
 
 
-class Leavings(dynamic.ResourceProvider):
+class Leavings(Noting):
     """Inputs and outputs: kubeconfig, context, tenants (names). It looks before all else, as a Pin."""
 
-    serialize_as_secret_always = False
+    noted = (KUBECONFIG, CONTEXT, TENANTS)
 
     def read_left(self, props: Properties, tenant: str) -> Sequence[str]:
         """Its functions and buckets, as kubectl names them. Raises what the port raises."""
         return asyncio.run(_left(props[KUBECONFIG], props[CONTEXT], tenant))
 
+    def id_of(self, _props: Properties) -> str:
+        return "tenants"
+
     def check(self, _olds: Properties, news: Properties) -> dynamic.CheckResult:
         taken_out = sorted(set(_olds.get(TENANTS) or ()) - set(news[TENANTS]))
         faults = [fault for each in taken_out if (fault := self._fault(news, each))]
         return dynamic.CheckResult(news, [dynamic.CheckFailure("", each) for each in faults])
-
-    def diff(self, _id: str, _olds: Properties, _news: Properties) -> dynamic.DiffResult:
-        keys = (KUBECONFIG, CONTEXT, TENANTS)
-        return dynamic.DiffResult(changes=any(_olds.get(key) != _news.get(key) for key in keys))
-
-    def create(self, props: Properties) -> dynamic.CreateResult:
-        return dynamic.CreateResult("tenants", dict(props))
-
-    def update(self, _id: str, _olds: Properties, _news: Properties) -> dynamic.UpdateResult:
-        return dynamic.UpdateResult(dict(_news))
 
     def _fault(self, props: Properties, tenant: str) -> str:
         """Why it can't be taken out; empty: nothing is left."""

@@ -13,6 +13,7 @@ from typing import Any
 import pulumi
 from pulumi import dynamic
 
+from infra.noted import Noting
 from infra.playbooks import changes, verdict
 from infra.playbooks.changes import FAULT
 from infra.playbooks.playing import MANIFESTS, Properties, Stage, performed, play_of
@@ -60,10 +61,11 @@ class Player(dynamic.ResourceProvider):
             raise RuntimeError(fault)
 
 
-class Judge(dynamic.ResourceProvider):
-    """Inputs: fault, manifests, wanted. Outputs: manifests. It refuses to be made while there is a fault."""
+class Judge(Noting):
+    """Inputs and outputs: fault, manifests, wanted. It refuses to be made while there is a fault."""
 
-    serialize_as_secret_always = False
+    def id_of(self, _props: Properties) -> str:
+        return secrets.token_hex(8)
 
     def check(self, _olds: Properties, news: Properties) -> dynamic.CheckResult:
         fault = news.get(FAULT)
@@ -73,14 +75,8 @@ class Judge(dynamic.ResourceProvider):
         return dynamic.CheckResult(news, [dynamic.CheckFailure("", found)] if found else [])
 
     def diff(self, _id: str, _olds: Properties, _news: Properties) -> dynamic.DiffResult:
-        changed = changes.changed(_olds, _news, (MANIFESTS, WANTED))
+        changed = changes.changed(_olds, _news, (MANIFESTS, WANTED))  # for which true is not 1
         return dynamic.DiffResult(changes=bool(changed))
-
-    def create(self, props: Properties) -> dynamic.CreateResult:
-        return dynamic.CreateResult(secrets.token_hex(8), dict(props))
-
-    def update(self, _id: str, _olds: Properties, _news: Properties) -> dynamic.UpdateResult:
-        return dynamic.UpdateResult(dict(_news))
 
 
 def _performed(props: Mapping[str, Any], playbook: str) -> Properties:

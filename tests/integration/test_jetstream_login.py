@@ -102,12 +102,7 @@ def _started(folder: Path, port: int) -> Process:
         log=folder / "log",
         environment=passwords,
     )
-    try:
-        server.wait_until(lambda: answers(port), seconds=START_SECONDS)
-    except BaseException:
-        server.kill()
-        raise
-    return server
+    return server.once(lambda: answers(port), seconds=START_SECONDS)
 
 
 def a_task(function: str, number: int = 1, key: str = "a") -> Task:

@@ -24,7 +24,7 @@ from infra.gitops.making import kept_in, wanted
 from infra.gitops.printing import printed, secret_in
 from infra.gitops.programs import program
 from infra.gitops.projects import FUNCTIONS, PLATFORM, stack_file
-from infra.gitops.rendering import without_secrets
+from infra.gitops.rendering import stack_without_secrets
 from infra.manifests import nats
 from tests.infra.checkout import Checkout, encrypted
 
@@ -43,7 +43,7 @@ def checkout(tmp_path_factory) -> Checkout:
 @functools.cache
 def shown(folder):
     """What the files hold."""
-    return without_secrets(PLATFORM, folder, "test").objects
+    return stack_without_secrets(PLATFORM, folder, "test").objects
 
 
 def made(checkout, kept=None, **texts):
@@ -73,7 +73,7 @@ def data(found, namespace, name):
 
 
 def test_all_that_the_files_read_is_made(checkout, first):
-    hidden = without_secrets(PLATFORM, checkout.folder, "test").secrets
+    hidden = stack_without_secrets(PLATFORM, checkout.folder, "test").secrets
     assert {key_of(each) for each in first.secrets} == {key_of(each) for each in hidden}
     assert len(first.made) == 14
     settings = Settings.from_json(data(first, "headrace", "headrace-receiver")["settings.json"])
@@ -330,7 +330,7 @@ async def test_a_run_that_rotates_does_not_write_over_one_that_keeps_all(first, 
 
 def of_functions(folder, texts):
     found = program(FUNCTIONS, folder, "test", texts=texts)
-    return wanted(found, {}, without_secrets(FUNCTIONS, folder, "test").objects)
+    return wanted(found, {}, stack_without_secrets(FUNCTIONS, folder, "test").objects)
 
 
 async def test_a_secret_that_is_no_longer_wanted_goes_and_those_of_others_stay(checkout, tmp_path):

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from headrace.kube.kinds import NODES
 from headrace.kube.mirror import Mirror
 from headrace.kube.naming import labels_of, uid_of
 from headrace.kube.port import Kube, Manifest
@@ -17,8 +16,8 @@ from headrace.model import labels
 from headrace.model.errors import ChangedError, NotFoundError, TransientError
 from headrace.model.pool import NodePool
 from headrace.nodes.clock import CLOCK, Clock
-from headrace.nodes.cluster import by_node, check_seen, is_stopping
-from headrace.nodes.draining import DRAIN_SECONDS, cordon
+from headrace.nodes.cluster import is_stopping
+from headrace.nodes.draining import DRAIN_SECONDS
 from headrace.nodes.eks.desk import Desk
 from headrace.nodes.eks.group import Group
 from headrace.nodes.eks.keeping import KeptRegister
@@ -26,8 +25,8 @@ from headrace.nodes.eks.register import started, stopped
 from headrace.nodes.eks.sightings import Body, hindrance, instance_of, sightings
 from headrace.nodes.eks.steering import Seen
 from headrace.nodes.emptying import Emptying
+from headrace.nodes.objects import NodeObjects
 from headrace.nodes.port import Sighting
-from headrace.nodes.written import WrittenNodes
 
 
 class EksNodes:
@@ -50,28 +49,25 @@ class EksNodes:
         drain_seconds: float = DRAIN_SECONDS,
     ) -> None:
         self._pool = pool
-        self._kube = kube
-        self._mirror = nodes
-        self._pods = pods
+        self._objects = NodeObjects(kube, nodes, pods, now=now)
         self._now = now
         self._names = frozenset(f"{pool.name}-{number}" for number in range(pool.spec.max_nodes))
-        self._written = WrittenNodes(nodes, now)
         self._slots = slots
         self._desk = Desk(pool.name, group, slots, marks=self._marks, now=now, clock=clock)
         self._emptying = Emptying(kube, self._end, now=now, drain_seconds=drain_seconds)
 
     async def nodes(self) -> Sequence[Sighting]:
         """See the port. Those that stop are moved along; an instance that nobody ordered has a name too."""
-        check_seen(self._mirror, self._pods)
+        self._objects.check(pods=True)
         seen = await self._desk.seen()
-        objects, names = self._objects(), seen.register.by_instance()
+        objects, names = self._by_instance(), seen.register.by_instance()
         for instance, node in objects.items():
             await self._mark(node, names.get(instance))
-        pods = by_node(self._pods)
+        pods = self._objects.pods()
         await self._emptying.move_along(self._going(seen, objects), pods)
         bodies = {
             instance: Body(node, pods.get(node["metadata"]["name"], ()))
-            for instance, node in self._objects().items()
+            for instance, node in self._by_instance().items()
         }
         known = self._names | seen.register.slots.keys()
         return sightings(known, seen, bodies, pool=self._pool.name, now=self._now())
@@ -95,20 +91,18 @@ class EksNodes:
         slot = slots.get(name)  # which another scaler may have started since the last look
         if slot is None or slot.ending is not None:
             return
-        node = self._objects().get(slot.instance)
+        node = self._by_instance().get(slot.instance)
         if node is None:
             await self._desk.order(partial(stopped, name=name, now=self._now()))
         elif not is_stopping(node):
-            written = await cordon(self._kube, node, now=self._now())
-            if written is not None:
-                self._written.note(written)
+            await self._objects.cordon(node)
 
     async def close(self) -> None:
         """Let go of what is under way."""
         await self._desk.close()
 
     async def _known(self, name: str) -> Seen:
-        check_seen(self._mirror)
+        self._objects.check()
         seen = await self._desk.seen()
         if name not in self._names and name not in seen.register.slots:
             raise NotFoundError(
@@ -117,17 +111,17 @@ class EksNodes:
             )
         return seen
 
-    def _objects(self) -> Mapping[str, Manifest]:
+    def _by_instance(self) -> Mapping[str, Manifest]:
         """Node objects by their instance, as they were written last; those of other pools too."""
-        shown = ((instance_of(node), name) for (_, name), node in self._mirror.items.items())
-        found = {instance: self._written.get(name) for instance, name in shown if instance}
+        shown = ((instance_of(node), name) for name, node in self._objects.shown())
+        found = {instance: self._objects.get(name) for instance, name in shown if instance}
         return {instance: node for instance, node in found.items() if node is not None}
 
     def _marks(self) -> Mapping[str, str]:
         """Instances whose Node object names a slot of this pool."""
         return {
             instance: labels_of(node).get(labels.NODE, "")
-            for instance, node in self._objects().items()
+            for instance, node in self._by_instance().items()
             if labels_of(node).get(labels.POOL) == self._pool.name
         }
 
@@ -148,7 +142,7 @@ class EksNodes:
             return
         change = {"metadata": {"uid": uid_of(node), "labels": wanted}}
         try:
-            self._written.note(await self._kube.patch(NODES, node["metadata"]["name"], change))
+            await self._objects.change(node["metadata"]["name"], change)
         except (NotFoundError, ChangedError):
             return  # it is gone
 

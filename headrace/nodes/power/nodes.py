@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from headrace.kube.kinds import NODES
 from headrace.kube.mirror import Mirror
 from headrace.kube.naming import annotations_of, labels_of, uid_of
 from headrace.kube.port import Kube, Manifest
@@ -19,13 +18,13 @@ from headrace.model import labels
 from headrace.model.errors import ChangedError, ConfigurationError, NotFoundError
 from headrace.model.pool import NodePool, PowerSpec
 from headrace.nodes.clock import CLOCK, Clock
-from headrace.nodes.cluster import by_node, check_seen, heard_at, is_ready, is_stopping, sighting_of
-from headrace.nodes.draining import DRAIN_SECONDS, cordon
+from headrace.nodes.cluster import heard_at, is_ready, is_stopping, sighting_of
+from headrace.nodes.draining import DRAIN_SECONDS
 from headrace.nodes.emptying import Emptying
+from headrace.nodes.objects import NodeObjects
 from headrace.nodes.port import Power, Sighting
 from headrace.nodes.power.board import Switchboard, Word
 from headrace.nodes.power.hosts import Host, Hosts
-from headrace.nodes.written import WrittenNodes
 
 CLOCK_SECONDS = 5.0  # by which a host's clock may be behind; Ansible's role cluster_node sees to it
 
@@ -49,19 +48,16 @@ class PowerNodes:
         drain_seconds: float = DRAIN_SECONDS,
     ) -> None:
         self._pool = pool
-        self._kube = kube
-        self._mirror = nodes
-        self._pods = pods
+        self._objects = NodeObjects(kube, nodes, pods, now=now)
         self._now = now
-        self._written = WrittenNodes(nodes, now)
         self._hosts = Hosts(pool.name, board, pool.spec.power or PowerSpec(), clock=clock)
         self._emptying = Emptying(kube, self._switch_off, now=now, drain_seconds=drain_seconds)
 
     async def nodes(self) -> Sequence[Sighting]:
         """See the port. Those that stop are moved along; one whose node is another pool's is unknown."""
-        check_seen(self._mirror, self._pods)
-        hosts, pods = await self._hosts.seen(), by_node(self._pods)
-        found = {name: self._written.get(name) for name in hosts}
+        self._objects.check(pods=True)
+        hosts, pods = await self._hosts.seen(), self._objects.pods()
+        found = {name: self._objects.get(name) for name in hosts}
         await self._emptying.move_along(
             [each for each in found.values() if each and self._is_ours(each)], pods
         )
@@ -72,7 +68,7 @@ class PowerNodes:
     async def start(self, name: str) -> None:
         """See the port. Raises ConfigurationError where its node is of another pool."""
         host = await self._host(name)
-        node = self._written.get(name)
+        node = self._objects.get(name)
         if node is not None:
             self._check_ours(node)
         if self._sighting(host, node, ()).power in (Power.OFF, Power.UNKNOWN):
@@ -83,14 +79,12 @@ class PowerNodes:
     async def stop(self, name: str) -> None:
         """See the port. It is cordoned at once; a host that is no node yet goes off as it is."""
         host = await self._host(name)
-        node = self._written.get(name)
+        node = self._objects.get(name)
         if node is None or not self._is_ours(node):
             if host.may_be_on:
                 self._hosts.order(name, Word.OFF)
         elif not is_stopping(node) and not (host.power is Power.OFF and host.order is None):
-            written = await cordon(self._kube, node, now=self._now())
-            if written is not None:
-                self._written.note(written)
+            await self._objects.cordon(node)
 
     async def close(self) -> None:
         """Let go of what is under way."""
@@ -109,17 +103,16 @@ class PowerNodes:
             return
         if host.power is Power.OFF and host.order is None and not is_ready(node):
             with suppress(NotFoundError, ChangedError):
-                change = _without_order({"metadata": {"uid": uid_of(node)}})
-                self._written.note(await self._kube.patch(NODES, host.name, change))
+                await self._objects.change(host.name, _without_order({"metadata": {"uid": uid_of(node)}}))
 
     async def _mark(self, node: Manifest) -> None:
         """Take the order to stop off it, if there is one, and write down that it was started."""
         change: dict[str, Any] = {"metadata": {"annotations": {labels.STARTED: f"{self._now():.3f}"}}}
         wanted = _without_order(change) if is_stopping(node) else change
-        self._written.note(await self._kube.patch(NODES, node["metadata"]["name"], wanted))
+        await self._objects.change(node["metadata"]["name"], wanted)
 
     async def _host(self, name: str) -> Host:
-        check_seen(self._mirror)
+        self._objects.check()
         hosts = await self._hosts.seen()
         if name not in hosts:
             raise self._hosts.unknown(name, self._pool.hosts)

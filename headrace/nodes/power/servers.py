@@ -23,10 +23,10 @@ from headrace.model.labels import STOPPING
 from headrace.model.pool import NodePool, PowerSpec
 from headrace.nodes.clock import CLOCK, Clock
 from headrace.nodes.cluster import check_seen
+from headrace.nodes.objects import LAG_SECONDS
 from headrace.nodes.port import Power, Sighting
 from headrace.nodes.power.board import Switchboard, Word
 from headrace.nodes.power.hosts import Host, Hosts
-from headrace.nodes.written import LAG_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

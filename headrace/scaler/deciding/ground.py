@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from headrace.model.resources import ResourceList
+from headrace.scaler.deciding.axis import Axis
 from headrace.scaler.deciding.budgets import Budget, Wish
 from headrace.scaler.deciding.charges import Charges
 from headrace.scaler.deciding.classes import price_a_worker
@@ -36,12 +37,12 @@ class Ground:
         pools = self._views = {pool.name: pool for pool in snapshot.pools}
         on = [n for n in snapshot.nodes if n.state in ON and n.enabled and n.pool in pools]
         on.sort(key=attrgetter("ordered", "name"))
-        self._axis = sorted({name for pool in snapshot.pools for name, _ in pool.capacity})
+        axis = Axis(snapshot.pools)
+        self._places = {name: place for place, name in enumerate(axis.names)}
         self.names = [node.name for node in on]
         self.numbers: Mapping[str, int] = {name: number for number, name in enumerate(self.names)}
         self.pools = [node.pool for node in on]
-        capacity = {name: self._vector(pool.capacity) for name, pool in pools.items()}
-        self.free = [self._left(capacity[node.pool], node.taken) for node in on]
+        self.free = [axis.left(node) for node in on]
         self._charges = charges
         self._budgets = _budgets(snapshot)
         self._remote = Remote(snapshot)
@@ -53,9 +54,8 @@ class Ground:
         if key not in self._trails:
             self._trails[key] = Trail(self._order(function))
         trail = self._trails[key]
-        places = {name: place for place, name in enumerate(self._axis)}
-        known = all(name in places for name, _ in function.request)
-        wish = tuple((places[name], amount) for name, amount in function.request) if known else None
+        known = all(name in self._places for name, _ in function.request)
+        wish = tuple((self._places[name], amount) for name, amount in function.request) if known else None
         budget, remote = self._budgets.get(function.tenant), self._remote.of(function)
         charge = budget.wish(self._charges.of(function)) if budget is not None else ()
         return Claim(self, wish, frozenset(function.pools), budget, charge, trail, remote)
@@ -69,13 +69,6 @@ class Ground:
         }
         able = [number for number, pool in enumerate(self.pools) if pool in prices]
         return sorted(able, key=lambda number: prices[self.pools[number]])
-
-    def _left(self, capacity: Sequence[int], taken: ResourceList) -> list[int]:
-        gone = self._vector(taken) if taken.amounts else [0] * len(capacity)
-        return [have - less for have, less in zip(capacity, gone, strict=True)]
-
-    def _vector(self, amounts: ResourceList) -> list[int]:
-        return [amounts[name] for name in self._axis]
 
 
 def _budgets(snapshot: Snapshot) -> Mapping[str, Budget]:

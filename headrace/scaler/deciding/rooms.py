@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from headrace.model.node import NodeState
 from headrace.model.resources import ResourceList
+from headrace.scaler.deciding.axis import Axis
 from headrace.scaler.deciding.need import Times
 from headrace.scaler.snapshot import FunctionView, NodeView, PoolView, Snapshot
 
@@ -45,7 +46,7 @@ class Rooms:
 
     def __init__(self, snapshot: Snapshot, now: float) -> None:
         self._pools = {pool.name: pool for pool in snapshot.pools}
-        self._axis = sorted({name for pool in snapshot.pools for name, _ in pool.capacity})
+        self._axis = Axis(snapshot.pools)
         self._nodes = [
             node
             for node in sorted(snapshot.nodes, key=attrgetter("ordered", "name"))
@@ -53,15 +54,13 @@ class Rooms:
             and node.pool in self._pools
             and (node.state in ON or node.state is NodeState.BOOTING)
         ]
-        self._vectors: dict[ResourceList, list[int]] = {}
-        self._capacity = {name: self._vector(pool.capacity) for name, pool in self._pools.items()}
         self._times: list[float] = []
         self._owners: list[int] = []
         self._free: list[list[int]] = []
         ends = _ends(snapshot.functions, now)
         for number, node in enumerate(self._nodes):
             self._add_rows(number, node, ends.get(node.name, ()), now)
-        self._promised = np.zeros((len(self._nodes), len(self._axis)), dtype=np.int64)
+        self._promised = np.zeros((len(self._nodes), len(self._axis.names)), dtype=np.int64)
         self._used: set[int] = set()
         self.anything_coming = any(node.state is NodeState.BOOTING for node in self._nodes)
         self._columns: tuple[Times, Whole, Whole, Whole] | None = None
@@ -69,7 +68,7 @@ class Rooms:
     def slots(self, request: ResourceList, pools: Iterable[str]) -> Slots:
         """Every slot of a request on these pools' nodes; the cheapest pool first, as nodes are ordered."""
         times, owners, pools_of, free = self._arrays()
-        wanted = np.array(self._vector(request), dtype=np.int64)
+        wanted = np.array(self._axis.row(request), dtype=np.int64)
         asked = np.flatnonzero(wanted)
         counts = np.maximum((free[:, asked] // wanted[asked]).min(axis=1, initial=MANY), 0)
         turns = {name: turn for turn, name in enumerate(pools)}
@@ -83,7 +82,7 @@ class Rooms:
     def promise(self, slots: Slots, request: ResourceList) -> None:
         """Take these slots away from later classes."""
         rooms, counts = np.unique(slots.rooms, return_counts=True)
-        self._promised[rooms] += counts[:, None] * np.array(self._vector(request), dtype=np.int64)
+        self._promised[rooms] += counts[:, None] * np.array(self._axis.row(request), dtype=np.int64)
         self._used.update(rooms.tolist())
 
     def order(self, name: str, pool: PoolView, now: float) -> None:
@@ -93,7 +92,7 @@ class Rooms:
         self.anything_coming = True
         self._add_rows(len(self._nodes) - 1, node, (), now)
         self._promised = np.vstack(
-            [self._promised, np.zeros_like(self._promised, shape=(1, len(self._axis)))]
+            [self._promised, np.zeros_like(self._promised, shape=(1, len(self._axis.names)))]
         )
         self._columns = None
 
@@ -113,19 +112,13 @@ class Rooms:
             if node.pool == pool and room not in self._used and node.state is not NodeState.BUSY
         )
 
-    def _vector(self, amounts: ResourceList) -> list[int]:
-        """The amounts by the axis. A resource that no pool has is left out: it fits nowhere anyway."""
-        if amounts not in self._vectors:
-            self._vectors[amounts] = [amounts[name] for name in self._axis]
-        return self._vectors[amounts]
-
     def _arrays(self) -> tuple[Times, Whole, Whole, Whole]:
         """Time, room, its pool's number and what is free of each row, promises taken off."""
         if self._columns is None:
             numbers = {name: number for number, name in enumerate(self._pools)}
             pools_of = np.array([numbers[node.pool] for node in self._nodes], dtype=np.int64)
             owners = np.array(self._owners, dtype=np.int64)
-            free = np.array(self._free, dtype=np.int64).reshape(-1, len(self._axis))
+            free = np.array(self._free, dtype=np.int64).reshape(-1, len(self._axis.names))
             self._columns = (np.array(self._times), owners, pools_of[owners], free)
         times, owners, pools_of, free = self._columns
         return times, owners, pools_of, free - self._promised[owners]
@@ -133,13 +126,12 @@ class Rooms:
     def _add_rows(
         self, number: int, node: NodeView, ends: Sequence[tuple[float, ResourceList]], now: float
     ) -> None:
-        free = list(self._capacity[node.pool])
         if node.state is NodeState.BOOTING:  # counted in full, also when that time is past
-            self._add_row(number, node.ordered + self._pools[node.pool].boot.usual_seconds, free)
+            ready = node.ordered + self._pools[node.pool].boot.usual_seconds
+            self._add_row(number, ready, self._axis.whole(node))
             return
-        if node.taken.amounts:
-            free = [have - gone for have, gone in zip(free, self._vector(node.taken), strict=True)]
-        given_back = [(end, self._vector(request)) for end, request in sorted(ends, key=itemgetter(0))]
+        free = self._axis.left(node)
+        given_back = [(end, self._axis.row(request)) for end, request in sorted(ends, key=itemgetter(0))]
         for _, vector in given_back:
             free = [have - held for have, held in zip(free, vector, strict=True)]
         self._add_row(number, now, free)

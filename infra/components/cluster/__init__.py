@@ -1,1 +1,1 @@
-"""The platform on a Kubernetes cluster that is there already."""
+"""The platform on a Kubernetes cluster, whoever has made that one."""

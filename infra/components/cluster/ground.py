@@ -16,7 +16,7 @@ from infra.settings import StackSettings
 
 
 @dataclass(frozen=True, slots=True)
-class FoundationArgs:
+class BaseArgs:
     """The stack and where it is declared."""
 
     stack: StackSettings
@@ -26,7 +26,7 @@ class FoundationArgs:
 class Namespaces(pulumi.ComponentResource):
     """The namespaces, closed to the network, the priorities of pods, what people of tenants may do."""
 
-    def __init__(self, name: str, args: FoundationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: BaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("headrace:cluster:Namespaces", name, None, opts)
         stack, ground = args.stack, args.ground.under(self, *args.ground.after)
         own = stack.functions_security
@@ -50,7 +50,7 @@ class Namespaces(pulumi.ComponentResource):
 class Definitions(pulumi.ComponentResource):
     """The kinds Function, Bucket, NodePool and GpuServer, and what guards their deletion."""
 
-    def __init__(self, name: str, args: FoundationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: BaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("headrace:cluster:Definitions", name, None, opts)
         ground = args.ground.under(self, *args.ground.after)
         kinds = [declare(ground, manifest, holds_data=True) for manifest in definitions()]

@@ -10,7 +10,7 @@ from headrace.model.labels import API_VERSION
 from infra import names
 from infra.components.cluster.credentials import Credentials, CredentialsArgs
 from infra.components.cluster.gpus import Gpus, GpusArgs
-from infra.components.cluster.ground import Definitions, FoundationArgs, Namespaces
+from infra.components.cluster.ground import BaseArgs, Definitions, Namespaces
 from infra.components.cluster.hosts import Hosts
 from infra.components.cluster.pools import Pools, PoolsArgs
 from infra.components.cluster.queue import Queue, QueueArgs
@@ -52,7 +52,7 @@ class Platform(pulumi.ComponentResource):
         self._opts = pulumi.ResourceOptions(parent=self)
         # Hosts may be the cluster's own nodes, and all else comes after the namespaces and kinds.
         before = [*args.ground.after, *([args.hosts] if args.hosts else ())]
-        base = FoundationArgs(args.stack, args.ground.under(self, *before))
+        base = BaseArgs(args.stack, args.ground.under(self, *before))
         spaces = Namespaces("namespaces", base, self._opts)
         kinds = Definitions("definitions", base, self._opts)
         self.credentials = Credentials("credentials", CredentialsArgs(args.stack), self._opts)

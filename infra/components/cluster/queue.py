@@ -8,7 +8,7 @@ from infra import names
 from infra.components.cluster.credentials import Credentials
 from infra.documents import Made
 from infra.manifests import nats, network
-from infra.manifests.parts import claim, disruption_budget, metadata, service, stateful_set
+from infra.manifests.parts import claim, config_map, disruption_budget, secret, service, stateful_set
 from infra.marks import marked
 from infra.objects import Ground, declare
 from infra.settings import StackSettings
@@ -45,9 +45,10 @@ class Queue(pulumi.ComponentResource):
         keys = pulumi.Output.all(**{"tls.crt": pair.certificate, "tls.key": pair.key})
         stack = self._stack
         text = nats.configuration(storage=stack.queue.disk.storage, tenants=sorted(stack.tenants))
-        declare(ground, self._map(text))
-        declare(ground, self._secret(PASSWORDS, "Opaque", passwords))
-        declare(ground, self._secret(CERTIFICATE, "kubernetes.io/tls", pulumi.Output.secret(keys)))
+        declare(ground, config_map(names.NATS, self._space, names.QUEUE, {nats.FILE: text}))
+        declare(ground, secret(PASSWORDS, self._space, names.QUEUE, passwords))
+        hidden: pulumi.Output[dict[str, str]] = pulumi.Output.secret(keys)
+        declare(ground, secret(CERTIFICATE, self._space, names.QUEUE, hidden, kind="kubernetes.io/tls"))
         everything = pulumi.Output.all(passwords, keys).apply(
             lambda known: {**known[0], **known[1], nats.FILE: text}
         )
@@ -77,23 +78,6 @@ class Queue(pulumi.ComponentResource):
         server = stateful_set(names.NATS, self._space, names.QUEUE, mark=mark, pod=pod)
         declare(ground, server, holds_data=True)
         declare(ground, service(names.NATS, self._space, names.QUEUE, ports={"nats": nats.PORT}))
-
-    def _map(self, text: str) -> dict[str, object]:
-        return {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": metadata(names.NATS, self._space, names.QUEUE),
-            "data": {nats.FILE: text},
-        }
-
-    def _secret(self, name: str, kind: str, contents: pulumi.Output[dict[str, str]]) -> dict[str, object]:
-        return {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": metadata(name, self._space, names.QUEUE),
-            "type": kind,
-            "stringData": contents,
-        }
 
 
 def _variables(made: Made) -> dict[str, str]:

@@ -10,7 +10,7 @@ from infra import names
 from infra.components.cluster.credentials import Credentials
 from infra.documents import READERS, Made, Queues, document
 from infra.host_files import NO_FILES, HostFiles
-from infra.manifests.parts import metadata
+from infra.manifests.parts import secret
 from infra.marks import marked
 from infra.objects import Ground, declare
 from infra.settings import StackSettings
@@ -45,14 +45,8 @@ class Documents(pulumi.ComponentResource):
         contents = known.apply(lambda found: _contents(reader, args, found["made"], found["queues"], tenant))
         # Workers read theirs in the namespace where they run.
         space = (tenant or stack.functions_namespace) if reader == names.WORKER else stack.namespace
-        secret = {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": metadata(names.own(reader), space, reader),
-            "type": "Opaque",
-            "stringData": contents,
-        }
-        declare(args.ground.under(self, *args.ground.after), secret)
+        found = secret(names.own(reader), space, reader, contents)
+        declare(args.ground.under(self, *args.ground.after), found)
         return marked(args.credentials.salt, contents)
 
 

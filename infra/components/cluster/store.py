@@ -8,7 +8,7 @@ from infra import names
 from infra.components.cluster.credentials import Credentials
 from infra.documents import Made
 from infra.manifests import network, seaweedfs
-from infra.manifests.parts import claim, disruption_budget, metadata, service, stateful_set
+from infra.manifests.parts import claim, disruption_budget, secret, service, stateful_set
 from infra.manifests.services import RECEIVER_PORT
 from infra.marks import marked
 from infra.objects import Ground, declare
@@ -42,14 +42,7 @@ class Store(pulumi.ComponentResource):
     def _create_configuration(self, ground: Ground, credentials: Credentials) -> pulumi.Output[str]:
         """What the server reads at start; the result changes with it."""
         contents = credentials.made.apply(self._files)
-        secret = {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": metadata(names.SEAWEEDFS, self._space, names.STORE),
-            "type": "Opaque",
-            "stringData": contents,
-        }
-        declare(ground, secret)
+        declare(ground, secret(names.SEAWEEDFS, self._space, names.STORE, contents))
         return marked(credentials.salt, contents)
 
     def _files(self, made: Made) -> dict[str, str]:

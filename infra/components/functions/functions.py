@@ -1,6 +1,6 @@
 """Functions with the buckets and secrets that they name."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from headrace.model.labels import API_VERSION
 from infra import names
 from infra.components.functions.platform import PlatformOutputs
 from infra.function_settings import FunctionBucket, FunctionSettings
+from infra.manifests.parts import metadata, secret
 from infra.objects import Ground, declare
 from infra.rendering import Rendered
 
@@ -33,7 +34,7 @@ class Functions(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: FunctionsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("headrace:functions:Functions", name, None, opts)
-        self._args = args
+        self._args, self._space = args, args.platform.namespace
         ground = args.ground.under(self)
         needed = [*args.roles, *self._create_buckets(ground), *self._create_secrets(ground)]
         # A function names its buckets and secrets; without them its first pods would fail.
@@ -48,18 +49,15 @@ class Functions(pulumi.ComponentResource):
 
     def _create_secrets(self, ground: Ground) -> Sequence[pulumi.Resource]:
         return [
-            declare(ground, self._secret(name, entries))
+            declare(ground, secret(name, self._space, "function", pulumi.Output.secret(dict(entries))))
             for name, entries in sorted(self._args.settings.secrets.items())
         ]
 
     def _function(self, rendered: Rendered) -> dict[str, Any]:
         document = rendered.manifest
-        metadata = document["metadata"]
-        labels = {**metadata.get("labels", {}), **names.labels("function")}
-        return {
-            **document,
-            "metadata": {**metadata, "namespace": self._args.platform.namespace, "labels": labels},
-        }
+        own = document["metadata"]
+        labels = {**own.get("labels", {}), **names.labels("function")}
+        return {**document, "metadata": {**own, "namespace": self._space, "labels": labels}}
 
     def _bucket(self, logical: str) -> dict[str, Any]:
         bucket = self._args.settings.buckets.get(logical, FunctionBucket())
@@ -70,18 +68,6 @@ class Functions(pulumi.ComponentResource):
         return {
             "apiVersion": API_VERSION,
             "kind": "Bucket",
-            "metadata": self._metadata(logical, "bucket"),
+            "metadata": metadata(logical, self._space, "bucket"),
             "spec": spec,
         }
-
-    def _secret(self, name: str, entries: Mapping[str, str]) -> dict[str, Any]:
-        return {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": self._metadata(name, "function"),
-            "type": "Opaque",
-            "stringData": pulumi.Output.secret(dict(entries)),
-        }
-
-    def _metadata(self, name: str, component: str) -> dict[str, Any]:
-        return {"name": name, "namespace": self._args.platform.namespace, "labels": names.labels(component)}

@@ -7,7 +7,7 @@ import pulumi
 
 from infra.cluster import guard, provider
 from infra.components.cluster.credentials import Credentials, CredentialsArgs
-from infra.components.cluster.ground import Definitions, FoundationArgs, Namespaces
+from infra.components.cluster.ground import BaseArgs, Definitions, Namespaces
 from infra.components.cluster.pools import Pools, PoolsArgs
 from infra.components.cluster.queue import Queue, QueueArgs
 from infra.objects import Ground
@@ -20,8 +20,8 @@ with explained():
     stack = configured(StackSettings)
     on = provider(stack.kubeconfig, stack.context, uid=stack.cluster_uid, names=stack.protected_names)
     ground = Ground(on, wait=False, protect=stack.protect)
-    spaces = Namespaces("namespaces", FoundationArgs(stack, ground))
-    kinds = Definitions("definitions", FoundationArgs(stack, ground))
+    spaces = Namespaces("namespaces", BaseArgs(stack, ground))
+    kinds = Definitions("definitions", BaseArgs(stack, ground))
     ground = replace(ground, after=(spaces, kinds))
     credentials = Credentials("credentials", CredentialsArgs(stack))
     queue = Queue("queue", QueueArgs(stack, credentials, ground))
