@@ -135,9 +135,7 @@ def states(played: Played) -> dict[str, str]:
 def powered(site: Machines) -> Iterator[tuple[Bmc, Packets]]:
     """The machines, and what switches them."""
     for name in ("gpu1", "node1", "node2"):
-        site.add(name)
-    for machine in site.all.values():
-        machine.start()
+        site.started(name)
     switch = site.all["gpu1"].root / SWITCH.lstrip("/")
     switch.mkdir()
     with ExitStack() as closing:

@@ -29,14 +29,10 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
 
 
 @pytest.fixture(scope="module")
-def hosts(site: Machines) -> Iterator[dict[str, Machine]]:
-    found = {name: site.add(name) for name in ("gpu1", "node1")}
-    for machine in found.values():
-        machine.start()
+def hosts(site: Machines) -> dict[str, Machine]:
+    found = {name: site.started(name) for name in ("gpu1", "node1")}
     put_cuda(found["gpu1"])
-    yield found
-    for machine in found.values():
-        machine.cut()
+    return found
 
 
 @pytest.fixture(scope="module")
