@@ -111,6 +111,36 @@ def test_no_task_hides_a_failure_or_makes_up_a_change(path: Path) -> None:
     assert [each["name"] for each in made_up] == []
 
 
+@pytest.mark.parametrize("role", NAMES)
+def test_a_dry_run_looks_at_all_that_is_checked_before_anything_is_changed(role: str) -> None:
+    """These modules do nothing in check mode unless they are told to."""
+    looks = [task for task in preflight(role) if LOOKS & task.keys()]
+    assert [task["name"] for task in looks if task.get("check_mode") is not False] == []
+
+
+@pytest.mark.parametrize("role", NAMES)
+def test_what_is_refused_before_anything_is_changed_says_so(role: str) -> None:
+    refusals = [
+        (task["name"], str(task[module].get(part)))
+        for task in preflight(role)
+        for module, part in (("ansible.builtin.assert", "fail_msg"), ("ansible.builtin.wait_for", "msg"))
+        if module in task
+    ]
+    assert [name for name, said in refusals if not said.strip().endswith("Nothing was changed")] == []
+
+
+LOOKS = {f"ansible.builtin.{name}" for name in ("command", "script", "shell", "uri", "wait_for")}
+
+
+def preflight(role: str, part: str = "preflight.yml") -> Iterator[dict[str, Any]]:
+    """All tasks of it, those of the files that it takes in too."""
+    for task in tasks_in(read(role, f"tasks/{part}")):
+        yield task
+        for way in ("ansible.builtin.import_tasks", "ansible.builtin.include_tasks"):
+            if way in task:
+                yield from preflight(role, task[way])
+
+
 def tasks_in(document: Any) -> Iterator[dict[str, Any]]:
     """All tasks of a file, those of blocks and plays too."""
     for each in document if isinstance(document, list) else ():
