@@ -363,6 +363,19 @@ def test_a_host_is_not_waited_for_beyond_the_time_it_has_however_slow_an_answer_
     scene.node2.start()
 
 
+@pytest.mark.long
+def test_a_command_that_does_not_take_the_power_away_is_repeated_and_says_why(scene: Scene) -> None:
+    own = {
+        "node_power_state_command": ["true"], "node_power_off_seconds": 1, "node_power_retry_seconds": 0,
+        "node_power_off_command": ["sh", "-c", "echo no such outlet >&2; exit 3"],
+    }  # fmt: skip
+    played = scene.play("power", "--limit=node2", of={"node2": own}, power="off")
+    told = "node2: order off by ssh: found exit code 3 (no such outlet) 3 times, allowed 0; see"
+    assert told in played.failures()[-1]
+    scene.node2.wait_until_off()
+    scene.node2.start()
+
+
 # Every option
 
 

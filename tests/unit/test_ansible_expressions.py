@@ -124,3 +124,31 @@ def test_verify_tells_what_a_task_says_that_failed(result: dict[str, Any], told:
     templar = Templar(LOADER, variables={**task.get("vars", {}), **given})
     found = templar.template(task["ansible.builtin.set_fact"]["verify_results"])
     assert found == {"gpu_host": told}
+
+
+@pytest.mark.parametrize(
+    ("part", "answer", "said", "changed"),
+    [
+        ("uncordon", "node_power__let", "node/node1 uncordoned", True),
+        ("uncordon", "node_power__let", "node/node1 already uncordoned", False),
+        ("drain_kubernetes", "node_power__emptied", "node/node1 cordoned", True),
+        ("drain_kubernetes", "node_power__emptied", "node/node1 already cordoned\nevicting pod a/b", True),
+        ("drain_kubernetes", "node_power__emptied", "node/node1 already cordoned", False),
+    ],
+)
+def test_a_node_that_was_open_or_empty_before_was_not_changed(
+    part: str, answer: str, said: str, changed: bool
+) -> None:
+    task = loaded(ROLES / "node_power" / "tasks" / f"{part}.yml")[0]
+    templar = Templar(LOADER, variables={answer: {"stdout": said}})
+    assert templar.evaluate_conditional(task["changed_when"]) == changed
+
+
+def test_a_machine_without_ipmitool_is_told_before_a_bmc_is_asked() -> None:
+    own = {
+        "inventory_hostname": "gpu1", "node_power_method": "ipmi", "node_power_bmc_address": "10.0.1.11",
+        "node_power_bmc_password": "x",
+    }  # fmt: skip
+    told = complaint("node_power", "options", **own, node_power__ipmitool="")
+    assert told.startswith("gpu1: ipmitool: found none on the machine that runs Ansible, allowed one")
+    assert complaint("node_power", "options", **own, node_power__ipmitool="/usr/bin/ipmitool") == ""
