@@ -177,6 +177,13 @@ def test_the_labs_inventory_names_options_that_roles_have_and_hosts_that_are_the
     assert of_hosts - known == {"ansible_host"}
 
 
+def test_an_inventory_is_named_by_its_file_as_all_that_lies_in_a_folder_would_be_read_as_one() -> None:
+    """Of a file with a password Ansible makes a host of that name, and tells it."""
+    pages = [*ROLES.parent.rglob("*.md"), *ROLES.parent.rglob("*.yml"), CHECKOUT / "docs" / "on-premises.md"]
+    named = {each for path in pages for each in re.findall(r"ansible\S* -i (\S+)", path.read_text())}
+    assert {each for each in named if not each.endswith(".yml")} == set()
+
+
 def test_the_guide_gives_the_scaler_each_file_beside_the_labs_inventory_that_switching_needs() -> None:
     beside = re.compile(r"inventory_dir(?: }}|\s*~\s*')/([\w-]+)")
     named = {name for path in LAB.glob("group_vars/*.yml") for name in beside.findall(path.read_text())}
