@@ -33,11 +33,8 @@ pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
-def host(site: Machines) -> Iterator[Machine]:
-    machine = site.add("worker1")
-    machine.start()
-    yield machine
-    machine.cut()
+def host(site: Machines) -> Machine:
+    return site.started("worker1")
 
 
 @contextmanager

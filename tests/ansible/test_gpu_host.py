@@ -5,7 +5,6 @@ The tests build on one another.
 
 import json
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -24,12 +23,9 @@ pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
-def host(site: Machines) -> Iterator[Machine]:
+def host(site: Machines) -> Machine:
     """A bare one: no driver yet."""
-    machine = site.add("node1")
-    machine.start()
-    yield machine
-    machine.cut()
+    return site.started("node1")
 
 
 class Scene:

@@ -5,7 +5,6 @@ The tests build on one another. What it has in common with rCUDA's is tested wit
 
 import json
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -38,13 +37,11 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Archive]:
 
 
 @pytest.fixture(scope="module")
-def host(site: Machines) -> Iterator[Machine]:
+def host(site: Machines) -> Machine:
     """One with a stand-in for NVIDIA's driver, and nothing else."""
-    machine = site.add("gpu2")
-    machine.start()
+    machine = site.started("gpu2")
     gpus.put_driver(machine)
-    yield machine
-    machine.cut()
+    return machine
 
 
 class Scene:

@@ -135,9 +135,7 @@ def states(played: Played) -> dict[str, str]:
 def powered(site: Machines) -> Iterator[tuple[Bmc, Packets]]:
     """The machines, and what switches them."""
     for name in ("gpu1", "node1", "node2"):
-        site.add(name)
-    for machine in site.all.values():
-        machine.start()
+        site.started(name)
     switch = site.all["gpu1"].root / SWITCH.lstrip("/")
     switch.mkdir()
     with ExitStack() as closing:
@@ -361,6 +359,19 @@ def test_a_host_is_not_waited_for_beyond_the_time_it_has_however_slow_an_answer_
     assert "after 4 s found on, allowed off" in played.failures()[-1]
     # One before the order, two in 4 s, four in the 10 s of a host that was cut off, one after each.
     assert int(scene.gpu1.told("wc -l </var/tmp/looks")) <= 10
+    scene.node2.wait_until_off()
+    scene.node2.start()
+
+
+@pytest.mark.long
+def test_a_command_that_does_not_take_the_power_away_is_repeated_and_says_why(scene: Scene) -> None:
+    own = {
+        "node_power_state_command": ["true"], "node_power_off_seconds": 1, "node_power_retry_seconds": 0,
+        "node_power_off_command": ["sh", "-c", "echo no such outlet >&2; exit 3"],
+    }  # fmt: skip
+    played = scene.play("power", "--limit=node2", of={"node2": own}, power="off")
+    told = "node2: order off by ssh: found exit code 3 (no such outlet) 3 times, allowed 0; see"
+    assert told in played.failures()[-1]
     scene.node2.wait_until_off()
     scene.node2.start()
 

@@ -39,11 +39,8 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
 
 
 @pytest.fixture(scope="module")
-def host(site: Machines) -> Iterator[Machine]:
-    machine = site.add("node1")
-    machine.start()
-    yield machine
-    machine.cut()
+def host(site: Machines) -> Machine:
+    return site.started("node1")
 
 
 @pytest.fixture(scope="module")

@@ -44,8 +44,7 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Archive]:
 @pytest.fixture(scope="module")
 def host(site: Machines) -> Machine:
     """A bare one with a stand-in for CUDA."""
-    machine = site.add("gpu1")
-    machine.start()
+    machine = site.started("gpu1")
     put_cuda(machine)
     return machine
 

@@ -29,14 +29,10 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
 
 
 @pytest.fixture(scope="module")
-def hosts(site: Machines) -> Iterator[dict[str, Machine]]:
-    found = {name: site.add(name) for name in ("gpu1", "node1")}
-    for machine in found.values():
-        machine.start()
+def hosts(site: Machines) -> dict[str, Machine]:
+    found = {name: site.started(name) for name in ("gpu1", "node1")}
     put_cuda(found["gpu1"])
-    yield found
-    for machine in found.values():
-        machine.cut()
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +110,7 @@ def test_what_is_not_as_it_should_be_and_who_is_not_reached_is_named(
     found = json.loads(report.read_text())
     assert (played.code != 0, found["ok"]) == (True, False)
     assert found["hosts"]["gpu1"]["node_power"] == "ok"
-    assert found["hosts"]["gpu1"]["rcuda_server"] != "ok"
+    assert "gpu1: rCUDA, instance 0: found no line by which it says" in found["hosts"]["gpu1"]["rcuda_server"]
     assert "it was not reached over ssh (" in found["hosts"]["node1"]["reached"]
     told = played.failures()[-1]
     assert "2 of 2 hosts' roles are not as they should be" in told

@@ -162,9 +162,7 @@ def scene(site: Machines, tmp_path_factory: pytest.TempPathFactory) -> Scene:
     project = Project(folder, folder / "stacks" / "Pulumi.test.yaml", environ)
     project.run("stack", "init", "test")
     project.run("config", "set", "--secret", "token", SECRET)
-    machine = site.add("gpu1")
-    machine.start()
-    made = Scene(project, machine)
+    made = Scene(project, site.started("gpu1"))
     made.configure()
     made.hosts()
     return made

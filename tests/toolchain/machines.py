@@ -212,6 +212,12 @@ class Machines:
         self._wire(machine, index)
         return machine
 
+    def started(self, name: str) -> Machine:
+        """A bare host that is on. Raises ToolchainError."""
+        machine = self.add(name)
+        machine.start()
+        return machine
+
     def _lay(self, machine: Machine) -> None:
         layers = [machine.folder / each for each in ("changes", "work", "root")]
         for each in layers:

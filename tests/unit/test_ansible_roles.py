@@ -111,6 +111,36 @@ def test_no_task_hides_a_failure_or_makes_up_a_change(path: Path) -> None:
     assert [each["name"] for each in made_up] == []
 
 
+@pytest.mark.parametrize("role", NAMES)
+def test_a_dry_run_looks_at_all_that_is_checked_before_anything_is_changed(role: str) -> None:
+    """These modules do nothing in check mode unless they are told to."""
+    looks = [task for task in preflight(role) if LOOKS & task.keys()]
+    assert [task["name"] for task in looks if task.get("check_mode") is not False] == []
+
+
+@pytest.mark.parametrize("role", NAMES)
+def test_what_is_refused_before_anything_is_changed_says_so(role: str) -> None:
+    refusals = [
+        (task["name"], str(task[module].get(part)))
+        for task in preflight(role)
+        for module, part in (("ansible.builtin.assert", "fail_msg"), ("ansible.builtin.wait_for", "msg"))
+        if module in task
+    ]
+    assert [name for name, said in refusals if not said.strip().endswith("Nothing was changed")] == []
+
+
+LOOKS = {f"ansible.builtin.{name}" for name in ("command", "script", "shell", "uri", "wait_for")}
+
+
+def preflight(role: str, part: str = "preflight.yml") -> Iterator[dict[str, Any]]:
+    """All tasks of it, those of the files that it takes in too."""
+    for task in tasks_in(read(role, f"tasks/{part}")):
+        yield task
+        for way in ("ansible.builtin.import_tasks", "ansible.builtin.include_tasks"):
+            if way in task:
+                yield from preflight(role, task[way])
+
+
 def tasks_in(document: Any) -> Iterator[dict[str, Any]]:
     """All tasks of a file, those of blocks and plays too."""
     for each in document if isinstance(document, list) else ():
@@ -145,6 +175,13 @@ def test_the_labs_inventory_names_options_that_roles_have_and_hosts_that_are_the
         name for group in groups.values() for each in group.get("hosts", {}).values() for name in each
     }
     assert of_hosts - known == {"ansible_host"}
+
+
+def test_an_inventory_is_named_by_its_file_as_all_that_lies_in_a_folder_would_be_read_as_one() -> None:
+    """Of a file with a password Ansible makes a host of that name, and tells it."""
+    pages = [*ROLES.parent.rglob("*.md"), *ROLES.parent.rglob("*.yml"), CHECKOUT / "docs" / "on-premises.md"]
+    named = {each for path in pages for each in re.findall(r"ansible\S* -i (\S+)", path.read_text())}
+    assert {each for each in named if not each.endswith(".yml")} == set()
 
 
 def test_the_guide_gives_the_scaler_each_file_beside_the_labs_inventory_that_switching_needs() -> None:

@@ -15,6 +15,7 @@ from ansible.module_utils.basic import AnsibleModule
 DOCUMENTATION = r"""
 module: join_token
 short_description: Tells whether an API server takes a bootstrap token
+version_added: 0.1.0
 description:
   - Reads the authority of the API server as C(kubeadm join) does, compares its public key with the hashes
     that are allowed, and only then shows the token to the server. It changes nothing.
@@ -92,6 +93,7 @@ def _part(text: bytes, at: int) -> tuple[int, int, int]:
 
 
 def hash_of(pem: str) -> str:
+    """As kubeadm prints it. Raises ValueError for what is no certificate."""
     return "sha256:" + hashlib.sha256(public_key(ssl.PEM_cert_to_DER_cert(pem))).hexdigest()
 
 
@@ -141,6 +143,7 @@ def _ask(server: str, path: str, context: ssl.SSLContext, token: str, seconds: i
 
 
 def main() -> None:
+    """Ansible runs this."""
     options = {
         "server": {"type": "str", "required": True},
         "token": {"type": "str", "required": True, "no_log": True},

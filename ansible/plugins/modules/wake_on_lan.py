@@ -1,9 +1,13 @@
-#!/usr/bin/python
 """Sends magic packets. A host that sends them needs nothing but Python; pods can't broadcast."""
 
 from __future__ import annotations
 
-DOCUMENTATION = """
+import re
+import socket
+
+from ansible.module_utils.basic import AnsibleModule
+
+DOCUMENTATION = r"""
 module: wake_on_lan
 short_description: Sends magic packets that wake a host
 version_added: 0.1.0
@@ -34,7 +38,7 @@ attributes:
     description: Nothing is sent.
 """
 
-EXAMPLES = """
+EXAMPLES = r"""
 - name: Wake node1
   headrace.hosts.wake_on_lan:
     mac: "52:54:00:12:34:56"
@@ -42,11 +46,6 @@ EXAMPLES = """
 """
 
 RETURN = "# nothing but whether something was changed"
-
-import re  # noqa: E402  (Ansible wants the documentation first)
-import socket  # noqa: E402
-
-from ansible.module_utils.basic import AnsibleModule  # noqa: E402
 
 SYNC = b"\xff" * 6
 TIMES = 16  # the address in one packet; https://en.wikipedia.org/wiki/Wake-on-LAN#Magic_packet
