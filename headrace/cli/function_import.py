@@ -17,6 +17,7 @@ from headrace.cli.options import DryRun, Json
 from headrace.cli.output import counted, print_json, shown_lines
 from headrace.model.errors import ConfigurationError
 from headrace.oscar import Imported, Kind, Site
+from headrace.oscar.finding import OF_FUNCTION
 from headrace.oscar.importing import SCRIPT
 from headrace.oscar.storage import OWN, provider_of
 
@@ -96,8 +97,8 @@ def _write(folders: Folders) -> None:
 
 def _print(read: OscarFile, faults: Iterable[Fault], folders: Folders, *, dry_run: bool) -> None:
     faults = list(faults)
-    for remark in read.remarks:
-        typer.echo(f"warning: {shown_lines(str(remark))}", err=True)
+    for line in dict.fromkeys(map(_remark, read.remarks)):
+        typer.echo(f"warning: {shown_lines(line)}", err=True)
     for fault in faults:
         typer.echo(shown_lines(str(fault)), err=True)
     if faults:
@@ -109,6 +110,12 @@ def _print(read: OscarFile, faults: Iterable[Fault], folders: Folders, *, dry_ru
             typer.echo(f"{wrote} {folder / name} ({len(content.encode())} bytes)")
     if folders and not dry_run:
         typer.echo(f"next: headrace function check {next(iter(folders)).parent}")
+
+
+def _remark(remark: Fault) -> str:
+    """What holds for every function is told without its place, so that it is told once."""
+    _, of_function, field = remark.where.partition(OF_FUNCTION)
+    return f"{field}: {remark.message}" if of_function else str(remark)
 
 
 def _document(read: OscarFile, faults: Iterable[Fault], folders: Folders) -> Mapping[str, object]:

@@ -21,6 +21,8 @@ from headrace.oscar.service import CPU, MEMORY, Service
 from headrace.oscar.storage import Site, judge_storage
 
 Rule = Callable[[Service, Site], Iterator[Finding]]
+# What OSCAR alone gives to a script: https://github.com/grycap/oscar/blob/master/docs/fdl.md#envvarsmap
+_GIVEN = re.compile(r"\bOSCAR_SERVICE_(?:NAME|TOKEN|BASE_PATH)\b|\bJOB_UUID\b|/oscar/(?:bin|config)\b")
 _SECRET = re.compile(r"SECRET|PASSWORD|PASSWD|TOKEN|API_?KEY|CREDENTIAL", re.IGNORECASE)
 
 
@@ -54,8 +56,8 @@ def _image(service: Service, _: Site) -> Iterator[Finding]:
         )
     yield warning(
         "spec.security",
-        "OSCAR runs images as root and lets them write to their own files, so profile is baseline and "
-        "writableRoot true; drop both if the image needs neither",
+        "OSCAR runs images as root and lets them write to their own files, so profile is baseline, which the "
+        "stack must allow (functionsSecurity), and writableRoot true; drop both if the image needs neither",
     )
 
 
@@ -75,6 +77,9 @@ def _script(service: Service, _: Site) -> Iterator[Finding]:
         yield refused(
             "script", f"found {size} bytes, allowed {MAX_SCRIPT_BYTES}; put the rest into the image"
         )
+    given = ", ".join(sorted(set(_GIVEN.findall(service.script))))
+    if given:
+        yield warning("script", f"it names {given}, which OSCAR alone gives; write what it needs of it")
     if "\r\n" in service.script:
         yield warning("script", "its lines end with CR LF, on which /bin/sh fails; save it with LF")
     yield warning(

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+OF_FUNCTION = " -> "  # between a service's place and a field of function.yaml
 SHOWN_CHARACTERS = 60  # of a value that a message quotes
 # What authors of templates leave to be filled in: <VO>, ${NAME}, {{name}}.
 _MARKED = re.compile(r"<[^<>\n]+>|\$\{[^{}\n]+\}|\{\{[^{}\n]+\}\}")
@@ -34,7 +35,9 @@ class Finding:
     def below(self, where: str) -> "Finding":
         """The same of a service that stands at `where` in its document."""
         if self.field.startswith("spec."):
-            return Finding(self.kind, f"{where} -> {self.field}" if where else self.field, self.message)
+            return Finding(
+                self.kind, f"{where}{OF_FUNCTION}{self.field}" if where else self.field, self.message
+            )
         dot = "." if where and self.field else ""
         return Finding(self.kind, f"{where}{dot}{self.field}", self.message)
 

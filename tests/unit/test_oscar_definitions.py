@@ -200,6 +200,12 @@ def test_a_field_goes_over_without_a_word_where_it_means_the_same(fields, spec):
             "looks like a placeholder",
         ),
         ({"script": "true\r\n"}, {}, "script", "save it with LF"),
+        (
+            {"script": "echo $JOB_UUID $OSCAR_SERVICE_NAME; cat /oscar/config/x"},
+            {},
+            "script",
+            "it names /oscar/config, JOB_UUID, OSCAR_SERVICE_NAME, which OSCAR alone gives",
+        ),
     ],
 )
 def test_a_field_that_means_nearly_the_same_goes_over_with_a_warning(fields, spec, field, message):

@@ -122,6 +122,12 @@ def test_each_service_becomes_a_folder_that_check_accepts(folder):
     assert (folder / "functions" / "plants" / "script.sh").read_text() == "#!/bin/sh\ntrue\n"
 
 
+def test_what_holds_for_every_function_is_told_once(folder):
+    told = invoke(fdl(folder, WORKFLOW), "--output", folder / "functions").stderr
+    assert told.count("warning: spec.security: OSCAR runs images as root") == 1
+    assert told.count("names no digest") == 2
+
+
 def test_a_dry_run_tells_what_would_be_written_and_writes_nothing(folder):
     result = invoke(fdl(folder, SIMPLE), "--output", folder / "functions", "--dry-run")
     assert result.exit_code == 0
