@@ -19,7 +19,7 @@ from headrace.oscar import (
     function_of,
     read_fdl,
 )
-from headrace.oscar.finding import joined, refused
+from headrace.oscar.finding import joined, refused, warning
 
 Lines = Mapping[str, int]  # of a path, in small letters
 
@@ -127,10 +127,13 @@ def _scripted(service: Service, folder: Path) -> tuple[Service, Sequence[Finding
         return service, ()
     path = folder / service.script.strip().lstrip("/")
     try:
-        return service.with_script(_script_of(path)), ()
+        scripted = service.with_script(_script_of(path))
     except (ValueError, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         return service, (refused("script", f"no script at {path}: {reason}"),)
+    if path.resolve().is_relative_to(folder.resolve()):
+        return scripted, ()
+    return scripted, (warning("script", f"{path} lies outside of {folder}; look at what it is"),)
 
 
 def _script_of(path: Path) -> str:

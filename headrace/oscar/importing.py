@@ -62,6 +62,13 @@ class Imported:
         return self.function.metadata.name
 
     @property
+    def inlined(self) -> Function:
+        """The same with its script's text, for an object that has no folder beside it, as on Kubernetes."""
+        run = self.function.spec.run.model_copy(update={"source": self.script})
+        spec = self.function.spec.model_copy(update={"run": run})
+        return self.function.model_copy(update={"spec": spec})
+
+    @property
     def warnings(self) -> tuple[Finding, ...]:
         return of_kind(self.findings, Kind.WARNING)
 

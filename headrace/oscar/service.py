@@ -273,6 +273,10 @@ class Service(OscarValue):
     deployment: Opaque = Field(default_factory=dict)
     kserve: Kserve | None = None
 
+    def to_json(self) -> bytes:
+        """As OSCAR's API answers; parts that there are none of are left out."""
+        return self.model_dump_json(by_alias=True, exclude_none=True).encode()
+
     def with_script(self, text: str) -> "Service":
         """The same with the script's text in place of its path."""
         return self.model_copy(update={"script": text})

@@ -72,6 +72,10 @@ def test_a_service_becomes_the_function_that_runs_as_it_did():
     found = imported({})
     assert found.function == Function.from_json(json.dumps(FUNCTION))
     assert found.script == SERVICE["script"]
+    inline = FUNCTION | {
+        "spec": FUNCTION["spec"] | {"run": {"script": "script.sh", "source": SERVICE["script"]}}
+    }
+    assert found.inlined == Function.from_json(json.dumps(inline))
     assert warnings(found) == {}
     assert {each.field for each in found.warnings} == STANDING
 
@@ -488,7 +492,7 @@ CARRIED_FIELDS = st.fixed_dictionaries(
 def test_what_a_client_is_shown_makes_the_same_function_again(fields):
     first = imported(fields)
     shown = service_of(first.function, first.script)
-    again = read_service(json.loads(shown.model_dump_json(by_alias=True)))
+    again = read_service(json.loads(shown.to_json()))
     second = function_of(again.service, read=again.findings)
     assert isinstance(second, Imported)
     assert service_of(second.function, second.script) == shown
@@ -502,7 +506,7 @@ def test_what_a_client_is_shown_makes_the_same_function_again(fields):
 
 def test_a_service_is_shown_with_the_names_that_oscar_gives():
     shown = service_of(imported({"enable_gpu": True}).function, "true")
-    document = json.loads(shown.model_dump_json(by_alias=True))
+    document = json.loads(shown.to_json())
     assert document["name"] == "plants"
     assert document["script"] == "true"
     assert document["enable_gpu"] is True
@@ -510,6 +514,7 @@ def test_a_service_is_shown_with_the_names_that_oscar_gives():
         "storage_provider": "minio.default", "path": "plants/in", "suffix": [], "prefix": [], "options": ""
     }  # fmt: skip
     assert "nodePort" in document["expose"]
+    assert document.keys() & {"federation", "kserve", "volume"} == set()
     assert document["environment"] == {"variables": {}, "secrets": {}}
 
 

@@ -272,6 +272,14 @@ def test_a_scripts_path_begins_at_the_file_or_at_the_folder_named(folder, script
     assert (folder / "f" / "simple-test" / "script.sh").read_text() == "echo"
 
 
+def test_a_script_outside_of_the_files_folder_is_taken_with_a_warning(folder):
+    (folder / "inner").mkdir()
+    text = SIMPLE.replace("script.sh", "../script.sh")
+    result = invoke(fdl(folder / "inner", text), "--output", folder / "f")
+    assert result.exit_code == 0
+    assert f"{folder}/inner/../script.sh lies outside of {folder}/inner; look at what it is" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
