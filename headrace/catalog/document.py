@@ -2,6 +2,8 @@
 
 Refused: more than one document, a key twice, tags, merge keys, dates, `yes` and `on`, octal and sexagesimal
 numbers, and what grows beyond bounds. Anchors and aliases are taken, but count each time they are used.
+`read_texts` is for files of others, whose fields' kinds are known to who reads them: nothing there is read in
+a surprising way, as every value stays the text that it is written as.
 """
 
 import math
@@ -11,7 +13,10 @@ from dataclasses import dataclass, field
 
 import yaml
 
+from headrace.catalog.tabs import TabLoader
+
 MAX_BYTES = 64 * 1024
+MAX_TEXTS_BYTES = 1024 * 1024  # with scripts inline
 MAX_DEPTH = 20  # the deepest field of a function is at 5
 MAX_VALUES = 10_000  # after aliases are followed
 
@@ -44,10 +49,34 @@ class Document:
     broken: frozenset[Route]
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How strictly is read: scalars by their kinds, which may be keys and how, what an empty file lacks."""
+
+    max_bytes: int
+    scalars: Mapping[str, Callable[[str], Tree]]
+    keys: frozenset[str]
+    key: Callable[[str], str]
+    example: str
+
+
 def read_document(data: bytes) -> Document:
     """Parse one document. Raises DocumentError where the text is no YAML or beyond the bounds."""
-    if len(data) > MAX_BYTES:
-        raise DocumentError(1, f"found {len(data)} bytes, allowed {MAX_BYTES}; keep data in files beside it")
+    return _read(data, _STRICT)
+
+
+def read_texts(data: bytes) -> Document:
+    """Parse one document, all of its scalars as texts, but for null; JSON is read as well.
+
+    Raises DocumentError where the text is no YAML or beyond the bounds.
+    """
+    return _read(data, _TEXTS)
+
+
+def _read(data: bytes, reading: _Reading) -> Document:
+    if len(data) > reading.max_bytes:
+        allowed = f"allowed {reading.max_bytes}; keep data in files beside it"
+        raise DocumentError(1, f"found {len(data)} bytes, {allowed}")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -56,16 +85,18 @@ def read_document(data: bytes) -> Document:
             line, f"found bytes that are no UTF-8 ({error.reason}); save it as UTF-8"
         ) from error
     root = _compose(text)
-    builder = _Builder()
+    if root is None:
+        raise DocumentError(1, f"is empty; {reading.example}")
+    builder = _Builder(reading)
     tree = builder.build(root, ())
     return Document(tree, builder.lines, tuple(builder.faults), frozenset(builder.broken))
 
 
-def _compose(text: str) -> yaml.Node:
-    """The graph of nodes. Raises DocumentError."""
+def _compose(text: str) -> yaml.Node | None:
+    """The graph of nodes; None where there is none. Raises DocumentError."""
     try:
         _check_depth(text)
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        return yaml.compose(text, Loader=TabLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         reason = ", ".join(part for part in (error.context, error.problem) if part)
@@ -75,15 +106,12 @@ def _compose(text: str) -> yaml.Node:
         raise DocumentError(line, f"is no YAML: {error.reason}") from error
     except ValueError as error:  # PyYAML lets int() and chr() fail on absurd escapes and directives
         raise DocumentError(1, f"is no YAML: {error}") from error
-    if root is None:
-        raise DocumentError(1, "is empty; `headrace function new` writes an example")
-    return root
 
 
 def _check_depth(text: str) -> None:
     """PyYAML composes by recursion: what nests too deep is refused before."""
     depth = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+    for event in yaml.parse(text, Loader=TabLoader):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > MAX_DEPTH:
@@ -96,6 +124,7 @@ def _check_depth(text: str) -> None:
 class _Builder:
     """Walks the graph of nodes once and gathers what is wrong on the way."""
 
+    reading: _Reading
     lines: dict[Route, int] = field(default_factory=dict)
     faults: list[tuple[Route, str]] = field(default_factory=list)
     broken: set[Route] = field(default_factory=set)
@@ -133,8 +162,8 @@ class _Builder:
         return tree
 
     def _key(self, node: yaml.Node, path: Route) -> str | None:
-        if isinstance(node, yaml.ScalarNode) and node.tag == f"{_STANDARD}str":
-            return str(node.value)
+        if isinstance(node, yaml.ScalarNode) and node.tag.removeprefix(_STANDARD) in self.reading.keys:
+            return self._whole(node, path)
         if isinstance(node, yaml.ScalarNode) and node.tag == f"{_STANDARD}merge":
             self.faults.append((path, f"found the merge key << at line {_line(node)}; write the keys out"))
             return None
@@ -144,10 +173,17 @@ class _Builder:
         )
         return None
 
+    def _whole(self, node: yaml.ScalarNode, path: Route) -> str | None:
+        try:
+            return self.reading.key(node.value)
+        except ValueError as error:
+            self.faults.append((path, f"a key at line {_line(node)}: {error}"))
+            return None
+
     def _scalar(self, node: yaml.ScalarNode, path: Route) -> Tree:
         kind = node.tag.removeprefix(_STANDARD)
         try:
-            return _SCALARS.get(kind, _tagged)(node.value)
+            return self.reading.scalars.get(kind, _tagged)(node.value)
         except ValueError as error:
             self._break(path, str(error))
             return None
@@ -207,3 +243,21 @@ _SCALARS: Mapping[str, Callable[[str], Tree]] = {
     "null": _empty,
     "timestamp": _date,
 }
+_STRICT = _Reading(MAX_BYTES, _SCALARS, frozenset({"str"}), str, "`headrace function new` writes an example")
+
+
+def _whole_text(text: str) -> str:
+    """Two halves of a character, as JSON's escapes write it, become one."""
+    try:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError as error:
+        raise ValueError("found half of a character; write all of it") from error
+
+
+_TEXTS = _Reading(
+    MAX_TEXTS_BYTES,
+    {**dict.fromkeys((*_SCALARS, "value"), _whole_text), "null": _empty},
+    frozenset({*_SCALARS, "value"}),
+    _whole_text,
+    "name a file with a definition",
+)

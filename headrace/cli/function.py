@@ -13,6 +13,11 @@ COMMANDS = (
         "headrace function check functions",
     ),
     Entry(
+        "import", "headrace.cli.function_import", "import_",
+        "Make functions of OSCAR's definitions (FDL).",
+        "headrace function import fdl.yaml --output functions",
+    ),
+    Entry(
         "new", "headrace.cli.function_new", "new",
         "Begin a new function with a small working example.",
         "headrace function new histogram --script",

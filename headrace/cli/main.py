@@ -116,7 +116,7 @@ COMMANDS = (
     ),
     Entry(
         "function", "headrace.cli.function", "app",
-        "Check functions, begin a new one, try one on a local file.",
+        "Check functions, import OSCAR's, begin a new one, try one on a local file.",
     ),
     Entry(
         "event", "headrace.cli.event", "app",
