@@ -40,7 +40,7 @@ _DELETIONS = (
     "LifecycleDelMarkerExpiration:",
     "ObjectLifecycle:Expiration:",
 )
-_ABORTED = ("AbortMultipartUpload", "AbortMPU")  # among the deletions, though no object was there yet
+_NOTHING = ("AbortMultipartUpload", "AbortMPU", "NoOP")  # among the deletions, though there was no object
 MULTIPART_STARTED = "a multipart upload was started; its completion tells"
 
 Key: TypeAlias = tuple[str, str | None]  # the key, and its raw form where either may be the true one
@@ -84,7 +84,7 @@ def _reason(kind: str) -> str:
         return "the content did not change"
     if kind in _STARTED:
         return MULTIPART_STARTED
-    if kind.startswith(_DELETIONS) and not kind.endswith(_ABORTED):
+    if kind.startswith(_DELETIONS) and not kind.endswith(_NOTHING):
         return "the object was deleted"
     return "no event that finishes an object"
 
