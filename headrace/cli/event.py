@@ -49,7 +49,7 @@ def explain(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON document instead of tables")] = False,
 ) -> None:
-    """Show what a notification says. Exit status 2 when it is none, 1 when the functions have faults."""
+    """Show whose notification it is and what it says. Exit status 2: it is none, 1: functions have faults."""
     try:
         reading = read_body(_read(file))
         installed = [] if functions is None else [each.function for each in load_folder(functions)]
