@@ -3,8 +3,8 @@
 https://docs.ceph.com/en/latest/radosgw/notifications
 https://github.com/ceph/ceph/blob/main/src/rgw/rgw_pubsub.cc
 Keys are written as they are. Events of life cycles and of other sites have names of its own
-(ObjectLifecycle:…, ObjectSynced:…); none of them starts a task. Releases before Quincy tell of a started
-multipart upload as `ObjectCreated:Post`, like of a form's upload, but without an ETag:
+(ObjectLifecycle:…, ObjectSynced:…); none of them starts a task. Older releases tell of a started multipart
+upload as `ObjectCreated:Post`, like of a form's upload, but without an ETag:
 https://github.com/ceph/ceph/pull/42350
 """
 
