@@ -18,7 +18,7 @@ from headrace.model.errors import ConfigurationError, RejectedError
 from headrace.model.event import Delivery, FileEvent
 from headrace.model.function import Function
 from headrace.model.task import task_id
-from headrace.notification import read_delivery
+from headrace.notification import Reading, read_body
 
 app = typer.Typer(no_args_is_help=True, help="Notifications of the object store.")
 
@@ -49,19 +49,19 @@ def explain(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON document instead of tables")] = False,
 ) -> None:
-    """Show what a notification says. Exit status 2 when it is none, 1 when the functions have faults."""
+    """Show whose notification it is and what it says. Exit status 2: it is none, 1: functions have faults."""
     try:
-        delivery = read_delivery(_read(file))
+        reading = read_body(_read(file))
         installed = [] if functions is None else [each.function for each in load_folder(functions)]
     except RejectedError as error:
         _fail(str(error), NO_NOTIFICATION, as_json=as_json)
     except ConfigurationError as error:
         _fail(str(error), FAULTY_FUNCTIONS, as_json=as_json)
-    tasks = plan(delivery, installed)
+    tasks = plan(reading.delivery, installed)
     if as_json:
-        print(json.dumps(document_of(delivery, tasks)))  # noqa: T201  (a document for programs)
+        print(json.dumps(document_of(reading, tasks)))  # noqa: T201  (a document for programs)
     else:
-        _show(delivery, tasks)
+        _show(reading, tasks)
 
 
 def plan(delivery: Delivery, functions: Sequence[Function]) -> tuple[Planned, ...]:
@@ -73,8 +73,12 @@ def plan(delivery: Delivery, functions: Sequence[Function]) -> tuple[Planned, ..
     )
 
 
-def document_of(delivery: Delivery, tasks: Sequence[Planned]) -> dict[str, list[dict[str, object]]]:
+def document_of(reading: Reading, tasks: Sequence[Planned]) -> dict[str, object]:
     """The document that --json prints."""
+    return {"dialect": reading.dialect, **_rows(reading.delivery, tasks)}
+
+
+def _rows(delivery: Delivery, tasks: Sequence[Planned]) -> dict[str, list[dict[str, object]]]:
     return {
         "created": [
             {"bucket": e.bucket, "key": e.key, "version": e.version, "etag": e.etag, "size": e.size}
@@ -106,9 +110,10 @@ def _fail(reason: str, status: int, *, as_json: bool) -> NoReturn:
     raise typer.Exit(status)
 
 
-def _show(delivery: Delivery, tasks: Sequence[Planned]) -> None:
+def _show(reading: Reading, tasks: Sequence[Planned]) -> None:
     console = Console()
-    for title, rows in document_of(delivery, tasks).items():
+    console.print(f"dialect: {reading.dialect}")
+    for title, rows in _rows(reading.delivery, tasks).items():
         if not rows:
             console.print(f"{title}: none")
             continue

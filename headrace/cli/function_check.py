@@ -1,6 +1,6 @@
 """`headrace function check`: are these functions sound, and does none start itself again?
 
-Exit 0: sound. Exit 1: faults or rings, each named.
+Exit 0: sound, perhaps with hints at what is seldom meant. Exit 1: faults or rings, each named.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from headrace.catalog.folder import FILE_NAME, Examined, examine, function_folders
+from headrace.catalog.hints import hints_of
 from headrace.catalog.pools import load_gpu_ground
 from headrace.connect.gpus import gpu_objects
 from headrace.model.cycles import Cycle, find_cycles
@@ -46,6 +47,7 @@ def check(
 ) -> None:
     """Check functions: schema, files, and rings of outputs and inputs across all of them. Exit 1: faults.
 
+    Hints tell of what is allowed but seldom meant, as a prefix that takes the folders beside one too.
     With `--gpus` or `--kubeconfig` also whether the cluster has a way to the GPUs that they wish for.
     """
     folders = [folder for path in paths or [Path("functions")] for folder in _folders(path)]
@@ -94,6 +96,8 @@ def _print(examined: Examined, cycles: Sequence[Cycle], ways: Mapping[str, Choic
         typer.echo(f"{name}: {word}: {choice.told}", err=not choice.way.taken)
     for each in examined.installed:
         typer.echo(f"{each.function.name}: sound ({each.folder}, digest {each.digest[:12]})")
+        for hint in hints_of(each.function):
+            typer.echo(f"{each.function.name}: hint: {hint}", err=True)
     if not examined.installed and not examined.faults:
         typer.echo(f"no folder with a {FILE_NAME} found")
 
@@ -120,5 +124,10 @@ def _document(examined: Examined, cycles: Sequence[Cycle]) -> dict[str, object]:
                 for step in cycle.steps
             ]
             for cycle in cycles
+        ],
+        "hints": [
+            {"function": each.function.name, "message": hint}
+            for each in examined.installed
+            for hint in hints_of(each.function)
         ],
     }

@@ -1,6 +1,7 @@
 """The HTTP receiver of notifications.
 
-POST /events  a notification, with `Authorization: Bearer <token>`
+POST /events  a notification, with `Authorization: Bearer <token>`, or `Basic` with any user and the token as
+        password, for who can be given no more than an address: `http://any:<token>@host/events`
     200 {"stored", "queued", "ignored"}   the queue holds every task of it; but for "held" ones, where there
         are such: their tenant's quota of waiting files is full, and the listing brings them later
     400 {"error"}   no notification, with the reason      401  no or a wrong token
@@ -9,6 +10,8 @@ GET /healthz  200: the process answers      GET /readyz  200: store and queue an
 """
 
 import asyncio
+import base64
+import binascii
 import hmac
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -43,7 +46,7 @@ class Receiver:
 
     def __init__(self, intake: Intake, *, token: str, probe: Callable[[], Awaitable[None]]) -> None:
         self._intake = intake
-        self._expected = f"Bearer {token}".encode()
+        self._token = token.encode()
         self._probe = probe
 
     def app(self) -> Starlette:
@@ -58,7 +61,7 @@ class Receiver:
 
     async def _events(self, request: Request) -> Response:
         if not self._is_allowed(request):
-            return _answer(401, {"error": "a bearer token is needed"}, {"WWW-Authenticate": "Bearer"})
+            return _unauthorised()
         try:
             body = await _body_of(request)
         except _TooLargeError:
@@ -89,8 +92,8 @@ class Receiver:
         return _answer(200, counts | held)
 
     def _is_allowed(self, request: Request) -> bool:
-        found = request.headers.get("authorization", "").encode("latin-1")
-        return hmac.compare_digest(found, self._expected)
+        found = _secret_of(request.headers.get("authorization", "").encode("latin-1"))
+        return bool(found) and hmac.compare_digest(found, self._token)
 
     async def _healthz(self, request: Request) -> Response:  # noqa: ARG002  (starlette passes it)
         return _answer(200, {"status": "ok"})
@@ -102,6 +105,28 @@ class Receiver:
         except (HeadraceError, TimeoutError) as error:
             return _answer(503, {"error": str(error) or f"no answer within {READY_SECONDS:g} s"})
         return _answer(200, {"status": "ready"})
+
+
+def _secret_of(header: bytes) -> bytes:
+    """The token that a header gives, bare or as the password of whatever user; empty: it gives none."""
+    scheme, _, rest = header.partition(b" ")
+    if scheme == b"Bearer":
+        return rest
+    if scheme != b"Basic":
+        return b""
+    try:
+        return base64.b64decode(rest, validate=True).partition(b":")[2]
+    except binascii.Error:
+        return b""
+
+
+def _unauthorised() -> Response:
+    """SNS gives the password of its address only to who asks for it."""
+    answer = _answer(
+        401, {"error": "a bearer token is needed"}, {"WWW-Authenticate": 'Basic realm="headrace"'}
+    )
+    answer.headers.append("WWW-Authenticate", "Bearer")
+    return answer
 
 
 async def _body_of(request: Request) -> bytes:

@@ -125,7 +125,9 @@ class Input(Value):
     """Files that start the function: a bucket, a prefix and any of the suffixes."""
 
     bucket: Bucket = Field(description="logical name of a bucket; a stack maps it to the real one")
-    prefix: str = Field(default="", description="what keys begin with; empty: any")
+    prefix: str = Field(
+        default="", description="what keys begin with, a folder with its `/` at the end; empty: any"
+    )
     suffix: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
         default=(), description="keys end with one of these; none: any"
     )

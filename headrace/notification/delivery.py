@@ -11,7 +11,7 @@ import orjson
 
 from headrace.model.errors import RejectedError
 from headrace.model.event import Delivery
-from headrace.notification import eventbridge, s3, seaweedfs, sns
+from headrace.notification import aws, ceph, eventbridge, minio, rustfs, s3, seaweedfs, sns
 from headrace.notification.fields import Document
 
 
@@ -24,24 +24,53 @@ class Dialect:
     read: Callable[[Document], Delivery]
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a body says, and in which dialect, as people are told."""
+
+    dialect: str
+    delivery: Delivery
+
+
 # Asked in this order; the more special shape comes first.
 DIALECTS = (
     Dialect("SeaweedFS", seaweedfs.recognises, seaweedfs.read),
     Dialect("EventBridge", eventbridge.recognises, eventbridge.read),
-    Dialect("SNS", sns.recognises, sns.read),
+    Dialect("AWS S3", aws.recognises, aws.read),
+    Dialect("MinIO", minio.recognises, minio.read),
+    Dialect("Ceph RGW", ceph.recognises, ceph.read),
+    Dialect("RustFS", rustfs.recognises, rustfs.read),
     Dialect("S3", s3.recognises, s3.read),
 )
 
 
 def read_delivery(body: bytes) -> Delivery:
     """Read a notification. Raises RejectedError, with the reason, for what is none."""
+    return read_body(body).delivery
+
+
+def read_body(body: bytes) -> Reading:
+    """Read a notification and name its dialect. Raises RejectedError likewise."""
     document = _parse(body)
+    if not sns.recognises(document):
+        return _read(document)
+    message, topic = sns.message_of(document), sns.topic_of(document)
+    try:
+        reading = _read(_parse(message))
+    except RejectedError as error:
+        raise RejectedError(f"the Message in an envelope of SNS, of topic {topic}: {error}") from error
+    return Reading(f"{reading.dialect}, in an envelope of SNS", reading.delivery)
+
+
+def _read(document: Document) -> Reading:
     for dialect in DIALECTS:
         if dialect.recognises(document):
-            return dialect.read(document)
-    known = " or ".join(dialect.name for dialect in DIALECTS)
+            return Reading(dialect.name, dialect.read(document))
+    known = ", ".join(dialect.name for dialect in DIALECTS)
     fields = ", ".join(sorted(document)[:5]) or "none"
-    raise RejectedError(f"this JSON object is no notification of {known}; its fields are: {fields[:200]}")
+    raise RejectedError(
+        f"this JSON object is no notification of {known} or SNS; its fields are: {fields[:200]}"
+    )
 
 
 def _parse(body: bytes) -> Document:

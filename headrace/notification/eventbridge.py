@@ -6,14 +6,22 @@ say so; who tried it does: https://github.com/aws-solutions-library-samples/guid
 """
 
 from headrace.model.errors import RejectedError
-from headrace.model.event import Delivery, FileEvent, IgnoredEvent, normalised_etag
-from headrace.notification.fields import Document, optional_size, optional_text, refusal, section, text
+from headrace.model.event import Delivery, FileEvent, IgnoredEvent
+from headrace.notification.fields import (
+    Document,
+    etag_of,
+    optional_size,
+    optional_text,
+    refusal,
+    section,
+    text,
+    version_of,
+)
 
 _SOURCE = "aws.s3"
 _CREATED = "Object Created"
 _DELETED = "Object Deleted"
 _TRAIL = "AWS API Call via CloudTrail"
-_NO_VERSION = "null"  # the version id of an object that was put while versioning was off
 
 
 def recognises(document: Document) -> bool:
@@ -44,13 +52,11 @@ def _read_object(kind: str, bucket: str, item: Document) -> Delivery:
         return _ignored(kind, bucket, key, reason)
     if key.endswith("/"):
         return _ignored(kind, bucket, key, "a folder marker")
-    etag = optional_text(item, "etag", where)
-    version = optional_text(item, "version-id", where)
     event = FileEvent(
         bucket,
         key,
-        version=None if version == _NO_VERSION else version,
-        etag=None if etag is None else normalised_etag(etag) or None,
+        version=version_of(optional_text(item, "version-id", where)),
+        etag=etag_of(optional_text(item, "etag", where)),
         size=optional_size(item, "size", where),
     )
     return Delivery(created=(event,))

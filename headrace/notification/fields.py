@@ -6,10 +6,12 @@ Every function raises RejectedError. `where` is the path of the parent, for the 
 from typing import TypeAlias
 
 from headrace.model.errors import RejectedError
+from headrace.model.event import normalised_etag
 
 Document: TypeAlias = dict[str, object]  # a JSON object, parsed
 
 _SHOWN_CHARACTERS = 80
+_NO_VERSION = "null"  # the version id of an object that was put while versioning was off
 
 
 def path_of(where: str, name: str) -> str:
@@ -90,3 +92,13 @@ def flag(parent: Document, name: str, where: str) -> bool:
     if not isinstance(found, bool):
         raise refusal(where, name, found, "true or false")
     return found
+
+
+def version_of(told: str | None) -> str | None:
+    """A version id as a sender tells it; None where the bucket kept no versions at the put."""
+    return None if told == _NO_VERSION else told
+
+
+def etag_of(told: str | None) -> str | None:
+    """An ETag as a sender tells it, normalised; None where that leaves nothing."""
+    return None if told is None else normalised_etag(told) or None

@@ -14,9 +14,10 @@ import re
 from dataclasses import dataclass
 
 from headrace.model.errors import RejectedError
-from headrace.model.event import Delivery, FileEvent, IgnoredEvent, normalised_etag
+from headrace.model.event import Delivery, FileEvent, IgnoredEvent
 from headrace.notification.fields import (
     Document,
+    etag_of,
     flag,
     optional_list,
     optional_section,
@@ -25,13 +26,13 @@ from headrace.notification.fields import (
     refusal,
     section,
     text,
+    version_of,
 )
 
 _BUCKETS = "/buckets/"
 _PARTS = ".uploads/"  # below a bucket: the parts of unfinished multipart uploads
 _VERSIONS = ".versions"
 _VERSION_PREFIX = "v_"
-_NO_VERSION = "null"  # the version id of an object that was put while versioning was off
 _MD5_BYTES = 16
 _ETAG = "Seaweed-X-Amz-ETag"
 _VERSION_ID = "Seaweed-X-Amz-Version-Id"
@@ -154,12 +155,11 @@ def _newest(place: _Place, before: Document | None, new: Document) -> FileEvent 
     gone = _attribute(new, _NEWEST_IS_DELETE_MARKER, _NEW) is not None
     if gone or pointer == _NO_POINTER or (before is not None and pointer == _pointer(before, _OLD)):
         return None
-    etag = _attribute(new, _NEWEST_ETAG, _NEW)
     return FileEvent(
         place.bucket,
         place.key.removesuffix(_VERSIONS),
         version=pointer[0],
-        etag=None if etag is None else normalised_etag(etag) or None,
+        etag=etag_of(_attribute(new, _NEWEST_ETAG, _NEW)),
         size=_newest_size(new),
     )
 
@@ -179,11 +179,10 @@ def _newest_size(folder: Document) -> int | None:
 
 
 def _created(place: _Place, new: Document) -> FileEvent:
-    version = _attribute(new, _VERSION_ID, _NEW)
     return FileEvent(
         place.bucket,
         place.key,
-        version=None if version == _NO_VERSION else version,
+        version=version_of(_attribute(new, _VERSION_ID, _NEW)),
         etag=_etag(new),
         size=_size(new),
     )
@@ -205,7 +204,7 @@ def _etag(entry: Document) -> str | None:
     """The ETag that S3 answers; else the MD5 of the content; None when the entry has neither."""
     etag = _attribute(entry, _ETAG, _NEW)
     if etag is not None:
-        return normalised_etag(etag) or None
+        return etag_of(etag)
     attributes = optional_section(entry, "attributes", _NEW) or {}
     md5 = optional_text(attributes, "md5", f"{_NEW}.attributes")
     if md5 is None:

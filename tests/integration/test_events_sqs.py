@@ -294,7 +294,7 @@ async def test_poison_is_among_the_dead_letters_with_its_reason_and_holds_up_not
     poison = {
         "hello": "the body is no JSON",
         '{"hello": 1}': "this JSON object is no notification",
-        saved("sns/notification").decode(): "this is an envelope of SNS",
+        saved("documented/aws/sns_subscription").decode(): "this is an envelope of SNS",
         saved("eventbridge/cloudtrail").decode(): "detail-type is 'AWS API Call via CloudTrail'",
     }
     site.send(*poison)

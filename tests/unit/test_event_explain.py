@@ -29,11 +29,12 @@ def functions(tmp_path: Path) -> str:
     return str(tmp_path)
 
 
-def test_json_is_one_document_of_three_lists(functions: str) -> None:
+def test_json_is_one_document_of_the_dialect_and_three_lists(functions: str) -> None:
     result = explain(str(FOLDER / "s3/aws_several.json"), "--json", "--functions", functions)
     empty = "d41d8cd98f00b204e9800998ecf8427e"
     assert result.exit_code == 0
     assert json.loads(result.stdout) == {
+        "dialect": "AWS S3",
         "created": [
             {"bucket": "uploads", "key": "echo/a.dcm", "version": None, "etag": HELLO, "size": 5},
             {"bucket": "uploads", "key": "echo/b.dcm", "version": None, "etag": empty, "size": 0},
@@ -84,6 +85,18 @@ def test_without_identity_in_the_event_the_id_is_null(functions: str) -> None:
     file = str(FOLDER / "seaweedfs/version_newest_is_unversioned.json")
     (task,) = json.loads(explain(file, "--json", "--functions", functions).stdout)["tasks"]
     assert task["id"] is None
+
+
+@pytest.mark.parametrize(
+    ("name", "dialect"),
+    [
+        ("seaweedfs/put", "SeaweedFS"),
+        ("s3/ceph_put", "Ceph RGW"),
+        ("sns/notification", "AWS S3, in an envelope of SNS"),
+    ],
+)
+def test_the_dialect_is_named(name: str, dialect: str) -> None:
+    assert explain(str(FOLDER / f"{name}.json")).stdout.startswith(f"dialect: {dialect}\n")
 
 
 def test_a_dash_reads_standard_input() -> None:

@@ -138,7 +138,7 @@ async def test_a_message_that_starts_nothing_is_deleted(name: str) -> None:
     [
         ("hello", "the body is no JSON"),
         ('{"hello": 1}', "this JSON object is no notification"),
-        (saved("sns/notification").decode(), "this is an envelope of SNS"),
+        (saved("documented/aws/sns_subscription").decode(), "this is an envelope of SNS"),
         (saved("eventbridge/cloudtrail").decode(), "detail-type is 'AWS API Call via CloudTrail'"),
         (event(""), r"detail.object.key is missing"),
     ],

@@ -109,9 +109,23 @@ def test_check_of_sound_functions_exits_0_and_tells_their_digests(tmp_path):
         ],
         "faults": [],
         "cycles": [],
+        "hints": [],
         "gpus": {},
     }
     assert f"a: sound ({tmp_path / 'a'}, digest {digests['a'][:12]})" in invoke("check", tmp_path).stdout
+
+
+def test_check_hints_at_a_prefix_that_takes_the_folders_beside_it_too(tmp_path):
+    for name, reads in {"a": "echo", "b": "echo/", "d": "img_", "e": "study-2026"}.items():
+        looping(tmp_path, name, reads, "results/")
+    result = invoke("check", tmp_path, "--json")
+    assert result.exit_code == 0, "it is allowed"
+    hints = json.loads(result.stdout)["hints"]
+    assert [each["function"] for each in hints] == ["a", "e"]
+    told = "its input of the bucket 'data' with prefix 'echo' also takes the folders beside it, "
+    told += "as in 'echo-old/a.txt'; write 'echo/' for the folder alone"
+    assert hints[0]["message"] == told
+    assert f"a: hint: {told}\n" in invoke("check", tmp_path).stderr
 
 
 def test_check_of_a_ring_across_folders_exits_1_and_shows_it(tmp_path):

@@ -10,7 +10,9 @@ from headrace.model.errors import RejectedError, TransientError
 from headrace.model.event import Delivery, FileEvent, IgnoredEvent
 from headrace.model.marks import restored
 from headrace.model.task import Task
+from headrace.notification import read_delivery
 from tests.unit.intake_bench import NOW, PLATFORM, Bench, Watched, function, id_of
+from tests.unit.notifications import saved
 
 A = FileEvent("uploads", "a.dcm")
 
@@ -70,6 +72,28 @@ async def test_a_function_names_a_bucket_by_its_logical_name_and_the_task_by_the
     report = await bench.intake().take(Delivery(created=(A, real)))
     assert [task.bucket for task in report.stored] == ["acme-uploads"]
     assert report.ignored == ignored("no function takes it").ignored
+
+
+# The renames that were saved lead from echo/meta.bin and moved/meta2.bin into the folder moved/.
+@pytest.mark.parametrize(
+    ("prefix", "stored"), [("moved/", {"moved/meta2.bin", "moved/meta3.bin"}), ("echo/", set())]
+)
+async def test_a_rename_is_judged_by_where_the_object_is_now(prefix: str, stored: set[str]) -> None:
+    bench = await Bench(function("echo", {"bucket": "uploads", "prefix": prefix})).open()
+    for key in ("echo/meta.bin", "moved/meta2.bin", "moved/meta3.bin"):
+        await bench.put(key)
+    for name in ("rename", "rename_in_folder"):
+        await bench.intake().take(read_delivery(saved(f"seaweedfs/{name}")))
+    assert await bench.queued() == stored
+
+
+async def test_a_folder_as_a_prefix_takes_no_folder_beside_it() -> None:
+    bench = await Bench(function("echo", {"bucket": "uploads", "prefix": "echo/"})).open()
+    keys = ("echo/a.dcm", "echo-old/a.dcm", "echo2/a.dcm", "echo.dcm", "echo")
+    for key in keys:
+        await bench.put(key)
+    await bench.intake().take(Delivery(created=tuple(FileEvent("uploads", key) for key in keys)))
+    assert await bench.queued() == {"echo/a.dcm"}
 
 
 async def test_a_suspended_functions_files_wait_in_the_queue() -> None:

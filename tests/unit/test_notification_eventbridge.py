@@ -93,10 +93,6 @@ def test_an_etag_is_normalised(etag: str) -> None:
         (event(key=7), r"detail\.object\.key is 7"),
         (event(key=None), r"detail\.object\.key is missing"),
         (event(size="5"), r"detail\.object\.size is '5'"),
-        (
-            saved("sns/notification"),
-            "envelope of SNS, of topic arn:aws:sns:ca-central-1:111122223333:uploads",
-        ),
     ],
 )
 def test_what_is_no_event_of_s3_is_refused_by_name(body: bytes, words: str) -> None:

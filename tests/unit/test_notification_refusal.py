@@ -57,7 +57,13 @@ NO_NOTIFICATIONS = {
         b'"bucket": {', b'"bucket": "b", "x": {'
     ),
     "EventBridge's size is a text": saved("eventbridge/created_put").replace(b'"size": 5', b'"size": "5"'),
-    "an envelope of SNS": saved("sns/notification"),
+    "an envelope of SNS that says it is the last": saved("documented/aws/sns_unsubscribed"),
+    "an envelope of SNS with nothing in it": saved("sns/notification").replace(b'"Message"', b'"Massage"'),
+    "an envelope of SNS with another in it": json.dumps(
+        {"Type": "Notification", "TopicArn": "t", "Message": saved("sns/notification").decode()}
+    ).encode(),
+    "records with typographic quotes, as in MinIO's README": '{“Records”:[{“eventVersion”:”2.0",'.encode(),
+    "records of 2025's RustFS": saved("documented/rustfs/issue_1154"),
     "an envelope of SNS of a strange topic": b'{"Type": "Notification", "TopicArn": 7}',
     "of a strange type": b'{"Type": [], "TopicArn": "t"}',
 }

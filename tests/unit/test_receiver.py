@@ -1,5 +1,6 @@
 """What the receiver answers, and when."""
 
+import base64
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -23,6 +24,7 @@ class Answer:
     def __init__(self) -> None:
         self.status = 0
         self.headers: dict[str, str] = {}
+        self.challenges: list[str] = []
         self.body = b""
 
     @property
@@ -33,8 +35,15 @@ class Answer:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             self.headers = {name.decode(): value.decode() for name, value in message["headers"]}
+            self.challenges = [
+                value.decode() for name, value in message["headers"] if name == b"www-authenticate"
+            ]
         else:
             self.body += message.get("body", b"")
+
+
+def basic(credentials: str) -> str:
+    return base64.b64encode(credentials.encode()).decode()
 
 
 async def ready() -> None:
@@ -118,6 +127,12 @@ async def test_what_is_no_notification_is_answered_400_with_the_reason() -> None
         {"authorization": f"Bearer {TOKEN}x"},
         {"authorization": f"Bearer {TOKEN[:-1]}"},
         {"authorization": "Bearer \xe9"},
+        {"authorization": f"Basic {basic(TOKEN)}"},
+        {"authorization": f"Basic {basic(f'{TOKEN}:')}"},
+        {"authorization": f"Basic {basic(f'any:{TOKEN}x')}"},
+        {"authorization": f"Basic {basic(f'any:{TOKEN}')}!"},
+        {"authorization": f"Digest {basic(f'any:{TOKEN}')}"},
+        {"authorization": "Basic \xe9"},
     ],
 )
 async def test_without_the_right_token_nothing_is_read(headers: Mapping[str, str]) -> None:
@@ -125,6 +140,19 @@ async def test_without_the_right_token_nothing_is_read(headers: Mapping[str, str
     answer = await call(bench, "/events", saved("seaweedfs/put"), headers=headers)
     assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer")
     assert await bench.queued() == set()
+
+
+@pytest.mark.parametrize("user", ["any", "", "headrace"])
+async def test_who_can_be_given_an_address_alone_gives_the_token_as_its_password(user: str) -> None:
+    bench = await bench_with_file()
+    headers = {"authorization": f"Basic {basic(f'{user}:{TOKEN}')}"}
+    answer = await call(bench, "/events", saved("seaweedfs/put"), headers=headers)
+    assert (answer.status, await bench.queued()) == (200, {"echo/a.dcm"})
+
+
+async def test_who_gives_no_token_is_asked_for_either_form_of_it() -> None:
+    answer = await call(await Bench().open(), "/events", headers={})
+    assert answer.challenges == ['Basic realm="headrace"', "Bearer"]
 
 
 async def test_a_body_that_says_it_is_too_large_is_refused_unread() -> None:
