@@ -43,6 +43,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,37}[a-z0-9])?$")]
 Bucket = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 NamePart = Annotated[str, Field(pattern=r"^[^/]+$")]  # of a file's name, which has no folders
+NameStart = Annotated[str, Field(pattern=r"^[^/]")]  # of a file's name, with the folders that it lies in
 MIG_PROFILE = r"^[1-7]g\.[1-9][0-9]{0,2}gb$"  # compute slices and gigabytes, as NVIDIA names them
 MAX_SCRIPT_BYTES = 256 * 1024  # a script is inlined where the function is rendered
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
@@ -147,15 +148,25 @@ class Destination(Value):
         default="",
         description="put before the result's key: prefix + the input's folder below its own prefix + name",
     )
+    keep_folders: bool = Field(
+        default=True,
+        description="whether the input's folders are kept in the result's key; `false`: prefix + name, as "
+        "OSCAR has it, where equally named results of two folders overwrite each other",
+    )
     suffix: tuple[NamePart, ...] = Field(
         default=(), description="only files whose name ends with one of these; none: any"
     )
-    name_prefix: tuple[NamePart, ...] = Field(
-        default=(), description="only files whose name begins with one of these; none: any"
+    name_prefix: tuple[NameStart, ...] = Field(
+        default=(),
+        description="only files whose name, with its folders below the output folder, begins with one of "
+        "these; none: any",
     )
 
     def takes(self, name: str) -> bool:
-        """Whether a file's name (without folders) is published here, as OSCAR filters: any, any."""
+        """Whether a file of this name below the output folder is published here, as OSCAR filters: any, any.
+
+        https://github.com/grycap/faas-supervisor/blob/master/faassupervisor/storage/config.py
+        """
         return (not self.name_prefix or name.startswith(self.name_prefix)) and (
             not self.suffix or name.endswith(self.suffix)
         )
