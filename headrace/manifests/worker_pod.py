@@ -247,9 +247,7 @@ def _user(function: Function, way: Way) -> Manifest:
         "name": USER,
         "image": spec.image,
         "command": _command(function),
-        "env": [
-            {"name": name, "value": _literal(value)} for name, value in _variables(function, way).items()
-        ],
+        "env": _environment(function, way),
         **({"envFrom": [{"secretRef": {"name": name}} for name in spec.secrets]} if spec.secrets else {}),
         "resources": _user_resources(function, way),
         "securityContext": _user_security(function),
@@ -265,6 +263,16 @@ def _command(function: Function) -> list[str]:
     if handler is not None:
         return ["python3", "-I", "-S", f"{RUNNER}/init.py", *pipes, f"{RUNNER}/runner.py", handler]
     return ["/bin/sh", f"{RUNNER}/init.sh", *pipes, f"{RUNNER}/script"]
+
+
+def _environment(function: Function, way: Way) -> list[Manifest]:
+    """RESOURCE_ID is the node, as OSCAR's jobs have it, unless the function has a variable of that name."""
+    variables = _variables(function, way)
+    node = {"name": "RESOURCE_ID", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
+    return [
+        *([] if "RESOURCE_ID" in variables else [node]),
+        *({"name": name, "value": _literal(value)} for name, value in variables.items()),
+    ]
 
 
 def _variables(function: Function, way: Way) -> Mapping[str, str]:

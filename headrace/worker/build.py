@@ -54,6 +54,7 @@ def runner_environment(
         **{name: inherited[name] for name in KEPT if name in inherited},
         "TMPDIR": str(temporary),
         "OMP_NUM_THREADS": threads,
+        "RESOURCE_ID": socket.gethostname(),
         "HEADRACE_PYTHON": sys.executable,
         "PYTHONDONTWRITEBYTECODE": "1",
         **installed.function.spec.environment,

@@ -84,6 +84,7 @@ SUPERVISOR = {
         {"name": "settings", "mountPath": "/etc/headrace/settings", "readOnly": True},
     ],
 }
+NODE = {"name": "RESOURCE_ID", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
 USER = {
     "name": "function",
     "image": "registry.example/echo@sha256:2",
@@ -97,7 +98,7 @@ USER = {
         "/headrace/runner/runner.py",
         "echo:Classifier",
     ],
-    "env": [{"name": "OMP_NUM_THREADS", "value": "1"}],
+    "env": [NODE, {"name": "OMP_NUM_THREADS", "value": "1"}],
     "resources": {"requests": AMOUNTS, "limits": AMOUNTS},
     "securityContext": {**RESTRICTED, "readOnlyRootFilesystem": True},
     "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -206,13 +207,21 @@ def test_the_users_container_sees_no_settings_no_function_and_no_folder_of_secre
 def test_variables_arrive_as_they_are_written(value):
     environment = user(environment={"X": value, "OMP_NUM_THREADS": "4"}, resources={"cpu": "2500m"})["env"]
     assert environment == [
+        NODE,
         {"name": "OMP_NUM_THREADS", "value": "4"},
         {"name": "X", "value": value.replace("$", "$$")},
     ], "Kubernetes reads $$ as $ and expands $(NAME)"
 
 
 def test_threads_are_as_many_as_whole_cores():
-    assert user(resources={"cpu": "2500m"})["env"] == [{"name": "OMP_NUM_THREADS", "value": "2"}]
+    assert user(resources={"cpu": "2500m"})["env"] == [NODE, {"name": "OMP_NUM_THREADS", "value": "2"}]
+
+
+def test_a_function_may_have_a_variable_of_the_nodes_name_itself():
+    environment = user(environment={"RESOURCE_ID": "mine"})["env"]
+    assert [each for each in environment if each["name"] == "RESOURCE_ID"] == [
+        {"name": "RESOURCE_ID", "value": "mine"}
+    ]
 
 
 def test_gpus_are_limited_and_their_taint_is_tolerated():
