@@ -54,7 +54,7 @@ copied() { # a link to a file becomes a copy of it, made here, where no more can
     if [ -d "$each" ] && [ ! -L "$each" ]; then
       copied "$each" "$2"
     elif [ -L "$each" ] && [ -f "$each" ]; then
-      cp "$each" "$each.$$" && mv -f "$each.$$" "$each" || rm -f "$each.$$"
+      cp "$each" "$each.headrace" && mv -f "$each.headrace" "$each" || rm -f "$each.headrace"
     elif [ -L "$each" ] || { [ -e "$each" ] && [ ! -f "$each" ]; }; then
       echo "headrace: ${each#"$2"} is neither a file nor a link to one: left out of the results"
     fi
