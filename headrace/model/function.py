@@ -77,8 +77,12 @@ class Existing(StrEnum):
 class Http(Value):
     """The image serves; each file is posted to it."""
 
-    port: int = Field(ge=1, le=65535, description="the port that the image serves on")
-    path: str = Field(default="/", pattern=r"^/", description="the path that files are posted to")
+    port: int = Field(
+        ge=1,
+        le=65535,
+        description="the port that the image serves on; PORT in its environment, unless the function sets it",
+    )
+    path: str = Field(default="/", pattern=r"^/[!-~]*$", description="the path that files are posted to")
 
 
 class Run(Value):
@@ -101,7 +105,9 @@ class Run(Value):
         description="the script's text, for an object that has no folder beside it, as on Kubernetes; "
         "with `script` only",
     )
-    http: Http | None = Field(default=None, description="the image serves; each file is posted to it")
+    http: Http | None = Field(
+        default=None, description="the image serves; each file is posted to it, and the answer is the result"
+    )
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -220,9 +226,14 @@ class Gpu(Value):
 
 
 class Batch(Value):
-    """Files given to a handler in one call."""
+    """Files given to a handler in one call, or posted to a server at once."""
 
-    max_files: int = Field(default=1, ge=1, le=MOST, description="files in one call, at most")
+    max_files: int = Field(
+        default=1,
+        ge=1,
+        le=MOST,
+        description="files in one call, or posted at once, at most; a script takes one",
+    )
     linger_seconds: Seconds = Field(default=0.0, ge=0, description="how long a call waits for more files")
 
 
@@ -307,7 +318,7 @@ class FunctionSpec(Value):
     )
     resources: Resources = Field(default=Resources(), description="what one worker needs")
     gpu: Gpu | None = Field(default=None, description="the GPUs that one worker needs; none: no GPU")
-    batch: Batch = Field(default=Batch(), description="files given to a handler in one call")
+    batch: Batch = Field(default=Batch(), description="files given to a handler or to a server at once")
     scale: Scale = Field(default=Scale(), description="how many workers, and how long a file may wait")
     delivery: DeliveryPolicy = Field(
         default=DeliveryPolicy(), description="how long a file may take and how often it is tried"

@@ -23,6 +23,7 @@ class Cause(StrEnum):
     RETURNED = "returned"
     EXIT_CODE = "exit code"
     EXCEPTION = "exception"
+    HTTP_STATUS = "HTTP status"
     TIME_OUT = "time-out"
     MEMORY = "out of memory"
     DISK = "out of disk"

@@ -222,11 +222,6 @@ def pod_of(folder: Path, **run: object) -> Pod:
     return Pod("w", installed, settings, MemoryStorage(now=lambda: 0.0), MemoryQueue(lambda: 0.0), {})
 
 
-async def test_a_function_that_serves_http_is_refused_for_now(tmp_path):
-    with pytest.raises(ConfigurationError, match=r"'echo' has run\.http"):
-        await pod_of(tmp_path, http={"port": 80}).serve(asyncio.Event())
-
-
 # The order to leave
 
 
