@@ -99,3 +99,10 @@ async def test_a_link_that_leads_nowhere_breaks_the_job_there_and_is_told_here(t
     assert "No such file" in theirs.failure
     assert (ours.failure, ours.files) == ("", {"one": b"1\n"})
     assert "gap is neither a file nor a link to one" in ours.printed
+
+
+async def test_a_name_that_is_no_utf8_fails_both(tmp_path, supervisor, store):
+    case = Case(f'echo 1 >{OUT}$(printf "\\377")"')
+    theirs, ours = await by_oscar(supervisor, store, case), await by_headrace(tmp_path, case)
+    assert (theirs.failure != "", theirs.files) == (True, {})
+    assert "not UTF-8" in ours.failure

@@ -15,10 +15,10 @@ from aiohttp import web
 from headrace.catalog.folder import Installed
 from headrace.local.process import free_ports
 from headrace.manifests.worker_pod import drained_port, worker_settings
-from headrace.model.errors import ConfigurationError
+from headrace.model.errors import ConfigurationError, NotFoundError
 from headrace.model.function import Function, Http
-from headrace.model.keys import record_key
-from headrace.model.record import Record, read_record
+from headrace.model.keys import note_key, record_key
+from headrace.model.record import AttemptNote, FailureRecord, Record, read_record
 from headrace.model.settings import QueueSettings, ReceiverSettings, Settings, StorageSettings
 from headrace.model.task import Task, task_id
 from headrace.queue.memory import MemoryQueue
@@ -26,7 +26,7 @@ from headrace.storage.memory import MemoryStorage
 from headrace.worker.attempt import Cause, Folder, Outcome, Staged
 from headrace.worker.container.drained import answered_when
 from headrace.worker.container.pod import Pod
-from headrace.worker.container.served import LEFT, ServedRunner, Server
+from headrace.worker.container.served import ENDED, LEFT, ServedRunner, Server
 from headrace.worker.limits import Limits
 from headrace.worker.outputs import written_files
 
@@ -246,9 +246,8 @@ async def test_a_server_that_never_listens_is_not_loaded(bench):
 
 @pytest.mark.parametrize("told", [False, True], ids=["by itself", "by order"])
 async def test_a_server_that_ended_before_it_listened_is_not_loaded_unless_it_had_to_leave(bench, told):
-    if told:
-        bench.server.leave()
-    bench.server.end()
+    bench.server.told_to_leave = told
+    bench.server.gone.set()
     outcome = await bench.runner.run([bench.staged()], LIMITS)
     assert outcome.cause is (Cause.LEFT if told else Cause.NOT_LOADED)
 
@@ -264,27 +263,35 @@ async def broken_off(request: web.Request) -> web.StreamResponse:
 
 
 async def test_a_server_that_breaks_off_a_file_is_its_death_and_counts(bench):
-    bench.server.end()
     async with listening(bench.port, broken_off):
-        bench.runner.load_seconds = 0.0
         outcome = await bench.runner.run([bench.staged()], LIMITS)
     assert outcome.cause is Cause.VANISHED
     assert outcome.reason.startswith("killed, probably out of memory (limit 1024 MiB); the server broke off")
     assert not bench.runner.usable
 
 
+async def test_who_comes_after_a_servers_death_is_no_attempt(bench):
+    async with listening(bench.port, broken_off):
+        assert (await bench.runner.run([bench.staged()], LIMITS)).cause is Cause.VANISHED
+    after = ServedRunner(bench.server)
+    await after.start()
+    running = asyncio.create_task(after.run([bench.staged()], LIMITS))
+    await asyncio.sleep(0)
+    bench.server.gone.set()
+    assert await running == ENDED
+
+
 async def test_a_server_ended_by_order_in_the_middle_of_a_file_is_no_fault_of_the_file(bench):
     async with listening(bench.port, broken_off):
-        bench.runner.load_seconds = 0.0
-        bench.server.leave()
-        bench.server.end()
+        bench.server.told_to_leave = True
         assert await bench.runner.run([bench.staged()], LIMITS) == LEFT
 
 
 async def test_a_file_that_no_server_was_there_for_is_no_attempt(bench):
-    bench.runner.load_seconds = 0.0
-    bench.server.end()
-    assert (await bench.runner.run([bench.staged()], LIMITS)).cause is Cause.LEFT
+    async with listening(bench.port, upper):
+        assert (await bench.runner.run([bench.staged()], LIMITS)).good
+    bench.server.gone.set()
+    assert await bench.runner.run([bench.staged()], LIMITS) == ENDED
 
 
 async def test_a_server_that_is_started_anew_in_its_container_is_found_again(bench):
@@ -358,37 +365,79 @@ async def upload(storage: MemoryStorage, queue: MemoryQueue, key: str) -> Task:
     return task
 
 
-async def test_a_pod_that_has_to_go_finishes_its_file_before_its_server_may_end(tmp_path):
+@dataclass
+class World:
+    """A pod of the function, its store and its queue; `ended` is its TERM."""
+
+    pod: Pod
+    port: int
+    storage: MemoryStorage
+    queue: MemoryQueue
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def record(self, task: Task) -> Record | FailureRecord:
+        key = record_key("echo", task.id)
+        return read_record(await self.storage.read(self.pod.settings.platform_bucket, key))
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
     before = os.umask(0)
-    storage, queue = MemoryStorage(now=lambda: 0.0), MemoryQueue(lambda: 0.0)
-    port, handed, answered, ended = free_ports(1)[0], asyncio.Event(), asyncio.Event(), asyncio.Event()
+    storage, queue, port = MemoryStorage(now=lambda: 0.0), MemoryQueue(lambda: 0.0), free_ports(1)[0]
     pod = pod_of(tmp_path, port, storage, queue)
     for bucket in ("uploads", "results", pod.settings.platform_bucket):
         await storage.ensure_bucket(bucket)
     await queue.ensure("echo", lease_seconds=60.0, max_leased=10)
-    task = await upload(storage, queue, "a.txt")
+    yield World(pod, port, storage, queue)
+    os.umask(before)
+
+
+async def test_a_pod_that_has_to_go_finishes_its_file_before_its_server_may_end(tmp_path, world):
+    handed, answered = asyncio.Event(), asyncio.Event()
+    task = await upload(world.storage, world.queue, "a.txt")
 
     async def answer(request: web.Request) -> web.StreamResponse:
         handed.set()
         await answered.wait()
         return await upper(request)
 
-    async with asyncio.timeout(30), listening(port, answer):
-        serving = asyncio.create_task(pod.serve(ended))
+    async with asyncio.timeout(30), listening(world.port, answer):
+        serving = asyncio.create_task(world.pod.serve(world.ended))
         await handed.wait()
-        await upload(storage, queue, "later.txt")
+        await upload(world.storage, world.queue, "later.txt")
         (tmp_path / "leaving").touch()
-        may_end = asyncio.create_task(asked(drained_port(Http(port=port))))
+        may_end = asyncio.create_task(asked(drained_port(Http(port=world.port))))
         await asyncio.sleep(1.5)
         assert not may_end.done(), "its file is still being worked"
         answered.set()
         assert (await may_end).startswith(b"HTTP/1.1 200")
         assert not serving.done(), "it would only be started again"
-        ended.set()
+        world.ended.set()
         await serving
-    os.umask(before)
-    record = read_record(await storage.read(pod.settings.platform_bucket, record_key("echo", task.id)))
-    assert isinstance(record, Record)
-    assert await storage.read("results", "a.txt") == b"CONTENT"
-    (lease,) = await queue.pull("echo", 10, wait_seconds=0.0)
+    assert isinstance(await world.record(task), Record)
+    assert await world.storage.read("results", "a.txt") == b"CONTENT"
+    (lease,) = await world.queue.pull("echo", 10, wait_seconds=0.0)
     assert lease.task.key == "later.txt"
+
+
+async def test_a_file_that_its_server_dies_of_counts_and_what_waits_behind_it_does_not(world):
+    handed = asyncio.Event()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        handed.set()
+        return await broken_off(request)
+
+    deadly = await upload(world.storage, world.queue, "deadly.txt")
+    async with asyncio.timeout(30):
+        async with listening(world.port, answer):
+            serving = asyncio.create_task(world.pod.serve(world.ended))
+            await handed.wait()
+        behind = await upload(world.storage, world.queue, "behind.txt")
+        await asyncio.sleep(0.5)
+        world.ended.set()  # the server has ended, and its pod with it
+        await serving
+    bucket = world.pod.settings.platform_bucket
+    note = AttemptNote.from_json(await world.storage.read(bucket, note_key("echo", deadly.id)))
+    assert [each.partition(" (")[0] for each in note.failures] == ["killed, probably out of memory"]
+    with pytest.raises(NotFoundError):
+        await world.storage.read(bucket, note_key("echo", behind.id))

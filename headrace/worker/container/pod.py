@@ -128,11 +128,10 @@ class Pod:
         async def leave() -> None:
             while not (ended.is_set() or volume.leaves):
                 await _first(ended, seconds=LOOK_SECONDS)
-            if not ended.is_set():
-                server.leave()
+            server.told_to_leave = not ended.is_set()
             worker.stop()
             await ended.wait()
-            server.end()
+            server.gone.set()
 
         with volume.life() as folder:
             worker = self._worker(folder, lambda: ServedRunner(server))
@@ -141,9 +140,9 @@ class Pod:
                 leaving = asyncio.create_task(leave())
                 try:
                     await worker.run()
-                finally:
                     finished.set()
                     await ended.wait()
+                finally:
                     leaving.cancel()
 
     def _worker(

@@ -23,32 +23,22 @@ from headrace.worker.runner_port import vanished
 
 LOOK_SECONDS = 0.2  # between two looks whether the port takes connections
 CONNECT_SECONDS = 5.0
-CLOSING_SECONDS = 5.0  # after a lost connection, for the news that the container has ended
 BLOCK_BYTES = 2**18
 TOLD_BYTES = 2**16  # of an answer that is no success, for the log
 LEFT = Outcome(Cause.LEFT, "the pod's time to leave was up")
+ENDED = Outcome(Cause.LEFT, "the server has ended")
 _KEPT = httpx2.Limits(max_keepalive_connections=0)  # one that the server closed would look like its death
 
 
 @dataclass
 class Server:
-    """The user's container. `departed`: it has to leave, or has left; `gone`: it has ended."""
+    """The user's container: has it ever taken a connection, has its pod to go, has it ended?"""
 
     http: Http
     host: str = "127.0.0.1"  # the containers of a pod share their addresses
-    told_to_leave: bool = False
-    departed: asyncio.Event = field(default_factory=asyncio.Event)
+    loaded: bool = False
+    told_to_leave: bool = False  # it lives on until this worker has finished
     gone: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def leave(self) -> None:
-        """The pod has to go, and the container lives on until this worker has finished."""
-        self.told_to_leave = True
-        self.departed.set()
-
-    def end(self) -> None:
-        """The container has ended."""
-        self.gone.set()
-        self.departed.set()
 
 
 class ServedRunner:
@@ -112,10 +102,12 @@ class ServedRunner:
         finally:
             gone.cancel()
         if self._loading.done():
-            self.load_seconds = self._loading.result()
+            self._server.loaded, self.load_seconds = True, self._loading.result()
             return RETURNED
+        if self._server.gone.is_set() and (self._server.loaded or self._server.told_to_leave):
+            return ENDED
         if self._server.gone.is_set():
-            return LEFT if self._server.told_to_leave else self._not_loaded("the server ended before it took")
+            return self._not_loaded("the server ended before it took")
         return self._not_loaded(f"within {limits.seconds:g} s the server took no")
 
     def _not_loaded(self, how: str) -> Outcome:
@@ -135,7 +127,7 @@ class ServedRunner:
         except TimeoutError:
             return timed_out(limits)
         except (httpx2.NetworkError, httpx2.ProtocolError) as error:
-            return await self._lost(limits, error)
+            return self._lost(limits, error)
         except httpx2.DecodingError as error:
             return Outcome(Cause.HTTP_STATUS, f"the server's answer can't be decoded: {error}")
         except OSError as error:
@@ -149,9 +141,10 @@ class ServedRunner:
         try:
             response = await self._client.send(request, stream=True)
         except (httpx2.ConnectError, httpx2.ConnectTimeout):  # nothing was handed over
-            if await self._ends(LOOK_SECONDS):
-                return LEFT if self._server.told_to_leave else Outcome(Cause.LEFT, "the server has ended")
-            return None
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._server.gone.wait()
+            return ENDED if self._server.gone.is_set() else None
         try:
             if response.is_success:
                 return await _stored(response, staged, limits)
@@ -167,17 +160,11 @@ class ServedRunner:
         hint = f" and asks to wait {wait:g} s, longer than its time-out leaves" if wait is not None else ""
         return refused(response.status_code, body, location=response.headers.get("location"), hint=hint)
 
-    async def _lost(self, limits: Limits, error: Exception) -> Outcome:
-        """The connection broke in the middle of a file: a death counts, unless it was ordered."""
-        if await self._ends(CLOSING_SECONDS) and self._server.told_to_leave:
+    def _lost(self, limits: Limits, error: Exception) -> Outcome:
+        """The connection broke in the middle of a file: a death counts, unless the pod had to go by then."""
+        if self._server.told_to_leave:
             return LEFT
         return vanished(limits, f"the server broke off the connection ({str(error) or type(error).__name__})")
-
-    async def _ends(self, seconds: float) -> bool:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._server.gone.wait()
-        return self._server.gone.is_set()
 
     def log_tail(self) -> bytes:
         """See the port: what the image prints is the container's own log."""
