@@ -131,6 +131,7 @@ async def test_any_other_answer_fails_the_attempt_with_its_words(bench, status, 
         return web.Response(status=status, text="no\npixel data" if status != 304 else None)
 
     one = bench.staged()
+    bench.server.answered = True
     async with listening(bench.port, answer):
         assert await bench.runner.run([one], LIMITS) == Outcome(Cause.HTTP_STATUS, reason)
     assert one.folder.log.read_text() == ("no\npixel data" if status != 304 else "")
@@ -232,6 +233,32 @@ async def test_a_server_that_still_starts_is_waited_for(bench):
     async with listening(bench.port, upper):
         assert await running == RETURNED
     assert bench.runner.load_seconds is not None
+
+
+async def test_a_server_that_listens_while_it_loads_is_asked_again_and_once_loaded_no_more(
+    bench, monkeypatch
+):
+    monkeypatch.setattr("headrace.worker.container.served.LOADING_SECONDS", 0.0)
+    answers = [web.Response(status=503, text="loading") for _ in range(3)]
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if await request.read() == b"busy":
+            return web.Response(status=503, text="broken")
+        return answers.pop() if answers else await upper(request)
+
+    async with listening(bench.port, answer):
+        assert await bench.runner.run([bench.staged(b"a")], LIMITS) == RETURNED
+        outcome = await bench.runner.run([bench.staged(b"busy")], LIMITS)
+    assert (answers, outcome.reason) == ([], "the server answered 503 Service Unavailable: broken")
+
+
+async def test_a_server_that_never_is_ready_fails_its_file_in_time(bench):
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.Response(status=503, text="no model")
+
+    async with listening(bench.port, answer):
+        outcome = await bench.runner.run([bench.staged()], SHORT)
+    assert outcome.reason == "the server answered 503 Service Unavailable: no model"
 
 
 async def test_a_server_that_never_listens_is_not_loaded(bench):

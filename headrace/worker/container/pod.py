@@ -100,10 +100,8 @@ class Pod:
 
         TERM must be listened to by now.
         """
-        volume, http = (
-            Volume(Path(self.settings.worker.work_directory)),
-            self.installed.function.spec.run.http,
-        )
+        volume = Volume(Path(self.settings.worker.work_directory))
+        http = self.installed.function.spec.run.http
         volume.prepare(self.installed)
         if volume.leaves:
             return  # TERM may have come before anybody listened

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 
 import httpx2
@@ -22,6 +23,7 @@ from headrace.worker.limits import Limits, Usage, exceeded, timed_out
 from headrace.worker.runner_port import vanished
 
 LOOK_SECONDS = 0.2  # between two looks whether the port takes connections
+LOADING_SECONDS = 1.0  # between two requests to a server that has only ever said that it is not ready
 CONNECT_SECONDS = 5.0
 BLOCK_BYTES = 2**18
 TOLD_BYTES = 2**16  # of an answer that is no success, for the log
@@ -32,11 +34,12 @@ _KEPT = httpx2.Limits(max_keepalive_connections=0)  # one that the server closed
 
 @dataclass
 class Server:
-    """The user's container: has it ever taken a connection, has its pod to go, has it ended?"""
+    """The user's container. `loaded`: its port has taken a connection; `answered`: not with 503 alone."""
 
     http: Http
     host: str = "127.0.0.1"  # the containers of a pod share their addresses
     loaded: bool = False
+    answered: bool = False
     told_to_leave: bool = False  # it lives on until this worker has finished
     gone: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -147,18 +150,26 @@ class ServedRunner:
             return ENDED if self._server.gone.is_set() else None
         try:
             if response.is_success:
+                self._server.answered = True
                 return await _stored(response, staged, limits)
             body = await _beginning(response)
         finally:
             await response.aclose()
-        wait = wait_seconds(response.status_code, response.headers.get("retry-after"), self._now())
+        asked = wait_seconds(response.status_code, response.headers.get("retry-after"), self._now())
+        wait = self._loading_seconds(response.status_code) if asked is None else asked
         left = (deadline.when() or 0.0) - asyncio.get_running_loop().time()
         if wait is not None and wait < left:
             await asyncio.sleep(wait)
             return None
         staged.folder.log.write_bytes(body)
-        hint = f" and asks to wait {wait:g} s, longer than its time-out leaves" if wait is not None else ""
+        hint = f" and asks to wait {asked:g} s, longer than its time-out leaves" if asked is not None else ""
         return refused(response.status_code, body, location=response.headers.get("location"), hint=hint)
+
+    def _loading_seconds(self, status: int) -> float | None:
+        """Many a server listens while it loads its model, and says 503 till then."""
+        if status != HTTPStatus.SERVICE_UNAVAILABLE:
+            self._server.answered = True
+        return None if self._server.answered else LOADING_SECONDS
 
     def _lost(self, limits: Limits, error: Exception) -> Outcome:
         """The connection broke in the middle of a file: a death counts, unless the pod had to go by then."""
