@@ -20,6 +20,7 @@ from headrace.model.task import Task
 from headrace.queue.memory import MemoryQueue
 from headrace.storage.memory import MemoryStorage
 from headrace.worker.attempt import RETURNED, Cause, Folder, Outcome, Staged
+from headrace.worker.build import build_worker
 from headrace.worker.container import folders
 from headrace.worker.container.folders import close_input, lay_out, take_results
 from headrace.worker.container.pod import FILES, Pod, Volume
@@ -220,6 +221,15 @@ def pod_of(folder: Path, **run: object) -> Pod:
     )
     installed = Installed(function(**run), folder, "digest")
     return Pod("w", installed, settings, MemoryStorage(now=lambda: 0.0), MemoryQueue(lambda: 0.0), {})
+
+
+def test_an_image_that_serves_is_refused_on_one_machine(tmp_path):
+    pod = pod_of(tmp_path, http={"port": 80})
+    with pytest.raises(ConfigurationError, match=r"'echo' has run\.http, allowed handler or script on this"):
+        build_worker(
+            pod.installed, pod.settings, pod.storage, pod.queue,
+            folder=tmp_path, secrets={}, now=lambda: 0.0, sole_parent=False,
+        )  # fmt: skip
 
 
 # The order to leave
