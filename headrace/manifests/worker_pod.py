@@ -1,4 +1,6 @@
-"""The pod of one worker: the supervisor as native sidecar, the runner in the user's container. Pure.
+"""The pod of one worker: the supervisor as native sidecar, the user's container beside it. Pure.
+
+The user's container runs a runner of ours, or, where the function serves HTTP, the image's own command.
 
 Where things lie in both containers is fixed here, so that requests name the same paths on either side. The
 supervisor sees the whole shared volume, the user's container only two folders of it: a path that the
@@ -11,7 +13,7 @@ from typing import Any
 
 from headrace.manifests.gpu_claims import CLAIM, claim_template_name
 from headrace.model.errors import ConfigurationError
-from headrace.model.function import Function, Profile, Toleration
+from headrace.model.function import Function, Http, Profile, Toleration
 from headrace.model.labels import (
     COMPONENT,
     DIGEST,
@@ -38,6 +40,12 @@ LEAVING = f"{SHARED}/leaving"  # a file: the pod has to go
 SETTINGS = "/etc/headrace/settings"  # settings.json, ca.crt
 FUNCTIONS = "/etc/headrace/functions"  # <function>/function.yaml
 SECRETS = "/etc/headrace/secrets"  # <secret>/<key>
+
+DRAINED = "/drained"  # where the kubelet asks whether the user's container may end
+DRAINED_PORTS = (
+    61017,
+    61018,
+)  # beyond those that Linux gives to connections; the one that is not the image's
 
 GPU_VARIABLE = "HEADRACE_GPU"  # of the supervisor: the way by which the pod comes to GPUs, for records
 SUPERVISOR, USER = "supervisor", "function"  # the containers' names
@@ -69,8 +77,13 @@ def function_map_name(function: str, digest: str) -> str:
 def leaving_seconds(function: Function) -> float:
     """How long a worker that has to leave may still work on what it has in hand: one batch's time limit."""
     spec = function.spec
-    files = spec.batch.max_files if spec.run.handler is not None else 1
+    files = spec.batch.max_files if spec.run.script is None else 1
     return min(spec.delivery.timeout_seconds * files, MOST_LEAVING_SECONDS)
+
+
+def drained_port(http: Http) -> int:
+    """The supervisor's port that the user's container waits for before it ends."""
+    return next(port for port in DRAINED_PORTS if port != http.port)
 
 
 def worker_pod(
@@ -135,11 +148,6 @@ def _annotations(settings: KubernetesSettings) -> Manifest:
 
 def _checked(function: Function, settings: KubernetesSettings) -> SidecarSettings:
     spec, faults = function.spec, []
-    if spec.run.http is not None:
-        faults.append(
-            "spec.run: found http, allowed handler or script on Kubernetes for now; "
-            "write a handler that calls what the image serves"
-        )
     if spec.image is None:
         faults.append("spec.image: found none, allowed an image; name the one that the function runs in")
     if spec.run.script is not None and spec.run.source is None:
@@ -246,16 +254,22 @@ def _user(function: Function, way: Way) -> Manifest:
     return {
         "name": USER,
         "image": spec.image,
-        "command": _command(function),
-        "env": [
-            {"name": name, "value": _literal(value)} for name, value in _variables(function, way).items()
-        ],
+        **_start_and_end(function),
+        "env": _environment(function, way),
         **({"envFrom": [{"secretRef": {"name": name}} for name in spec.secrets]} if spec.secrets else {}),
         "resources": _user_resources(function, way),
         "securityContext": _user_security(function),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": _user_mounts(function),
     }
+
+
+def _start_and_end(function: Function) -> Manifest:
+    """Process 1 of ours, which tells of a TERM and goes on; or the image's own, whose TERM has to wait."""
+    http = function.spec.run.http
+    if http is None:
+        return {"command": _command(function)}
+    return {"lifecycle": {"preStop": {"httpGet": {"path": DRAINED, "port": drained_port(http)}}}}
 
 
 def _command(function: Function) -> list[str]:
@@ -267,9 +281,21 @@ def _command(function: Function) -> list[str]:
     return ["/bin/sh", f"{RUNNER}/init.sh", *pipes, f"{RUNNER}/script"]
 
 
+def _environment(function: Function, way: Way) -> list[Manifest]:
+    """RESOURCE_ID is the node, as OSCAR's jobs have it, unless the function has a variable of that name."""
+    variables = _variables(function, way)
+    node = {"name": "RESOURCE_ID", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
+    return [
+        *([] if "RESOURCE_ID" in variables else [node]),
+        *({"name": name, "value": _literal(value)} for name, value in variables.items()),
+    ]
+
+
 def _variables(function: Function, way: Way) -> Mapping[str, str]:
-    threads = max(1, function.spec.resources.cpu_millicores // 1000)
-    return {"OMP_NUM_THREADS": str(threads), **function.spec.environment, **way.environment}
+    spec = function.spec
+    threads = max(1, spec.resources.cpu_millicores // 1000)
+    port = {"PORT": str(spec.run.http.port)} if spec.run.http is not None else {}
+    return {"OMP_NUM_THREADS": str(threads), **port, **spec.environment, **way.environment}
 
 
 def _literal(value: str) -> str:
@@ -309,9 +335,12 @@ def _restricted() -> Manifest:
 
 def _user_mounts(function: Function) -> list[Manifest]:
     spec = function.spec
-    return [
+    shared: list[Manifest] = [
         {"name": "shared", "mountPath": WORK, "subPath": "work"},
         {"name": "shared", "mountPath": RUNNER, "subPath": "runner", "readOnly": True},
+    ]
+    return [
+        *(shared if spec.run.http is None else []),  # files are posted to who serves
         *([] if spec.security.writable_root else [{"name": "tmp", "mountPath": "/tmp"}]),  # noqa: S108  (in a pod of one function)
         *(
             {"name": f"volume-{each.name}", "mountPath": each.mount_path, "readOnly": each.read_only}

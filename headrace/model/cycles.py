@@ -1,7 +1,7 @@
 """Rings of functions: one whose results would start itself, alone or by way of others."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -72,44 +72,39 @@ def steps_between(functions: Iterable[Function]) -> Mapping[str, tuple[Step, ...
 def reaching_key(destination: Destination, source: Input) -> str | None:
     """A key that the destination may be given and that the input takes; None where there is none.
 
-    A result's key is the destination's prefix, any folders, and a name without `/` that the destination
-    takes. Buckets are not compared.
+    A result's key is the destination's prefix, any folders where it keeps the input's, and a name, with
+    folders or without, that the destination takes. Buckets are not compared.
     """
     if not (destination.prefix.startswith(source.prefix) or source.prefix.startswith(destination.prefix)):
         return None
     filters = product(destination.name_prefix or ("",), destination.suffix or ("",), source.suffix or ("",))
-    keys = (key for filter_ in filters for key in _candidates(destination.prefix, source.prefix, *filter_))
-    return next((key for key in keys if source.takes(key)), None)
+    keys = (_example(destination, source.prefix, *filter_) for filter_ in filters)
+    return next((key for key in keys if key is not None and source.takes(key)), None)
 
 
-def _candidates(written: str, read: str, begin: str, end: str, wanted: str) -> Iterator[str]:
-    """Keys that the output may be given, the shortest of each kind.
+def _example(destination: Destination, read: str, begin: str, end: str, wanted: str) -> str | None:
+    """A key of a result whose name begins with `begin` and ends with `end`, which ends with `wanted`.
 
-    If any key below `written` whose name begins with `begin` and ends with `end` also begins with `read`
-    and ends with `wanted`, then one of these does: what else such a key holds can be left out.
+    It begins with `read` where one of these can. None: an ending is no ending of the other, or the name
+    can't begin with both `begin` and what `read` has beyond the destination's prefix.
     """
-    inside = read if read.startswith(written) else written
-    if len(read) > len(written) and not read.endswith("/"):
-        inside += "/"
-    if "/" not in wanted:
-        for last in (end, wanted):
-            name = (begin + last) or "file"
-            if name.endswith(end):
-                yield inside + name
-        return
-    tail = wanted.rpartition("/")[2]
-    for name in (tail[start:] for start in range(len(tail))):
-        if name.startswith(begin) and name.endswith(end):
-            yield written + name  # the output's prefix holds the rest of what is wanted
-            if name == tail:
-                yield _joined(inside, wanted)
+    last = max(end, wanted, key=len)
+    if not (last.endswith(end) and last.endswith(wanted)) or last.endswith("/"):
+        return None  # a name ends with no `/`
+    beyond = read[len(destination.prefix) :]
+    if not destination.keep_folders:
+        first = max(begin, beyond, key=len)
+        meets = first.startswith(begin) and first.startswith(beyond) and not first.startswith("/")
+        return destination.prefix + _named(first, last) if meets else None
+    folders = f"{beyond}/" if beyond and not beyond.endswith("/") else beyond
+    return destination.prefix + folders + _named(begin, last)
 
 
-def _joined(folder: str, ending: str) -> str:
-    """A key in a folder with an ending that has a `/`, without an empty segment between."""
-    if not ending.startswith("/"):
-        return folder + ending
-    return folder + ending[1:] if folder.endswith("/") else f"{folder}folder{ending}"
+def _named(first: str, last: str) -> str:
+    """The shortest name of this beginning and this ending, none of whose segments is empty."""
+    between = "folder" if last.startswith("/") and first[-1:] in {"", "/"} else ""
+    name = first + between + last
+    return f"{name}file" if name == "" or name.endswith("/") else name
 
 
 def _step(function: Function, other: Function) -> Step | None:

@@ -43,6 +43,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,37}[a-z0-9])?$")]
 Bucket = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 NamePart = Annotated[str, Field(pattern=r"^[^/]+$")]  # of a file's name, which has no folders
+NameStart = Annotated[str, Field(pattern=r"^[^/]")]  # of a file's name, with the folders that it lies in
 MIG_PROFILE = r"^[1-7]g\.[1-9][0-9]{0,2}gb$"  # compute slices and gigabytes, as NVIDIA names them
 MAX_SCRIPT_BYTES = 256 * 1024  # a script is inlined where the function is rendered
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
@@ -76,8 +77,12 @@ class Existing(StrEnum):
 class Http(Value):
     """The image serves; each file is posted to it."""
 
-    port: int = Field(ge=1, le=65535, description="the port that the image serves on")
-    path: str = Field(default="/", pattern=r"^/", description="the path that files are posted to")
+    port: int = Field(
+        ge=1,
+        le=65535,
+        description="the port that the image serves on; PORT in its environment, unless the function sets it",
+    )
+    path: str = Field(default="/", pattern=r"^/[!-~]*$", description="the path that files are posted to")
 
 
 class Run(Value):
@@ -100,7 +105,9 @@ class Run(Value):
         description="the script's text, for an object that has no folder beside it, as on Kubernetes; "
         "with `script` only",
     )
-    http: Http | None = Field(default=None, description="the image serves; each file is posted to it")
+    http: Http | None = Field(
+        default=None, description="the image serves; each file is posted to it, and the answer is the result"
+    )
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -149,15 +156,25 @@ class Destination(Value):
         default="",
         description="put before the result's key: prefix + the input's folder below its own prefix + name",
     )
+    keep_folders: bool = Field(
+        default=True,
+        description="whether the input's folders are kept in the result's key; `false`: prefix + name, as "
+        "OSCAR has it, where equally named results of two folders overwrite each other",
+    )
     suffix: tuple[NamePart, ...] = Field(
         default=(), description="only files whose name ends with one of these; none: any"
     )
-    name_prefix: tuple[NamePart, ...] = Field(
-        default=(), description="only files whose name begins with one of these; none: any"
+    name_prefix: tuple[NameStart, ...] = Field(
+        default=(),
+        description="only files whose name, with its folders below the output folder, begins with one of "
+        "these; none: any",
     )
 
     def takes(self, name: str) -> bool:
-        """Whether a file's name (without folders) is published here, as OSCAR filters: any, any."""
+        """Whether a file of this name below the output folder is published here, as OSCAR filters: any, any.
+
+        https://github.com/grycap/faas-supervisor/blob/master/faassupervisor/storage/config.py
+        """
         return (not self.name_prefix or name.startswith(self.name_prefix)) and (
             not self.suffix or name.endswith(self.suffix)
         )
@@ -211,9 +228,14 @@ class Gpu(Value):
 
 
 class Batch(Value):
-    """Files given to a handler in one call."""
+    """Files given to a handler in one call, or posted to a server at once."""
 
-    max_files: int = Field(default=1, ge=1, le=MOST, description="files in one call, at most")
+    max_files: int = Field(
+        default=1,
+        ge=1,
+        le=MOST,
+        description="files in one call, or posted at once, at most; a script takes one",
+    )
     linger_seconds: Seconds = Field(default=0.0, ge=0, description="how long a call waits for more files")
 
 
@@ -298,7 +320,7 @@ class FunctionSpec(Value):
     )
     resources: Resources = Field(default=Resources(), description="what one worker needs")
     gpu: Gpu | None = Field(default=None, description="the GPUs that one worker needs; none: no GPU")
-    batch: Batch = Field(default=Batch(), description="files given to a handler in one call")
+    batch: Batch = Field(default=Batch(), description="files given to a handler or to a server at once")
     scale: Scale = Field(default=Scale(), description="how many workers, and how long a file may wait")
     delivery: DeliveryPolicy = Field(
         default=DeliveryPolicy(), description="how long a file may take and how often it is tried"

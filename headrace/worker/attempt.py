@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from urllib.parse import quote_plus
 
 from headrace.model.record import AttemptNote
 from headrace.model.task import Task
 
 MOST_LOST_GPUS = 10  # servers that may die under one file before it is given up, as with lost workers
+CREATED = "s3:ObjectCreated:Put"  # what EVENT says that has happened
 PROMPT_SECONDS = 2.0  # a notification sooner after its upload than this is hardly a repeated one
 
 
@@ -21,6 +23,7 @@ class Cause(StrEnum):
     RETURNED = "returned"
     EXIT_CODE = "exit code"
     EXCEPTION = "exception"
+    HTTP_STATUS = "HTTP status"
     TIME_OUT = "time-out"
     MEMORY = "out of memory"
     DISK = "out of disk"
@@ -83,25 +86,39 @@ class Staged:
 
 
 def event_document(task: Task) -> str:
-    """The notification of this file as S3 sends it, for scripts that read EVENT."""
-    moment = event_time(task)
+    """The notification of this file as MinIO sends it to OSCAR, for scripts that read EVENT.
+
+    What a task does not keep of its notification is empty. The key is encoded as S3 does in notifications:
+    `unquote_plus` reads it, and one of plain letters and folders reads as it is.
+    https://github.com/grycap/faas-supervisor/blob/master/faassupervisor/events/minio.py
+    """
     record = {
         "eventVersion": "2.0",
-        "eventSource": "headrace:s3",
-        "eventTime": moment,
-        "eventName": "ObjectCreated:Put",
+        "eventSource": "minio:s3",
+        "awsRegion": "",
+        "eventTime": event_time(task),
+        "eventName": CREATED,
+        "userIdentity": {"principalId": ""},
+        "requestParameters": {"principalId": "", "region": "", "sourceIPAddress": ""},
+        "responseElements": {"x-amz-request-id": task.id},
         "s3": {
             "s3SchemaVersion": "1.0",
-            "bucket": {"name": task.bucket, "arn": f"arn:aws:s3:::{task.bucket}"},
+            "configurationId": "Config",
+            "bucket": {
+                "name": task.bucket,
+                "ownerIdentity": {"principalId": ""},
+                "arn": f"arn:aws:s3:::{task.bucket}",
+            },
             "object": {
-                "key": task.key,
+                "key": quote_plus(task.key, safe="/", errors="surrogatepass"),
                 "size": task.size,
                 "eTag": task.etag,
                 **({"versionId": task.version} if task.version else {}),
             },
         },
+        "source": {"host": "", "port": "", "userAgent": ""},
     }
-    return json.dumps({"Key": f"{task.bucket}/{task.key}", "Records": [record]})
+    return json.dumps({"EventName": CREATED, "Key": f"{task.bucket}/{task.key}", "Records": [record]})
 
 
 def event_time(task: Task) -> str:
@@ -112,7 +129,10 @@ def event_time(task: Task) -> str:
 
 
 def task_environment(staged: Staged) -> dict[str, str]:
-    """The variables of OSCAR's supervisor, and ours to guard side effects by."""
+    """The variables of OSCAR's supervisor and of its jobs, and ours to guard side effects by.
+
+    RESOURCE_ID, the node, is the same for all files of a worker: it is with the process's own variables.
+    """
     task = staged.task
     return {
         "INPUT_FILE_PATH": str(staged.file),
@@ -121,6 +141,7 @@ def task_environment(staged: Staged) -> dict[str, str]:
         "STORAGE_OBJECT_KEY": task.key.replace("\0", ""),
         "EVENT": event_document(task),
         "EVENT_TIME": event_time(task),
+        "JOB_UUID": f"{task.function}-{task.id}",
         "HEADRACE_TASK_ID": task.id,
         "HEADRACE_ATTEMPT": str(staged.number),
     }

@@ -4,7 +4,7 @@ import os
 import secrets as random_ids
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,9 +18,8 @@ from headrace.queue.port import Queue
 from headrace.storage.port import Storage
 from headrace.worker.batches import Batches
 from headrace.worker.commit import Ledger
-from headrace.worker.container.link import Container
-from headrace.worker.container.runner import ContainerRunner
 from headrace.worker.finishing import Finisher
+from headrace.worker.gpu_watch import Place
 from headrace.worker.identity import Identity
 from headrace.worker.leases import Leases
 from headrace.worker.runner_port import Runner
@@ -54,6 +53,7 @@ def runner_environment(
         **{name: inherited[name] for name in KEPT if name in inherited},
         "TMPDIR": str(temporary),
         "OMP_NUM_THREADS": threads,
+        "RESOURCE_ID": socket.gethostname(),
         "HEADRACE_PYTHON": sys.executable,
         "PYTHONDONTWRITEBYTECODE": "1",
         **installed.function.spec.environment,
@@ -79,8 +79,9 @@ def build_worker(
     run = installed.function.spec.run
     if run.http is not None:
         raise ConfigurationError(
-            f"function {installed.function.name!r} has run.http, which needs a container; "
-            "with runtime: host use run.handler or run.script"
+            f"function {installed.function.name!r} has run.http, allowed handler or script on this machine: "
+            "an image that serves needs a container, and here functions run on the host; deploy it to a "
+            "cluster, or write a handler"
         )
     temporary = folder / "tmp"
     temporary.mkdir()
@@ -106,34 +107,34 @@ def build_pod_worker(
     queue: Queue,
     *,
     name: str,
-    container: Container,
+    new_runner: Callable[[], Runner],
+    servers: Sequence[Place],
     folder: Path,
     secrets: Mapping[str, str],
     now: Callable[[], float],
 ) -> Worker:
     """A worker of `installed` whose runner is in the pod's other container, with its files below `folder`.
 
-    Told to leave, it takes its time for the batch in hand, as the pod's own grace does.
+    Told to leave, it takes its time for the batch in hand, as the pod's own grace does. `servers` are those
+    whose GPUs the container is known to have.
     """
-    run = installed.function.spec.run
     identity = identity_of(installed, name, now, runtime="kubernetes")
     return assembled(
-        replace(identity, gpu=_gpu_of(container)),
+        replace(identity, gpu=_gpu_of(servers)),
         settings,
         storage,
         queue,
         folder=folder,
         secrets=secrets,
-        new_runner=lambda _: ContainerRunner(container, run),
+        new_runner=lambda _: new_runner(),
         grace_seconds=leaving_seconds(installed.function),
     )
 
 
-def _gpu_of(container: Container) -> str | None:
+def _gpu_of(servers: Sequence[Place]) -> str | None:
     """The way that the pod was given, and the servers; None: it has no GPU."""
-    way = os.environ.get(GPU_VARIABLE)
-    servers = ", ".join(f"{address}:{port}" for address, port in container.servers)
-    return f"{way} {servers}".strip() if way else None
+    way, named = os.environ.get(GPU_VARIABLE), ", ".join(f"{address}:{port}" for address, port in servers)
+    return f"{way} {named}".strip() if way else None
 
 
 def identity_of(installed: Installed, worker: str, now: Callable[[], float], *, runtime: str) -> Identity:

@@ -36,7 +36,7 @@ class Usage:
 def exceeded(usage: Usage, limits: Limits) -> Outcome | None:
     """The first limit that is passed, as the outcome of the run."""
     if usage.seconds > limits.seconds:
-        return Outcome(Cause.TIME_OUT, f"time-out: ran longer than {limits.seconds:g} s")
+        return timed_out(limits)
     if usage.memory_bytes > limits.memory_bytes:
         return Outcome(
             Cause.MEMORY,
@@ -52,6 +52,11 @@ def exceeded(usage: Usage, limits: Limits) -> Outcome | None:
     if usage.log_bytes > LOG_BYTES:
         return Outcome(Cause.DISK, f"printed more than {LOG_BYTES / MEBI:.0f} MiB")
     return None
+
+
+def timed_out(limits: Limits) -> Outcome:
+    """The outcome of a run that took too long."""
+    return Outcome(Cause.TIME_OUT, f"time-out: ran longer than {limits.seconds:g} s")
 
 
 def resident_bytes(guard: int) -> int:

@@ -43,6 +43,7 @@ def folder_below(prefix: str, key: str) -> str:
 def final_key(destination: Destination, source: Input, key: str, name: str) -> str:
     """Where an output is published: destination's prefix, the input's folders, the output's own name.
 
-    The input's folders keep the results of equally named files apart.
+    The input's folders keep the results of equally named files apart; a destination may leave them out.
     """
-    return f"{destination.prefix}{folder_below(source.prefix, key)}{name}"
+    folder = folder_below(source.prefix, key) if destination.keep_folders else ""
+    return f"{destination.prefix}{folder}{name}"

@@ -71,5 +71,5 @@ def publications(
         )
         for file in files
         for destination in function.spec.output
-        if destination.takes(file.name.rpartition("/")[2])
+        if destination.takes(file.name)
     )

@@ -24,7 +24,7 @@ from headrace.worker.limits import Limits
 from headrace.worker.runner_process import Program, RunnerProcess
 from tests.bench.drain import drained
 from tests.bench.figures import Spread
-from tests.bench.oscar import Oscar, install_supervisor
+from tests.bench.oscar import Oscar, echo_script, install_supervisor
 from tests.stack import Stack, running
 
 ROUNDS, KEPT_FILES, SINGLE_FILES = 5, 24, 4
@@ -64,7 +64,8 @@ async def measure(base: Path) -> Echo:
     bench = _Bench(base, load_function(ECHO), itertools.cycle(paths))
     python = install_supervisor(base / "oscar")
     async with running(base / "state", base / "functions", workers=1) as stack:
-        whole = _Whole(stack, Oscar(python, ECHO, stack.settings.storage, "uploads", "results"), paths)
+        script, store = echo_script(ECHO), stack.settings.storage
+        whole = _Whole(stack, Oscar(python, script, store, "uploads", "results/oscar"), paths)
         await whole.kept(0)
         rounds = [
             (await whole.kept(number), await whole.single(number), await bench.kept(), await bench.single())

@@ -11,13 +11,15 @@ import os
 import subprocess
 import sys
 from base64 import b64encode
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote_plus
 
 from headrace.model.settings import StorageSettings
 
 LOCK = Path(__file__).with_name("oscar.txt")
-SCRIPT = """\
+ECHO = """\
 exec {python} -c '
 import os, pathlib, sys
 sys.path.insert(0, "{folder}")
@@ -27,24 +29,37 @@ Classifier().work(pathlib.Path(os.environ["INPUT_FILE_PATH"]), pathlib.Path(os.e
 """
 
 
+def echo_script(folder: Path) -> str:
+    """functions/echo, which lies in `folder`, as a script of OSCAR's."""
+    return ECHO.format(python=sys.executable, folder=folder)
+
+
 @dataclass(frozen=True, slots=True)
 class Oscar:
-    """A function of OSCAR's: functions/echo as a script, from `source` to `target` (buckets) of a store."""
+    """A service of OSCAR's: a script, from the bucket `source` to the path `target` (bucket/prefix).
+
+    `filters` are those of its one output, `variables` its environment.
+    """
 
     python: Path
-    folder: Path
+    script: str
     store: StorageSettings
     source: str
     target: str
+    filters: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
 
-    def work(self, key: str) -> None:
-        """One file, from its event to its uploaded results. Raises RuntimeError with what was printed."""
+    def work(self, key: str) -> str:
+        """One file, from its event to its uploaded results; what was printed.
+
+        Raises RuntimeError with that where the job fails, as it does not where only the script fails.
+        """
         record = {
             "eventSource": "minio:s3",
             "eventTime": "2026-01-01T00:00:00Z",
             "s3": {
                 "bucket": {"arn": f"arn:aws:s3:::{self.source}", "name": self.source},
-                "object": {"key": key},
+                "object": {"key": quote_plus(key)},
             },
         }
         event = {"Key": f"{self.source}/{key}", "Records": [record]}
@@ -52,27 +67,30 @@ class Oscar:
             [self.python, "-m", "faassupervisor.supervisor"],
             input=json.dumps(event).encode(), env=self._environment(), check=False, capture_output=True,
         )  # fmt: skip
+        printed = (ended.stdout + ended.stderr).decode(errors="replace")
         if ended.returncode:
-            raise RuntimeError((ended.stdout + ended.stderr).decode(errors="replace"))
+            raise RuntimeError(printed)
+        return printed
 
     def _environment(self) -> dict[str, str]:
-        script = SCRIPT.format(python=sys.executable, folder=self.folder)
         credentials = {
             "endpoint": self.store.endpoint,
             "access_key": self.store.access_key,
             "secret_key": self.store.secret_key,
             "region": self.store.region,
         }
+        output = {"storage_provider": "minio.default", "path": self.target, **self.filters}
         config = {  # JSON is YAML
             "input": [{"storage_provider": "minio.default", "path": self.source}],
-            "output": [{"storage_provider": "minio.default", "path": f"{self.target}/oscar"}],
+            "output": [output],
             "storage_providers": {"minio": {"default": credentials}},
         }
         return {
             **os.environ,
             "OMP_NUM_THREADS": "1",
+            **self.variables,
             "FUNCTION_CONFIG": b64encode(json.dumps(config).encode()).decode(),
-            "SCRIPT": b64encode(script.encode()).decode(),
+            "SCRIPT": b64encode(self.script.encode()).decode(),
         }
 
 

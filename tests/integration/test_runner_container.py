@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -23,6 +24,7 @@ from headrace.worker.container.link import Container
 from headrace.worker.container.pod import HERE
 from headrace.worker.container.runner import ContainerRunner
 from headrace.worker.limits import Limits
+from headrace.worker.outputs import written_files
 from headrace.worker.runner_port import RunnerGoneError
 
 LIMITS = Limits(seconds=60.0, memory_bytes=2**30, disk_bytes=2**30)
@@ -197,16 +199,48 @@ COPIES = (
 
 @pytest.mark.parametrize("interpreter", SHELLS, indirect=True)
 async def test_a_script_is_run_once_a_file_and_its_exit_code_honoured(bench):
-    bench.code(COPIES + 'echo here >note; exit "$(cat "$INPUT_FILE_PATH")"')
+    bench.code(COPIES + 'pwd; echo "$TMPDIR"; exit "$(cat "$INPUT_FILE_PATH")"')
     runner = await bench.start()
     good, bad, again = bench.staged(b"0"), bench.staged(b"3"), bench.staged(b"0")
     assert await runner.run([good], LIMITS) == Outcome(Cause.RETURNED)
     assert await runner.run([bad], LIMITS) == Outcome(Cause.EXIT_CODE, "exit code 3")
     assert await runner.run([again], LIMITS) == Outcome(Cause.RETURNED)
     assert (good.folder.output / "id-1.bin").read_bytes() == b"0"
-    assert good.folder.log.read_text() == "1.bin\nerr\n"
-    assert (good.folder.path / "scratch" / "note").read_text() == "here\n"
+    scratch = good.folder.path / "scratch"
+    assert good.folder.log.read_text() == f"1.bin\nerr\n{bench.function}\n{scratch}\n", (
+        "the image's own folder"
+    )
     assert (runner.files, runner.usable) == (3, True)
+
+
+LINKS = """
+mkdir "$TMP_OUTPUT_DIR/sub"
+ln -s "$INPUT_FILE_PATH" "$TMP_OUTPUT_DIR/sub/copy"
+ln -s /nowhere "$TMP_OUTPUT_DIR/gap"
+ln -s / "$TMP_OUTPUT_DIR/folder"
+"""
+
+
+@pytest.mark.parametrize("interpreter", SHELLS, indirect=True)
+async def test_a_link_to_a_file_becomes_a_copy_of_it_and_what_is_left_out_is_told(bench):
+    bench.code(LINKS)
+    runner = await bench.start()
+    one = bench.staged(b"x")
+    assert (await runner.run([one], LIMITS)).good
+    assert {file.name: file.path.read_bytes() for file in written_files(one.folder.output)} == {
+        "sub/copy": b"x"
+    }
+    left = "is neither a file nor a link to one: left out of the results"
+    assert one.folder.log.read_text() == f"headrace: folder {left}\nheadrace: gap {left}\n"
+
+
+async def test_a_script_may_rename_and_change_its_input_and_nobody_may_when_it_has_ended(bench):
+    bench.code('mv "$INPUT_FILE_PATH" "$INPUT_FILE_PATH.png" && echo y >>"$TMP_INPUT_DIR/1.bin.png"')
+    runner = await bench.start()
+    one = bench.staged(b"x")
+    assert (await runner.run([one], LIMITS)).good
+    assert (one.folder.input / "1.bin.png").read_bytes() == b"xy\n"
+    assert stat.S_IMODE(one.folder.input.stat().st_mode) & 0o022 == 0
 
 
 @pytest.mark.parametrize("interpreter", SHELLS, indirect=True)
@@ -222,8 +256,8 @@ async def test_a_script_that_hangs_is_killed_and_the_next_file_runs(bench):
 
 LEAVES = """
 sleep 1000 &
-setsid sh -c 'sleep 1000 & echo $! >grandchild; wait' >/dev/null 2>&1 &
-while [ ! -s grandchild ]; do sleep 0.01; done
+setsid sh -c 'sleep 1000 & echo $! >"$TMPDIR/grandchild"; wait' >/dev/null 2>&1 &
+while [ ! -s "$TMPDIR/grandchild" ]; do sleep 0.01; done
 """
 
 

@@ -15,6 +15,7 @@ from headrace.model.function import Run
 from headrace.model.task import Task
 from headrace.worker.attempt import Cause, Folder, Outcome, Staged
 from headrace.worker.limits import Limits
+from headrace.worker.outputs import written_files
 from headrace.worker.runner_process import Program, RunnerProcess
 
 LIMITS = Limits(seconds=30.0, memory_bytes=2**30, disk_bytes=2**30)
@@ -127,6 +128,35 @@ async def test_a_script_gets_the_variables_of_oscars_supervisor(tmp_path):
     await runner.kill()
     assert (two.folder.output / "id-b").read_bytes() == b"y"
     assert one.folder.log.read_text() == f"a.bin\n{one.folder.path}\nerr\n"
+
+
+LINKS = """\
+mkdir "$TMP_OUTPUT_DIR/sub" "$TMP_OUTPUT_DIR/.hidden"
+ln -s "$INPUT_FILE_PATH" "$TMP_OUTPUT_DIR/sub/copy"
+ln -s "$INPUT_FILE_PATH" "$TMP_OUTPUT_DIR/.hidden/.copy"
+ln -s nowhere "$TMP_OUTPUT_DIR/a gap"
+ln -s "$TMP_INPUT_DIR" "$TMP_OUTPUT_DIR/folder"
+mkfifo "$TMP_OUTPUT_DIR/sub/pipe"
+exit 3
+"""
+
+
+async def test_a_link_to_a_file_becomes_a_copy_of_it_and_what_is_left_out_is_told(tmp_path):
+    runner = RunnerProcess(program(tmp_path, script=LINKS), tmp_path / "runner")
+    await runner.start()
+    one = staged(tmp_path)
+    assert await runner.run([one], LIMITS) == Outcome(Cause.EXIT_CODE, "exit code 3")
+    await runner.kill()
+    found = {file.name: file.path.read_bytes() for file in written_files(one.folder.output)}
+    assert found == {"sub/copy": b"x", ".hidden/.copy": b"x"}
+    left = "is neither a file nor a link to one: left out of the results"
+    assert one.folder.log.read_text().splitlines() == [
+        f"headrace: {name} {left}" for name in ("a gap", "folder", "sub/pipe")
+    ]
+
+
+async def test_a_script_is_run_by_the_shell_whatever_its_first_line_says(tmp_path):
+    assert (await outcome_of(tmp_path, script="#!/bin/false\n. /dev/null\n")).good
 
 
 @pytest.mark.parametrize("code", [1, 3, 127, 255])

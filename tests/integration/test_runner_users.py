@@ -73,16 +73,20 @@ async def strangers(shared: Path, run: Run, code: str) -> AsyncIterator[Bench]:
 
 PRIVATE = """
 umask 077
-mkdir "$TMP_OUTPUT_DIR/below" below
+content=$(cat "$INPUT_FILE_PATH")
+mkdir "$TMP_OUTPUT_DIR/below" "$TMPDIR/below" "$TMP_INPUT_DIR/below"
 echo result >"$TMP_OUTPUT_DIR/below/out"
-echo note >below/note
+echo note >"$TMPDIR/below/note"
+echo note >"$TMP_INPUT_DIR/below/note"
+mv "$INPUT_FILE_PATH" "$INPUT_FILE_PATH.png" || echo "could not rename it"
+echo more >>"$INPUT_FILE_PATH.png" || echo "could not write into it"
 chmod 0600 "$TMP_OUTPUT_DIR/below/out"
 ln -s /etc/hostname "$TMP_OUTPUT_DIR/link"
 cd "$TMP_OUTPUT_DIR/.."
-for place in "$INPUT_FILE_PATH" input/x ./x ../x environment; do
+for place in ./x ../x ../other/input/x ../other/input/2.bin environment; do
   if (echo y >"$place") 2>/dev/null; then echo "could write $place"; fi
 done
-exit "$(cat "$INPUT_FILE_PATH")"
+exit "$content"
 """
 
 
@@ -90,11 +94,13 @@ async def test_the_supervisor_reads_and_removes_what_another_user_keeps_to_itsel
     async with strangers(shared, Run(script="s.sh"), PRIVATE) as bench:
         async with asyncio.timeout(20):
             await bench.container.appeared.wait()
-        runner, staged = await bench.runner(), bench.staged(b"0")
+        runner, staged, other = await bench.runner(), bench.staged(b"0"), bench.staged(b"0")
+        other.folder.path.rename(other.folder.path.with_name("other"))  # what waits its turn meanwhile
         assert await runner.run([staged], LIMITS) == Outcome(Cause.RETURNED)
         assert staged.folder.log.read_text() == "", "it could write nowhere else"
         assert (staged.folder.output / "below" / "out").read_text() == "result\n"
-        assert [path.name for path in staged.folder.output.iterdir()] == ["below"]
+        assert sorted(path.name for path in staged.folder.output.iterdir()) == ["below", "link"]
+        assert (staged.folder.output / "link").read_bytes() == Path("/etc/hostname").read_bytes()
         folders = TaskFolders(staged.folder.path.parent)
         folders.give_back(staged.folder)
         assert sorted(path.name for path in folders.take().path.iterdir()) == ["input", "output"]
@@ -102,7 +108,7 @@ async def test_the_supervisor_reads_and_removes_what_another_user_keeps_to_itsel
 
 @pytest.mark.parametrize("content", [b"1", b"x"], ids=["failed", "killed"])
 async def test_what_a_failed_or_killed_run_of_another_user_left_is_removed_too(shared, content):
-    hangs = PRIVATE.replace("exit ", '[ "$(cat "$INPUT_FILE_PATH")" = 1 ] || sleep 1000\nexit ')
+    hangs = PRIVATE.replace("exit ", '[ "$content" = 1 ] || sleep 1000\nexit ')
     async with strangers(shared, Run(script="s.sh"), hangs) as bench:
         await bench.container.appeared.wait()
         runner, staged = await bench.runner(), bench.staged(content)

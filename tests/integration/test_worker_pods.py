@@ -12,7 +12,7 @@ import pytest
 from headrace.manifests.worker_pod import LEAVING, RUNNER, worker_pod
 from headrace.model.function import Function, digest_of
 from headrace.model.pool import Driver, NodePool
-from headrace.model.record import Record
+from headrace.model.record import FailureRecord, Record
 from headrace.model.settings import KubernetesSettings, SidecarSettings
 from headrace.placement.inventory import inventory_of
 from headrace.placement.ways import choose_way
@@ -89,6 +89,7 @@ def create(box: Box, manifest: Mapping[str, Any]) -> dict[str, Any]:
 SPECS: tuple[dict[str, object], ...] = (
     {},
     {"run": {"script": "script.sh", "source": "exit 0"}},
+    {"run": {"http": {"port": 8080, "path": "/predict"}}, "batch": {"maxFiles": 4}},
     {"secrets": ["token"], "environment": {"THRESHOLD": "0.5", "PRICE": "$(HOME) $5"}},
     {"gpu": {"count": 2}, "nodeSelector": {"zone": "lab"}, "tolerations": [{"operator": "Exists"}]},
     {"security": {"runAsUser": 1000, "writableRoot": True}, "imagePullSecrets": ["registry"]},
@@ -101,7 +102,15 @@ SPECS: tuple[dict[str, object], ...] = (
 def test_every_kind_of_worker_is_admitted_where_pods_must_be_restricted(control_plane, namespaces, spec):
     sent = pod(namespaces["restricted"], **spec)
     admitted = create(control_plane, sent)
-    assert admitted["spec"]["containers"][0]["command"] == sent["spec"]["containers"][0]["command"]
+    (user,), (wanted,) = admitted["spec"]["containers"], sent["spec"]["containers"]
+    assert (user.get("command"), user.get("lifecycle")) == (wanted.get("command"), _hooks(wanted))
+
+
+def _hooks(container: Mapping[str, Any]) -> dict[str, Any] | None:
+    """As the API server completes them."""
+    if "lifecycle" not in container:
+        return None
+    return {"preStop": {"httpGet": {**container["lifecycle"]["preStop"]["httpGet"], "scheme": "HTTP"}}}
 
 
 def test_no_container_of_a_worker_gets_a_token_of_kubernetes(control_plane, namespaces):
@@ -209,6 +218,46 @@ async def test_a_worker_told_to_leave_finishes_its_file_and_hands_back_the_rest(
         assert [(end.worker, end.attempt_number) for end in ends] == [(second, 1)] * 2, (
             "not left to their leases"
         )
+
+
+@pytest.fixture
+def serving(cluster: Box, loaded: Images) -> dict[str, object]:
+    """The spec of a function whose image serves."""
+    archive, image = loaded["headrace-test-serving"]
+    cluster.load_image(archive)
+    return {"run": {"http": {"port": 8080, "path": "/predict"}}, "image": image}
+
+
+async def test_an_image_that_serves_answers_its_files_and_ends_only_after_its_worker(
+    cluster, loaded, servers, serving
+):
+    async with site(cluster, loaded, servers, worker(loaded, **serving)) as at:
+        name = at.start()
+        (one,) = await at.upload("one.txt", content=b"clip")
+        assert isinstance(await at.ended(one), Record), at.state()
+        assert await at.storage.read(at.buckets["results"], "out/one.txt") == b"CLIP"
+        slow, later = await at.upload("slow.txt", "later.txt", content=b"slow")
+        await _leases(at, 2)  # one is answered, one is staged ahead
+        at.delete(name)
+        assert isinstance(await at.ended(slow), Record), "the server's TERM has waited"
+        await until(lambda: name not in at.pods(), "the pod is gone")
+        second = at.start(1)
+        ended = await at.ended(later)
+        assert (ended.worker, ended.attempt_number) == (second, 1), "not left to its lease"
+
+
+async def test_a_file_that_its_server_dies_of_counts_and_no_other(cluster, loaded, servers, serving):
+    made = worker(loaded, **serving, delivery={"attempts": 1})
+    async with site(cluster, loaded, servers, made) as at:
+        name = at.start()
+        (deadly,) = await at.upload("deadly.txt", content=b"die")
+        ended = await at.ended(deadly)
+        assert isinstance(ended, FailureRecord)
+        assert ended.reason.startswith("killed, probably out of memory")
+        await until(lambda: at.pods()[name]["status"]["phase"] == "Failed", "the pod has ended")
+        (behind,) = await at.upload("behind.txt", content=b"clip")
+        at.start(1)
+        assert isinstance(await at.ended(behind), Record)
 
 
 async def test_a_worker_deleted_while_it_starts_is_gone_at_once(cluster, loaded, servers):

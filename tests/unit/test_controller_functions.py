@@ -177,7 +177,7 @@ async def test_parts_of_a_former_function_of_the_same_name_are_replaced():
     [
         ({"image": None}, "spec.image"),
         ({"run": {"handler": "no handler"}}, "spec.run.handler"),
-        ({"run": {"http": {"port": 80}}}, "http"),
+        ({"run": {"http": {"port": 0}}}, "spec.run.http.port"),
         ({"input": []}, "spec.input"),
     ],
 )

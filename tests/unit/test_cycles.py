@@ -30,11 +30,13 @@ def function(name: str, reads: list[dict], writes: list[dict]) -> Function:
 
 
 def may_write(destination: Destination, key: str) -> bool:
-    """By definition: the prefix, then any folders, then a name that the destination takes."""
+    """By definition: the prefix, any folders where they are kept, a name that the destination takes."""
     if not key.startswith(destination.prefix):
         return False
-    name = key[len(destination.prefix) :].rpartition("/")[2]
-    return bool(name) and destination.takes(name)
+    rest = key[len(destination.prefix) :]
+    starts = [0, *(at + 1 for at, letter in enumerate(rest) if letter == "/" and destination.keep_folders)]
+    names = (rest[start:] for start in starts)
+    return any("" not in name.split("/") and destination.takes(name) for name in names)
 
 
 def short(alphabet: str, least: int, most: int) -> st.SearchStrategy[str]:
@@ -50,7 +52,8 @@ destinations = st.builds(
     bucket=st.just("data"),
     prefix=short(ALPHABET, 0, 2),
     suffix=some(short("ab", 1, 1)),
-    name_prefix=some(short("ab", 1, 1)),
+    name_prefix=some(short("ab", 1, 1) | st.sampled_from(["a/", "b/a"])),
+    keep_folders=st.booleans(),
 )
 inputs = st.builds(
     Input, bucket=st.just("data"), prefix=short(ALPHABET, 0, 2), suffix=some(short(ALPHABET, 1, 2))
@@ -79,7 +82,14 @@ def test_a_key_is_found_exactly_where_trying_all_short_keys_finds_one(destinatio
         pytest.param({"suffix": (".gz",)}, {"suffix": (".nii.gz",)}, True, id="input suffix is longer"),
         pytest.param({"suffix": (".nii.gz",)}, {"suffix": (".gz",)}, True, id="output suffix is longer"),
         pytest.param({}, {"suffix": (".dcm",)}, True, id="an output without filter may be anything"),
-        pytest.param({"name_prefix": ("x",)}, {"suffix": ("/a.txt",)}, False, id="suffix names the file"),
+        pytest.param({"name_prefix": ("x",)}, {"suffix": ("/a.txt",)}, True, id="in a folder of that name"),
+        pytest.param({"name_prefix": ("x/",)}, {"prefix": "y/"}, True, id="in any folder of the input's"),
+        pytest.param(
+            {"name_prefix": ("x/",), "keep_folders": False}, {"prefix": "y/"}, False, id="in no other folder"
+        ),
+        pytest.param(
+            {"name_prefix": ("x/y",), "keep_folders": False}, {"prefix": "x/"}, True, id="named into it"
+        ),
         pytest.param({"name_prefix": ("a",)}, {"suffix": ("/a.txt",)}, True, id="named as suffix wants"),
         pytest.param({"prefix": "p/"}, {"suffix": ("/",)}, False, id="no result is a folder"),
     ],

@@ -173,6 +173,8 @@ def test_what_is_left_out_has_the_documented_defaults():
         ("spec.input.0.bucket", "ab"),
         ("spec.input.0.existing", "some"),
         ("spec.output.0.suffix", ["a/b"]),
+        ("spec.output.0.namePrefix", ["/a"]),
+        ("spec.output.0.keepFolders", "no"),
         ("spec.output.0.name_prefix", ["view"]),
         ("spec.batch.maxFiles", 0),
         ("spec.batch.maxFiles", "8"),
@@ -223,6 +225,8 @@ def test_an_input_takes_keys_with_its_prefix_and_any_of_its_suffixes(source, key
         ({"suffix": (".json", ".png")}, "a.txt", False),
         ({"name_prefix": ("view", "size")}, "size.txt", True),
         ({"name_prefix": ("view",), "suffix": (".json",)}, "view.txt", False),
+        ({"name_prefix": ("view",)}, "sub/view.txt", False),
+        ({"name_prefix": ("sub/v",), "suffix": (".txt",)}, "sub/view.txt", True),
     ],
 )
 def test_a_destination_takes_names_by_any_prefix_and_any_suffix(destination, name, taken):

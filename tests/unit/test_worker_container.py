@@ -20,8 +20,9 @@ from headrace.model.task import Task
 from headrace.queue.memory import MemoryQueue
 from headrace.storage.memory import MemoryStorage
 from headrace.worker.attempt import RETURNED, Cause, Folder, Outcome, Staged
+from headrace.worker.build import build_worker
 from headrace.worker.container import folders
-from headrace.worker.container.folders import lay_out, take_results
+from headrace.worker.container.folders import close_input, lay_out, take_results
 from headrace.worker.container.pod import FILES, Pod, Volume
 from headrace.worker.deployed import load_deployed
 from headrace.worker.identity import Identity
@@ -82,18 +83,26 @@ def modes(folder: Folder) -> dict[str, str]:
     return {str(path.relative_to(folder.path)): f"{stat.S_IMODE(path.stat().st_mode):o}" for path in paths}
 
 
-def test_the_users_processes_write_into_output_scratch_and_log_and_nowhere_else(staged):
+def test_a_script_writes_into_its_folders_its_input_and_its_log_and_nowhere_else(staged):
     lay_out(staged, script=True)
     assert modes(staged.folder) == {
-        ".": "750", "input": "750", "input/a b": "640", "environment": "640",
+        ".": "750", "input": "2770", "input/a b": "660", "environment": "640",
         "output": "2770", "scratch": "2770", "log": "660",
     }  # fmt: skip
     assert "export STORAGE_OBJECT_KEY='a b'\n" in staged.folder.environment.read_text()
 
 
-def test_a_handler_needs_neither_environment_nor_scratch_folder(staged):
+def test_where_a_script_has_ended_only_the_supervisor_puts_an_input(staged):
+    lay_out(staged, script=True)
+    close_input(staged.folder)
+    assert modes(staged.folder)["input"] == "2750"
+
+
+def test_a_handler_writes_into_its_output_and_its_log_and_needs_no_more(staged):
     lay_out(staged, script=False)
-    assert set(modes(staged.folder)) == {".", "input", "input/a b", "output", "log"}
+    assert modes(staged.folder) == {
+        ".": "750", "input": "750", "input/a b": "640", "output": "2770", "log": "660",
+    }  # fmt: skip
 
 
 def test_a_folder_that_is_used_again_is_laid_out_again(staged):
@@ -214,9 +223,13 @@ def pod_of(folder: Path, **run: object) -> Pod:
     return Pod("w", installed, settings, MemoryStorage(now=lambda: 0.0), MemoryQueue(lambda: 0.0), {})
 
 
-async def test_a_function_that_serves_http_is_refused_for_now(tmp_path):
-    with pytest.raises(ConfigurationError, match=r"'echo' has run\.http"):
-        await pod_of(tmp_path, http={"port": 80}).serve(asyncio.Event())
+def test_an_image_that_serves_is_refused_on_one_machine(tmp_path):
+    pod = pod_of(tmp_path, http={"port": 80})
+    with pytest.raises(ConfigurationError, match=r"'echo' has run\.http, allowed handler or script on this"):
+        build_worker(
+            pod.installed, pod.settings, pod.storage, pod.queue,
+            folder=tmp_path, secrets={}, now=lambda: 0.0, sole_parent=False,
+        )  # fmt: skip
 
 
 # The order to leave

@@ -1,8 +1,10 @@
 """The worker's decisions, as tables: what a failure leads to, how far to look ahead, which limit is hit."""
 
+import json
 import os
 from collections import deque
 from pathlib import Path
+from urllib.parse import unquote_plus
 
 import pytest
 
@@ -10,6 +12,7 @@ from headrace.model.errors import ConfigurationError, RejectedError
 from headrace.model.function import Function
 from headrace.model.record import AttemptNote
 from headrace.model.task import Task
+from headrace.notification import read_delivery
 from headrace.worker.attempt import (
     Cause,
     Folder,
@@ -20,6 +23,7 @@ from headrace.worker.attempt import (
     after_failure,
     attempt_number,
     before_start,
+    event_document,
     is_first,
     shell_environment,
     task_environment,
@@ -165,10 +169,23 @@ def test_a_task_gets_oscars_variables_and_ours():
         "TMP_OUTPUT_DIR": "/t/output",
         "STORAGE_OBJECT_KEY": "echo/x/a.dcm",
         "EVENT_TIME": "2023-11-14T22:13:20.250Z",
+        "JOB_UUID": "f-t",
         "HEADRACE_TASK_ID": "t",
         "HEADRACE_ATTEMPT": "2",
     }
-    assert '"bucket": {"name": "in"' in event
+    document = json.loads(event)
+    (record,) = document.pop("Records")
+    assert document == {"EventName": "s3:ObjectCreated:Put", "Key": "in/echo/x/a.dcm"}
+    assert (record["eventSource"], record["eventTime"]) == ("minio:s3", "2023-11-14T22:13:20.250Z")
+    assert record["s3"]["bucket"]["name"] == "in"
+    assert record["s3"]["object"]["key"] == "echo/x/a.dcm"
+
+
+@pytest.mark.parametrize("key", ["a/b c+d%2F.png", "größe/\N{GRINNING FACE}.dcm", "line\nbreak", "a/b"])
+def test_the_key_in_event_is_read_by_who_reads_s3s_notifications(key):
+    event = event_document(TASK.model_copy(update={"key": key}))
+    assert [each.key for each in read_delivery(event.encode()).created] == [key]
+    assert unquote_plus(json.loads(event)["Records"][0]["s3"]["object"]["key"]) == key
 
 
 def test_shell_variables_are_quoted():
@@ -194,6 +211,21 @@ def test_outputs_are_the_regular_files_at_each_destination_that_takes_them(tmp_p
         ("a.json", "all", "x/a.json"),
         ("sub/b.png", "all", "x/sub/b.png"),
     ]
+
+
+def test_an_outputs_name_is_filtered_with_its_folders_and_the_inputs_folders_may_be_left_out(tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "b.png").write_text("png")
+    (tmp_path / "b.png").write_text("png")
+    document = json.loads(FUNCTION.to_json())
+    document["spec"]["output"] = [
+        {"bucket": "flat", "prefix": "r/", "namePrefix": ["sub/"], "keepFolders": False},
+        {"bucket": "top", "namePrefix": ["b"]},
+    ]
+    function = Function.from_json(json.dumps(document))
+    task = TASK.model_copy(update={"bucket": "uploads"})
+    found = publications(function, task, written_files(tmp_path), {})
+    assert [(p.bucket, p.key) for p in found] == [("top", "x/b.png"), ("flat", "r/sub/b.png")]
 
 
 def test_an_output_name_that_is_no_utf8_is_refused(tmp_path):

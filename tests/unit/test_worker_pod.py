@@ -84,6 +84,7 @@ SUPERVISOR = {
         {"name": "settings", "mountPath": "/etc/headrace/settings", "readOnly": True},
     ],
 }
+NODE = {"name": "RESOURCE_ID", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
 USER = {
     "name": "function",
     "image": "registry.example/echo@sha256:2",
@@ -97,7 +98,7 @@ USER = {
         "/headrace/runner/runner.py",
         "echo:Classifier",
     ],
-    "env": [{"name": "OMP_NUM_THREADS", "value": "1"}],
+    "env": [NODE, {"name": "OMP_NUM_THREADS", "value": "1"}],
     "resources": {"requests": AMOUNTS, "limits": AMOUNTS},
     "securityContext": {**RESTRICTED, "readOnlyRootFilesystem": True},
     "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -180,6 +181,34 @@ def test_a_script_runs_from_its_text_in_any_image_with_a_shell():
     assert user(run=run) == USER | {"command": command}
 
 
+@pytest.mark.parametrize(("port", "drained"), [(8080, 61017), (61017, 61018)])
+def test_an_image_that_serves_keeps_its_command_and_ends_only_when_its_worker_has_finished(port, drained):
+    run = {"http": {"port": port, "path": "/predict"}}
+    found = user(run=run)
+    expected = {key: value for key, value in USER.items() if key != "command"}
+    assert found == expected | {
+        "env": [*USER["env"], {"name": "PORT", "value": str(port)}],
+        "lifecycle": {"preStop": {"httpGet": {"path": "/drained", "port": drained}}},
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
+    }, "it sees no file of the supervisor's"
+    assert spec_of(run=run)["initContainers"] == [SUPERVISOR]
+
+
+def test_a_function_may_set_the_port_variable_itself():
+    found = user(run={"http": {"port": 80}}, environment={"PORT": "x"})["env"]
+    assert [each for each in found if each["name"] == "PORT"] == [{"name": "PORT", "value": "x"}]
+
+
+@pytest.mark.parametrize(
+    ("run", "batches"),
+    [({"http": {"port": 80}}, 8), ({"script": "s", "source": "true"}, 1), ({"handler": "a:B"}, 8)],
+)
+def test_a_pod_that_leaves_has_the_time_of_what_it_may_have_in_hand(run, batches):
+    batch, delivery = {"maxFiles": 8}, {"timeoutSeconds": 10}
+    found = spec_of(run=run, batch=batch, delivery=delivery)["terminationGracePeriodSeconds"]
+    assert found == 10 * batches + 30
+
+
 def test_secrets_become_the_users_variables_and_folders_of_the_supervisor():
     found = spec_of(secrets=["token", "other"])
     mounts = [
@@ -206,13 +235,21 @@ def test_the_users_container_sees_no_settings_no_function_and_no_folder_of_secre
 def test_variables_arrive_as_they_are_written(value):
     environment = user(environment={"X": value, "OMP_NUM_THREADS": "4"}, resources={"cpu": "2500m"})["env"]
     assert environment == [
+        NODE,
         {"name": "OMP_NUM_THREADS", "value": "4"},
         {"name": "X", "value": value.replace("$", "$$")},
     ], "Kubernetes reads $$ as $ and expands $(NAME)"
 
 
 def test_threads_are_as_many_as_whole_cores():
-    assert user(resources={"cpu": "2500m"})["env"] == [{"name": "OMP_NUM_THREADS", "value": "2"}]
+    assert user(resources={"cpu": "2500m"})["env"] == [NODE, {"name": "OMP_NUM_THREADS", "value": "2"}]
+
+
+def test_a_function_may_have_a_variable_of_the_nodes_name_itself():
+    environment = user(environment={"RESOURCE_ID": "mine"})["env"]
+    assert [each for each in environment if each["name"] == "RESOURCE_ID"] == [
+        {"name": "RESOURCE_ID", "value": "mine"}
+    ]
 
 
 def test_gpus_are_limited_and_their_taint_is_tolerated():
@@ -368,7 +405,7 @@ def test_a_pod_that_must_go_is_given_the_time_of_one_batch_and_an_hour_at_most(
 @pytest.mark.parametrize(
     ("spec", "found"),
     [
-        ({"run": {"http": {"port": 80}}}, ["spec.run: found http"]),
+        ({"run": {"http": {"port": 80}}, "image": None}, ["spec.image: found none"]),
         ({"image": None}, ["spec.image: found none"]),
         ({"run": {"script": "s.sh"}}, ["spec.run.source: found none"]),
         ({"run": {"script": "s.sh"}, "image": None}, ["spec.image", "spec.run.source"]),

@@ -1,7 +1,8 @@
 """Files that two users share: what the user's processes may write, and how results leave their reach.
 
 Every folder on the way to them is the supervisor's own. The user's processes write below a task's `output`
-and `scratch` and into its `log`, and nowhere else.
+and into its `log`; a script also below its `scratch` and, as under OSCAR's supervisor, beside its input and
+into it; and nowhere else.
 """
 
 import errno
@@ -13,6 +14,7 @@ from pathlib import Path
 from headrace.worker.attempt import Folder, Staged, shell_environment, task_environment
 
 UMASK = 0o027  # what the supervisor makes, the user's processes may read, as members of its group
+READABLE = 0o2750
 WRITABLE = 0o2770  # set-group-id: what is made below belongs to the shared group
 NO_FILE = frozenset({errno.ELOOP, errno.ENXIO, errno.ENOENT})  # a link, a socket, gone by now
 
@@ -25,10 +27,17 @@ def lay_out(staged: Staged, *, script: bool) -> None:
     os.close(os.open(folder.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC))
     folder.log.chmod(0o660)
     if script:
+        staged.file.chmod(0o660)
         scratch = folder.path / "scratch"
         scratch.mkdir(exist_ok=True)
-        scratch.chmod(WRITABLE)
+        for writable in (folder.input, scratch):
+            writable.chmod(WRITABLE)
         folder.environment.write_text(shell_environment(task_environment(staged)))
+
+
+def close_input(folder: Folder) -> None:
+    """Let nobody but the supervisor write there: it stages the next file where a link may not wait for it."""
+    folder.input.chmod(READABLE)
 
 
 def take_results(folder: Folder) -> None:

@@ -35,17 +35,30 @@ work() {
   (
     exec 3<&- 4>&-
     . "$1/environment"
-    cd "$1/scratch" || exit 1
+    export TMPDIR="${TMPDIR:-$1/scratch}"
     exec /bin/sh "$script"
   ) </dev/null >>"$1/log" 2>&1
   code=$?
   kill -KILL -1 2>/dev/null
   opened "$1"
+  copied "$1/output" "$1/output/" >>"$1/log" 2>&1
   printf '{"code": %d}\n' "$code" >&4
 }
 
 opened() { # what the script wrote with a mode of its own is the supervisor's to read and to remove
-  chmod -R g+rwX "$1/output" "$1/scratch" 2>/dev/null
+  chmod -R g+rwX "$1/input" "$1/output" "$1/scratch" 2>/dev/null
+}
+
+copied() { # a link to a file becomes a copy of it, made here, where no more can be read than by the script
+  for each in "$1"/* "$1"/.[!.]* "$1"/..?*; do
+    if [ -d "$each" ] && [ ! -L "$each" ]; then
+      copied "$each" "$2"
+    elif [ -L "$each" ] && [ -f "$each" ]; then
+      cp "$each" "$each.headrace" && mv -f "$each.headrace" "$each" || rm -f "$each.headrace"
+    elif [ -L "$each" ] || { [ -e "$each" ] && [ ! -f "$each" ]; }; then
+      echo "headrace: ${each#"$2"} is neither a file nor a link to one: left out of the results"
+    fi
+  done
 }
 
 trap leave TERM

@@ -10,21 +10,25 @@ import os
 import secrets as random_ids
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from headrace.catalog.folder import Installed
-from headrace.model.errors import ConfigurationError
+from headrace.manifests.worker_pod import drained_port
 from headrace.model.settings import Settings
 from headrace.queue.port import Queue
 from headrace.storage.port import Storage
 from headrace.worker.build import build_pod_worker
+from headrace.worker.container.drained import answered_when
 from headrace.worker.container.folders import UMASK
 from headrace.worker.container.link import Container
-from headrace.worker.gpu_watch import GpuWatch
-from headrace.worker.runner_port import RunnerGoneError
+from headrace.worker.container.runner import ContainerRunner
+from headrace.worker.container.served import ServedRunner, Server
+from headrace.worker.gpu_watch import GpuWatch, Place
+from headrace.worker.runner_port import Runner, RunnerGoneError
+from headrace.worker.worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -96,16 +100,13 @@ class Pod:
 
         TERM must be listened to by now.
         """
-        run = self.installed.function.spec.run
-        if run.http is not None:
-            raise ConfigurationError(
-                f"function {self.installed.function.name!r} has run.http, allowed handler or script for now; "
-                "write a handler that calls what the image serves"
-            )
         volume = Volume(Path(self.settings.worker.work_directory))
+        http = self.installed.function.spec.run.http
         volume.prepare(self.installed)
         if volume.leaves:
             return  # TERM may have come before anybody listened
+        if http is not None:
+            await self._serve_beside(Server(http), volume, ended)
         while not ended.is_set():
             container = Container(volume.pipes)
             await container.open()
@@ -118,12 +119,43 @@ class Pod:
                 await container.close()
                 log.info("the user's container has ended", extra={"action": "worker.container_ended"})
 
-    async def _work(self, container: Container, volume: Volume, ended: asyncio.Event) -> None:
+    async def _serve_beside(self, server: Server, volume: Volume, ended: asyncio.Event) -> None:
+        """Work beside an image that serves: Kubernetes ends it after this worker, and this one after it."""
+        finished = asyncio.Event()
+
+        async def leave() -> None:
+            while not (ended.is_set() or volume.leaves):
+                await _first(ended, seconds=LOOK_SECONDS)
+            server.told_to_leave = not ended.is_set()
+            worker.stop()
+            await ended.wait()
+            server.gone.set()
+
         with volume.life() as folder:
-            worker = build_pod_worker(
-                self.installed, self.settings, self.storage, self.queue,
-                name=self.name, container=container, folder=folder, secrets=self.secrets, now=time.time,
-            )  # fmt: skip
+            worker = self._worker(folder, lambda: ServedRunner(server))
+            async with answered_when(finished.wait, drained_port(server.http)):
+                volume.allow_start()
+                leaving = asyncio.create_task(leave())
+                try:
+                    await worker.run()
+                    finished.set()
+                    await ended.wait()
+                finally:
+                    leaving.cancel()
+
+    def _worker(
+        self, folder: Path, new_runner: Callable[[], Runner], servers: Sequence[Place] = ()
+    ) -> Worker:
+        return build_pod_worker(
+            self.installed, self.settings, self.storage, self.queue,
+            name=self.name, new_runner=new_runner, servers=servers, folder=folder,
+            secrets=self.secrets, now=time.time,
+        )  # fmt: skip
+
+    async def _work(self, container: Container, volume: Volume, ended: asyncio.Event) -> None:
+        run = self.installed.function.spec.run
+        with volume.life() as folder:
+            worker = self._worker(folder, lambda: ContainerRunner(container, run), container.servers)
 
             async def leave() -> None:
                 # The user's process 1 may have missed its TERM, and then tells of no departure.

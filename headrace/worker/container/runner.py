@@ -7,7 +7,7 @@ from typing import Any
 
 from headrace.model.function import Run
 from headrace.worker.attempt import RETURNED, Cause, Outcome, Staged
-from headrace.worker.container.folders import lay_out, take_results
+from headrace.worker.container.folders import close_input, lay_out, take_results
 from headrace.worker.container.link import Answer, Container
 from headrace.worker.gpu_watch import GpuWatch
 from headrace.worker.limits import Limits, Usage, exceeded, folder_bytes
@@ -45,6 +45,8 @@ class ContainerRunner:
         except RunnerGoneError:
             self._alive = False
             outcome = self._cut_off(limits)
+        for staged in batch if self._script else ():
+            close_input(staged.folder)
         return outcome if outcome.good else await self._judged(outcome)
 
     async def _judged(self, outcome: Outcome) -> Outcome:

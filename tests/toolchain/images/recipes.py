@@ -11,7 +11,9 @@ PYTHON, PLAIN = "python", "plain"
 # As docs/images.md says of a base for a scaler that switches hosts.
 INCLUDED = {PYTHON: ("python3", "ca-certificates", "ipmitool", "openssh-client"), PLAIN: ()}
 PREFIX = "headrace-test-"
-STAND_INS = {"debian": PLAIN, "nats": PLAIN, "oscar": PYTHON, "seaweedfs": PLAIN}  # with their bases
+STAND_INS = {  # with their bases
+    "debian": PLAIN, "nats": PLAIN, "oscar": PYTHON, "seaweedfs": PLAIN, "serving": PYTHON,
+}  # fmt: skip
 OSCAR_LOCK = CHECKOUT / "tests" / "bench" / "oscar.txt"  # the same supervisor as without a container
 
 
