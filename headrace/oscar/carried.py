@@ -22,7 +22,7 @@ from headrace.oscar.storage import Site, judge_storage
 
 Rule = Callable[[Service, Site], Iterator[Finding]]
 # What OSCAR alone gives to a script: https://github.com/grycap/oscar/blob/master/docs/fdl.md#envvarsmap
-_GIVEN = re.compile(r"\bOSCAR_SERVICE_(?:NAME|TOKEN|BASE_PATH)\b|\bJOB_UUID\b|/oscar/(?:bin|config)\b")
+_GIVEN = re.compile(r"\bOSCAR_SERVICE_(?:NAME|TOKEN|BASE_PATH)\b|/oscar/(?:bin|config)\b")
 _SECRET = re.compile(r"SECRET|PASSWORD|PASSWD|TOKEN|API_?KEY|CREDENTIAL", re.IGNORECASE)
 
 

@@ -199,6 +199,7 @@ def _outputs(service: Service) -> Iterator[Mapping[str, Any]]:
         yield {
             "bucket": place.bucket,
             "prefix": place.prefix,
+            "keepFolders": False,  # as OSCAR has it: what looks for the results finds them where they were
             **({"suffix": list(storage.suffix)} if storage.suffix else {}),
             **({"namePrefix": list(storage.prefix)} if storage.prefix else {}),
         }

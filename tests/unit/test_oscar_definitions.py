@@ -101,7 +101,7 @@ def test_a_service_becomes_the_function_that_runs_as_it_did():
         ),
         (
             {"output": [{"storage_provider": "minio.default", "path": "out"}]},
-            {"output": [{"bucket": "out", "prefix": ""}]},
+            {"output": [{"bucket": "out", "prefix": "", "keepFolders": False}]},
         ),
         (
             {
@@ -109,7 +109,17 @@ def test_a_service_becomes_the_function_that_runs_as_it_did():
                     {"storage_provider": "minio", "path": "/abc/b/c/", "suffix": [".png"], "prefix": ["r-"]}
                 ]
             },
-            {"output": [{"bucket": "abc", "prefix": "b/c/", "suffix": [".png"], "namePrefix": ["r-"]}]},
+            {
+                "output": [
+                    {
+                        "bucket": "abc",
+                        "prefix": "b/c/",
+                        "keepFolders": False,
+                        "suffix": [".png"],
+                        "namePrefix": ["r-"],
+                    }
+                ]
+            },
         ),
         (
             {"input": [{"storage_provider": "MinIO", "path": "plants/"}]},
@@ -208,7 +218,7 @@ def test_a_field_goes_over_without_a_word_where_it_means_the_same(fields, spec):
             {"script": "echo $JOB_UUID $OSCAR_SERVICE_NAME; cat /oscar/config/x"},
             {},
             "script",
-            "it names /oscar/config, JOB_UUID, OSCAR_SERVICE_NAME, which OSCAR alone gives",
+            "it names /oscar/config, OSCAR_SERVICE_NAME, which OSCAR alone gives",
         ),
     ],
 )
