@@ -23,6 +23,7 @@ LEFT_OUT = {
     keys.REPLAYS: "a task whose replay had begun is put into the queue",
     keys.STAGING: "what was recorded and not yet published is among the results",
     keys.RESTORES: "they concern this stack",
+    keys.DISMISSED: "it only shortens a list",
 }
 
 

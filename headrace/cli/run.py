@@ -9,20 +9,17 @@ from typing import Annotated
 
 import typer
 
-from headrace.cli.fetch import fetch
 from headrace.cli.options import DEFAULT_STATE, DryRun, FunctionName, Json, State
 from headrace.cli.output import counted, duration, err, location, out, print_json, shown, shown_lines, size
 from headrace.cli.put import Puts, upload_all
 from headrace.cli.session import Session, execute
 from headrace.cli.target import Upload, uploads_for
-from headrace.model.errors import TransientError
 from headrace.model.record import FailureRecord, Record
 from headrace.model.task import task_id
+from headrace.operations.fetch import fetch
 from headrace.operations.stack import Stack
-from headrace.operations.task_story import Stage, TaskStory, look
-
-FIRST_WAIT_SECONDS = 0.05
-LONGEST_WAIT_SECONDS = 0.5
+from headrace.operations.task_story import Stage, TaskStory
+from headrace.operations.waiting import describe, settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,47 +76,14 @@ async def _finished(
     identifier = task_id(function, upload.bucket, upload.key, info.identity)
     with console.status("uploaded") if console.is_terminal else nullcontext() as display:
         tell = display.update if display else _on_change(console.print)
-        story = await settled(session, function, identifier, timeout_seconds=timeout_seconds, tell=tell)
+        story = await settled(
+            stack, function, identifier,
+            timeout_seconds=timeout_seconds, now=session.now, sleep=session.sleep,
+            tell=lambda each: tell(describe(each)),
+        )  # fmt: skip
     seconds = session.now() - begun
     saved = await _saved(stack, story, output)
     return Finished(upload.bucket, upload.key, story, seconds, tuple(str(path) for path in saved))
-
-
-async def settled(
-    session: Session,
-    function: str,
-    identifier: str,
-    *,
-    timeout_seconds: float | None,
-    tell: Callable[[str], None],
-) -> TaskStory:
-    """Wait until a task has ended and its outputs are published. Raises TransientError when time runs out."""
-    begun, wait = session.now(), FIRST_WAIT_SECONDS
-    while not (story := await look(session.stack, function, identifier)).settled:
-        passed = session.now() - begun
-        if timeout_seconds is not None and passed >= timeout_seconds:
-            raise TransientError(
-                f"task {identifier} of {function} has not ended after {timeout_seconds:g} s: "
-                f"{describe(story)}. It is not given up; `headrace explain` tells how it stands"
-            )
-        tell(describe(story))
-        await session.sleep(wait)
-        wait = min(LONGEST_WAIT_SECONDS, wait * 1.5)
-    return story
-
-
-def describe(story: TaskStory) -> str:
-    """Where a task is, in a few words."""
-    if story.stage is Stage.ABSENT:
-        return "waiting for the store's notification"
-    if story.stage is Stage.DONE:
-        return "publishing its outputs"
-    failed = f", {counted(len(story.failures), 'attempt')} failed" if story.failures else ""
-    if story.paused:
-        return f"queued, but the function is paused{failed}"
-    if story.ahead:
-        return f"queued behind {counted(story.ahead, 'file')}{failed}"
-    return f"next, or being worked{failed}"
 
 
 def _on_change(write: Callable[[str], None]) -> Callable[[str], None]:

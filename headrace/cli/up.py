@@ -29,7 +29,7 @@ def up(
         int | None, typer.Option(min=1, help="Cores for workers; without it, all of this machine.")
     ] = None,
 ) -> None:
-    """Start object store, queue, receiver and workers on this machine, and run them until Ctrl-C.
+    """Start object store, queue, receiver, API and workers on this machine, and run them until Ctrl-C.
 
     What is in the store and in the queue outlives the stack: start it again on the same state.
     """
@@ -89,6 +89,9 @@ def store_facts(settings: Settings, state: StateDirectory) -> Table:
 
 def _facts(settings: Settings, options: StackOptions) -> Table:
     table = store_facts(settings, options.state)
+    if settings.api is not None:
+        table.add_row("OSCAR's API", Text(f"http://{settings.api.host}:{settings.api.port}"))
+        table.add_row("API user", Text(f"{settings.api.users[0].name}, password in {options.state.client}"))
     table.add_row("functions", Text("\n".join(_routes(load_folder(options.functions))) or "none yet"))
     table.add_row("workers", Text(f"0 to as many as {counted(options.cores, 'core')} hold, as files wait"))
     table.add_row(

@@ -10,10 +10,12 @@ from urllib.parse import urlsplit
 from headrace.files.whole import write_private
 from headrace.local.process import free_ports
 from headrace.local.state import StateDirectory
+from headrace.model.api import ApiSettings, ApiUser, StoreKey
 from headrace.model.settings import QueueSettings, ReceiverSettings, Settings, StorageSettings, WorkerSettings
 
 HOST = "127.0.0.1"
 ACCESS_KEY = "headrace"
+API_USER = "oscar"  # the name that OSCAR gives its administrator
 PORT_WAIT_SECONDS = 5.0  # children of a stack that was killed may hold their ports a moment longer
 
 
@@ -29,12 +31,18 @@ class Ports:
     store: int
     queue: int
     receiver: int
+    api: int
 
 
 def ports_of(settings: Settings) -> Ports:
     """The ports that settings name."""
     store, queue = urlsplit(settings.storage.endpoint).port, urlsplit(settings.queue.url).port
-    return Ports(store=store or 80, queue=queue or 4222, receiver=settings.receiver.port)
+    return Ports(
+        store=store or 80,
+        queue=queue or 4222,
+        receiver=settings.receiver.port,
+        api=settings.api.port if settings.api else 0,
+    )
 
 
 def fresh_settings(state: StateDirectory, functions: Path, ports: Ports) -> Settings:
@@ -59,8 +67,20 @@ def adapted(settings: Settings, state: StateDirectory, functions: Path, ports: P
     worker = settings.worker.model_copy(
         update={"work_directory": str(state.work), "secrets_directory": str(state.secrets)}
     )
-    changes = {"storage": storage, "queue": queue, "receiver": receiver, "worker": worker}
+    api = (settings.api or fresh_api(settings)).model_copy(update={"port": ports.api})
+    changes = {"storage": storage, "queue": queue, "receiver": receiver, "worker": worker, "api": api}
     return settings.model_copy(update={**changes, "functions_directory": str(functions)})
+
+
+def fresh_api(settings: Settings) -> ApiSettings:
+    """The HTTP interface with one user, who has the store's key: it is his machine."""
+    storage = settings.storage
+    user = ApiUser(
+        name=API_USER,
+        password=secrets.token_urlsafe(30),
+        store=StoreKey(access_key=storage.access_key, secret_key=storage.secret_key),
+    )
+    return ApiSettings(port=0, users=(user,), token_key=secrets.token_urlsafe(30))
 
 
 def client_environment(settings: Settings) -> str:
@@ -75,6 +95,12 @@ def client_environment(settings: Settings) -> str:
         "AWS_SECRET_ACCESS_KEY": storage.secret_key,
         "AWS_DEFAULT_REGION": storage.region,
     }
+    if settings.api is not None:
+        variables |= {
+            "HEADRACE_API": f"http://{settings.api.host}:{settings.api.port}",
+            "HEADRACE_API_USER": settings.api.users[0].name,
+            "HEADRACE_API_PASSWORD": settings.api.users[0].password,
+        }
     return "".join(f"export {name}='{value}'\n" for name, value in variables.items() if value)
 
 
@@ -86,7 +112,7 @@ def provision(state: StateDirectory, functions: Path) -> Settings:
     """
     kept = state.read_settings()
     if kept is None:
-        settings = fresh_settings(state, functions, Ports(*free_ports(3)))
+        settings = fresh_settings(state, functions, Ports(*free_ports(4)))
     else:
         settings = adapted(kept, state, functions, _still_free(ports_of(kept)))
     write_private(state.settings, settings.to_json())
@@ -95,13 +121,15 @@ def provision(state: StateDirectory, functions: Path) -> Settings:
 
 
 def _still_free(ports: Ports) -> Ports:
-    spare = free_ports(3)
+    spare = free_ports(4)
     deadline = time.monotonic() + PORT_WAIT_SECONDS
-    wanted = (ports.store, ports.queue, ports.receiver)
+    wanted = (ports.store, ports.queue, ports.receiver, ports.api)
     return Ports(*(p if _is_free(p, deadline) else other for p, other in zip(wanted, spare, strict=True)))
 
 
 def _is_free(port: int, deadline: float) -> bool:
+    if not port:  # an older stack had no such server
+        return False
     while True:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,4 +1,4 @@
-"""The embedded default as a whole: two servers, the receiver, and workers, with their state in a folder."""
+"""The embedded default as a whole: two servers, two services, and workers, with their state in a folder."""
 
 import asyncio
 import gc
@@ -36,7 +36,7 @@ from headrace.scaler.settings import ScalerSettings
 from headrace.storage.s3 import S3Storage
 
 RUNTIME = "host"
-READY_SECONDS = 60.0  # for the receiver: it reads all functions first
+READY_SECONDS = 60.0  # for a service: the receiver reads all functions first
 WORKERS_GRACE_SECONDS = 25.0  # a worker gives its files 20 s, and hands back what is left
 SERVER_GRACE_SECONDS = 5.0  # for the queue server and the receiver to come to an end
 
@@ -95,6 +95,7 @@ class EmbeddedStack:
             Server("nats", self._launch_nats, _stop, self._launcher),
             Server("seaweedfs", self._launch_seaweedfs, self._stop_seaweedfs, self._launcher),
             Server("receiver", self._launch_receiver, _stop, self._launcher),
+            Server("api", self._launch_api, _stop, self._launcher),
         )
 
     def _make_scaler(self) -> Scaler:
@@ -115,11 +116,12 @@ class EmbeddedStack:
         folder = FunctionFolder(self.options.functions, most_idle_seconds=self.options.most_idle_seconds)
         await folder.refresh()
         self._watched = self._input_buckets(folder.functions)
-        nats, seaweedfs, receiver = self._servers
+        nats, seaweedfs, receiver, api = self._servers
         await nats.start()
         await seaweedfs.start()
         await self._make_buckets(folder.functions)
         await receiver.start()
+        await api.start()
         manager = Manager(self._scaler, folder, prepare=self._prepare)
         gc.freeze()  # what is loaded by now stays: no need to look at it again at each decision
         self._tasks = [asyncio.create_task(server.keep()) for server in self._servers]
@@ -218,20 +220,15 @@ class EmbeddedStack:
         stop_seaweedfs(process, self._seaweed_options())
 
     def _launch_receiver(self) -> Process:
-        receiver = self._service("headrace.events", "receiver")
-        return receiver.once(self._receiver_is_ready, seconds=READY_SECONDS)
-
-    def _receiver_is_ready(self) -> bool:
         # It takes notifications now; /readyz would wait for the race of the store, too, some 8 s.
         receiver = self.settings.receiver
-        connection = HTTPConnection(receiver.host, receiver.port, timeout=2)
-        try:
-            connection.request("GET", "/healthz")
-            return connection.getresponse().status == HTTPStatus.OK
-        except (HTTPException, OSError):
-            return False
-        finally:
-            connection.close()
+        process = self._service("headrace.events", "receiver")
+        return _answering(process, receiver.host, receiver.port, "/healthz")
+
+    def _launch_api(self) -> Process:
+        api = self.settings.api
+        process = self._service("headrace.api", "api")
+        return _answering(process, api.host, api.port, "/health") if api else process
 
     def _launch_worker(self, function: str) -> Process:
         return self._service("headrace.worker", f"worker-{function}", "--function", function)
@@ -239,6 +236,22 @@ class EmbeddedStack:
     def _service(self, module: str, name: str, *arguments: str) -> Process:
         command = [sys.executable, "-m", module, "--settings", str(self.options.state.settings), *arguments]
         return Process.start(name, command, log=self.options.state.logs / f"{name}.log")
+
+
+def _answering(process: Process, host: str, port: int, path: str) -> Process:
+    """A process once it answers. Raises FatalError, and leaves none behind then."""
+
+    def is_ready() -> bool:
+        connection = HTTPConnection(host, port, timeout=2)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status == HTTPStatus.OK
+        except (HTTPException, OSError):
+            return False
+        finally:
+            connection.close()
+
+    return process.once(is_ready, seconds=READY_SECONDS)
 
 
 def _stop(process: Process) -> None:

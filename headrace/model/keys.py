@@ -12,6 +12,7 @@ REPLAYS = "replays"
 RUNS = "runs"
 IGNORED = "ignored"
 RESTORES = "restores"
+DISMISSED = "dismissed"
 WORKERS_AREAS = (RECORDS, FAILURES, STAGING, NOTES, LOGS, HISTORY)  # what a worker reads and writes
 
 MARK = "headrace-attempt"  # user metadata on every output: "<task id>/<attempt>"
@@ -70,6 +71,11 @@ def ignored_key(function: str, part: str) -> str:
     return f"{IGNORED}/{function}/{part}.json"
 
 
+def dismissed_key(function: str, task_id: str) -> str:
+    """That a client of the API has deleted this task's job: it is listed there no more. An empty object."""
+    return f"{DISMISSED}/{function}/{task_id}"
+
+
 def restore_key(snapshot: str) -> str:
     """That this backup was restored here, wholly or in part (a Restoration)."""
     return f"{RESTORES}/{snapshot}.json"
@@ -87,5 +93,5 @@ def bucket_key(real: str) -> str:
 
 def prefixes_of(function: str) -> tuple[str, ...]:
     """What the keys of all that is kept of a function begin with."""
-    areas = (RECORDS, FAILURES, STAGING, NOTES, LOGS, HISTORY, REPLAYS, RUNS, IGNORED)
+    areas = (RECORDS, FAILURES, STAGING, NOTES, LOGS, HISTORY, REPLAYS, RUNS, IGNORED, DISMISSED)
     return (*(f"{area}/{function}/" for area in areas), function_key(function))

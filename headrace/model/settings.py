@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
+from headrace.model.api import ApiSettings
 from headrace.model.function import Function, Resources
 from headrace.model.metadata import Namespace
 from headrace.model.tenancy import tenant_of
@@ -222,6 +223,7 @@ class Settings(Value):
     receiver: ReceiverSettings
     worker: WorkerSettings
     sqs: SqsSettings | None = None  # none: notifications come by HTTP alone
+    api: ApiSettings | None = Field(default=None, exclude_if=not_)  # none: this stack has no HTTP interface
     functions_directory: str = ""
     kubernetes: KubernetesSettings | None = None
     platform_bucket: str = "headrace"
@@ -236,6 +238,7 @@ class Settings(Value):
             self.storage.session_token,
             *self.queue.passwords,
             self.receiver.token,
+            *(self.api.passwords if self.api else ()),
         )
 
     def buckets_of(self, tenant: str) -> Mapping[str, str]:

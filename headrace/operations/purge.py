@@ -1,5 +1,6 @@
 """Purge, pause and resume: what a person does to a function's queue."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from headrace.model.keys import failure_key, record_key
@@ -42,8 +43,10 @@ async def _set_paused(stack: Stack, function: str, *, paused: bool, dry_run: boo
     return Pausing(function, dry_run, backlog.paused, paused, backlog.waiting)
 
 
-async def purge(stack: Stack, function: str, *, now: float, dry_run: bool = False) -> Changes:
-    """End every task in the queue without a result; `replay` brings them back.
+async def purge(
+    stack: Stack, function: str, *, now: float, ids: Collection[str] | None = None, dry_run: bool = False
+) -> Changes:
+    """End every task in the queue without a result, or those of `ids` alone; `replay` brings them back.
 
     Takes also what a worker holds: its attempt runs on, but the purge's record is the one that counts,
     unless the attempt's own was written before. Tasks queued after the call began are not touched.
@@ -51,7 +54,7 @@ async def purge(stack: Stack, function: str, *, now: float, dry_run: bool = Fals
     """
     digest = stack.find(function).digest
     backlog = await stack.queue.backlog(function)
-    tasks = await stack.queue.tasks(function, backlog.tasks) if backlog.tasks else ()
+    tasks = await _chosen(stack, function, backlog.tasks, ids)
     if dry_run:
         return Changes(
             Action.PURGE, function, dry_run, changed=tuple(Item.of(task, _REASON) for task in tasks)
@@ -79,6 +82,13 @@ async def purge(stack: Stack, function: str, *, now: float, dry_run: bool = Fals
         changed=tuple(Item.of(task, _REASON) for task, done in zip(tasks, purged, strict=True) if done),
         left=tuple(Item.of(task, _ENDED) for task, done in zip(tasks, purged, strict=True) if not done),
     )
+
+
+async def _chosen(stack: Stack, function: str, queued: int, ids: Collection[str] | None) -> Sequence[Task]:
+    if ids is None:
+        return await stack.queue.tasks(function, queued) if queued else ()
+    found = [await stack.queue.find(function, each) for each in ids]
+    return [each[0] for each in found if each is not None]
 
 
 async def _end(stack: Stack, record: FailureRecord) -> bool:

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from headrace.model.errors import NotFoundError, RejectedError
 from headrace.model.keys import (
+    DISMISSED,
     FAILURES,
     HISTORY,
     IGNORED,
@@ -54,6 +55,10 @@ class Records:
     async def replays(self, function: str) -> frozenset[str]:
         """Tasks whose replay has begun and not ended."""
         return await self._ids(f"{REPLAYS}/{function}/")
+
+    async def dismissed(self, function: str) -> frozenset[str]:
+        """Tasks whose jobs a client of the API has deleted."""
+        return await self._ids(f"{DISMISSED}/{function}/")
 
     async def last_failure(self, function: str, task_id: str) -> FailureRecord | None:
         """The newest failure that a replay superseded."""

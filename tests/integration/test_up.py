@@ -192,6 +192,7 @@ def test_the_keys_are_closed_to_others_and_never_printed(up: Up) -> None:
     assert stat.S_IMODE(up.state.stat().st_mode) == 0o700
     assert {stat.S_IMODE((up.state / n).stat().st_mode) for n in ("settings.json", "s3.env")} == {0o600}
     secrets = [settings["storage"]["secretKey"], settings["queue"]["token"], settings["receiver"]["token"]]
+    secrets += [settings["api"]["users"][0]["password"], settings["api"]["tokenKey"]]
     logs = "".join(path.read_text() for path in (up.state / "logs").iterdir())
     told = (up.state / "stack.json").read_text()
     # With attributes asked for in advance, a process that ends meanwhile or is a zombie gives none.
@@ -225,7 +226,7 @@ def test_after_kill_9_nothing_runs_on_and_the_next_start_finds_all_again(up: Up)
     assert up.result("out/new.txt") == b"NEW"
 
 
-@pytest.mark.parametrize("name", ["nats", "seaweedfs", "receiver"])
+@pytest.mark.parametrize("name", ["nats", "seaweedfs", "receiver", "api"])
 def test_a_server_that_dies_is_started_again(up: Up, name: str) -> None:
     up.start()
     pid = up.told()["processes"][name]
