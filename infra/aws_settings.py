@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from headrace.model.function import Name, Quantity
+from headrace.model.function import Quantity
+from headrace.model.metadata import Name
 from headrace.model.value import ConsistentValue
 from infra import aws_limits, versions
 from infra.aws.account import Account

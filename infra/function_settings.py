@@ -10,8 +10,8 @@ from pydantic import Field
 
 from headrace.catalog.document import Route
 from headrace.model.bucket import BucketName, OnBucketDelete
-from headrace.model.function import EnvironmentName, Name
-from headrace.model.metadata import Namespace
+from headrace.model.function import EnvironmentName
+from headrace.model.metadata import Name, Namespace
 from headrace.model.value import ConsistentValue, Value
 from infra.kubeconfig import ClusterUid, is_content
 

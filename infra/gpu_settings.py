@@ -5,9 +5,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from headrace.model.function import Name
 from headrace.model.gpu_server import GpuServerSpec
-from headrace.model.metadata import Namespace
+from headrace.model.metadata import Name, Namespace
 from headrace.model.value import Value
 from infra.ranges import Range
 

@@ -6,7 +6,8 @@ from typing import Annotated
 from pydantic import Field, JsonValue
 
 from headrace.catalog.document import Route
-from headrace.model.function import EnvironmentName, Name
+from headrace.model.function import EnvironmentName
+from headrace.model.metadata import Name
 from headrace.model.value import ConsistentValue, Value
 from headrace.plays.play import MANIFEST_FOLDERS
 from infra.ranges import Range

@@ -10,9 +10,9 @@ from pydantic import Field
 
 from headrace.catalog.document import Route
 from headrace.model.bucket import BucketName, OnBucketDelete
-from headrace.model.function import Name, Profile
+from headrace.model.function import Profile
 from headrace.model.labels import HEADRACE
-from headrace.model.metadata import Namespace
+from headrace.model.metadata import Name, Namespace
 from headrace.model.pool import Driver, NodePoolSpec
 from headrace.model.tenant import Tenant
 from headrace.model.value import ConsistentValue, Value

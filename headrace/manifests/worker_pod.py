@@ -13,7 +13,7 @@ from typing import Any
 
 from headrace.manifests.gpu_claims import CLAIM, claim_template_name
 from headrace.model.errors import ConfigurationError
-from headrace.model.function import Function, Http, Profile, Toleration
+from headrace.model.function import Function, Http, Profile
 from headrace.model.labels import (
     COMPONENT,
     DIGEST,
@@ -26,6 +26,7 @@ from headrace.model.labels import (
     SETTINGS_KEY,
     short_digest,
 )
+from headrace.model.pods import Toleration
 from headrace.model.settings import KubernetesSettings, RunnerKind, SidecarSettings, WorkerSettings
 from headrace.placement.suiting import tolerations_of
 from headrace.placement.ways import NO_GPU, Way

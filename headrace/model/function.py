@@ -7,7 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
-from headrace.model.metadata import Namespace, ObjectMetadata
+from headrace.model.metadata import Name, Namespace, ObjectMetadata
+from headrace.model.pods import Toleration, Volume
 from headrace.model.quantity import (
     MAX_QUANTITY,
     QUANTITY_PATTERN,
@@ -39,7 +40,6 @@ Quantity = Annotated[
         max_length=MAX_QUANTITY_LENGTH, json_schema_extra={"pattern": QUANTITY_PATTERN, "format": "quantity"}
     ),
 ]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,37}[a-z0-9])?$")]
 Bucket = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 NamePart = Annotated[str, Field(pattern=r"^[^/]+$")]  # of a file's name, which has no folders
@@ -279,26 +279,6 @@ class Security(Value):
     profile: Profile = Field(default=Profile.RESTRICTED, description="Kubernetes' pod security standard")
     run_as_user: int | None = Field(default=None, ge=1, le=MOST, description="user id; none: the image's own")
     writable_root: bool = Field(default=False, description="whether the image's own files may be written")
-
-
-class Toleration(Value):
-    """As in a pod's spec."""
-
-    key: str | None = Field(default=None, description="the taint's key; none: all taints")
-    operator: Literal["Exists", "Equal"] = Field(default="Equal", description="how `value` is compared")
-    value: str | None = Field(default=None, description="the taint's value")
-    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
-        default=None, description="the taint's effect; none: all effects"
-    )
-
-
-class Volume(Value):
-    """An existing claim, mounted into the user's container."""
-
-    name: Name = Field(description="the volume's name in the pod")
-    claim: str = Field(min_length=1, description="name of a PersistentVolumeClaim")
-    mount_path: str = Field(pattern=r"^/", description="where it is mounted")
-    read_only: bool = Field(default=True, description="whether it is mounted read-only")
 
 
 class OnDelete(StrEnum):

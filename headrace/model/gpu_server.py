@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from headrace.model.function import MOST, MOST_ENTRIES, Name, Quantity
-from headrace.model.metadata import ObjectMetadata
+from headrace.model.function import MOST, MOST_ENTRIES, Quantity
+from headrace.model.metadata import Name, ObjectMetadata
 from headrace.model.value import Value
 
 MOST_DEVICES = 64

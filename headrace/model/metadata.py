@@ -49,6 +49,7 @@ def _annotations(annotations: Mapping[str, str]) -> Mapping[str, str]:
 
 Labels = Annotated[Mapping[str, str], AfterValidator(_labels)]
 Annotations = Annotated[Mapping[str, str], AfterValidator(_annotations)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,37}[a-z0-9])?$")]
 Namespace = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 
 

@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from headrace.model.amounts import countable, listed, resource_name, spelt
-from headrace.model.function import MAX_QUANTITY_LENGTH, MOST, MOST_ENTRIES, Name, Quantity, Seconds
+from headrace.model.function import MAX_QUANTITY_LENGTH, MOST, MOST_ENTRIES, Quantity, Seconds
 from headrace.model.gpu_sharing import VENDOR, PoolGpus
 from headrace.model.labels import DEVICE_PLUGIN_CONFIG
-from headrace.model.metadata import ObjectMetadata
+from headrace.model.metadata import Name, ObjectMetadata
 from headrace.model.quantity import QUANTITY_PATTERN, parse_nanos
 from headrace.model.resources import CPU, EPHEMERAL_STORAGE, MEMORY, PODS, ResourceList
 from headrace.model.value import ConsistentValue, Value

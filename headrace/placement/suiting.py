@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from headrace.model.function import Function, Resources, Toleration
+from headrace.model.function import Function, Resources
+from headrace.model.pods import Toleration
 from headrace.model.pool import NodePool, Provides, Taint, TaintEffect
 from headrace.model.resources import CPU, EPHEMERAL_STORAGE, MEMORY, PODS, ResourceList
 from headrace.placement.ways import Way

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from headrace.model.function import Access, Function, Gpu, Isolation, Toleration
+from headrace.model.function import Access, Function, Gpu, Isolation
 from headrace.model.gpu_sharing import profile_of_resource, resource_of_profile
+from headrace.model.pods import Toleration
 from headrace.model.quantity import parse_bytes
 from headrace.model.resources import GPU, ResourceList
 from headrace.placement.inventory import Inventory, LocalGpus, Server

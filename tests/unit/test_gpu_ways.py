@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.model.function import Access, Function, Gpu, Isolation, Toleration
+from headrace.model.function import Access, Function, Gpu, Isolation
 from headrace.model.gpu_server import GpuServer
+from headrace.model.pods import Toleration
 from headrace.model.pool import NodePool
 from headrace.model.resources import GPU, ResourceList
 from headrace.placement.inventory import Inventory, inventory_of

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from headrace.catalog.pools import load_pools, read_pools
 from headrace.model.errors import ConfigurationError
-from headrace.model.function import Function, Toleration
+from headrace.model.function import Function
+from headrace.model.pods import Toleration
 from headrace.model.pool import Driver, Hook, NodePool, Provides, Taint, TaintEffect
 from headrace.model.resources import CPU, EPHEMERAL_STORAGE, GPU, MEMORY, PODS, ResourceList
 from headrace.placement.inventory import inventory_of
