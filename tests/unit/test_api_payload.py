@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -33,6 +34,7 @@ def is_base64(pieces: list[bytes]) -> bool:
     return watch.holds
 
 
+RFC_4648 = re.compile(rb"([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 SIZES = st.lists(st.integers(0, 20), max_size=20)
 
 
@@ -45,13 +47,10 @@ def test_what_was_encoded_is_decoded_however_it_is_cut(content: bytes, sizes: li
 
 
 @given(st.one_of(st.binary(max_size=200), st.text("Ab9+/= \n", max_size=60).map(str.encode)), SIZES)
-def test_base64_is_what_python_decodes_strictly(content: bytes, sizes: list[int]) -> None:
+def test_base64_is_groups_of_four_with_padding_in_the_last_alone(content: bytes, sizes: list[int]) -> None:
+    """RFC 4648; Python's own check differs between versions on padding beyond that."""
     text = content.translate(None, b" \t\r\n")
-    try:
-        strict = bool(text) and base64.b64encode(base64.b64decode(text, validate=True)) is not None
-    except ValueError:
-        strict = False
-    assert is_base64(pieces_of(content, sizes)) is strict
+    assert is_base64(pieces_of(content, sizes)) is (bool(text) and RFC_4648.fullmatch(text) is not None)
 
 
 @pytest.mark.parametrize(
