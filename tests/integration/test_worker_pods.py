@@ -194,7 +194,7 @@ async def test_a_script_on_a_plain_image_works_files_and_its_pod_ends_well(clust
             "token *** of one.txt as 1000\n",
             "token *** of two.txt as 1000\n",
         ], at.state()
-        assert await at.storage.read(at.buckets["results"], "out/one.txt.out") == b"CLIP"
+        assert await at.result("out/one.txt.out") == b"CLIP"
         assert {(record.worker, record.runtime) for record in records} == {(name, "kubernetes")}
         first = await at.first_process(name)
         at.delete(name)
@@ -235,7 +235,7 @@ async def test_an_image_that_serves_answers_its_files_and_ends_only_after_its_wo
         name = at.start()
         (one,) = await at.upload("one.txt", content=b"clip")
         assert isinstance(await at.ended(one), Record), at.state()
-        assert await at.storage.read(at.buckets["results"], "out/one.txt") == b"CLIP"
+        assert await at.result("out/one.txt") == b"CLIP"
         slow, later = await at.upload("slow.txt", "later.txt", content=b"slow")
         await _leases(at, 2)  # one is answered, one is staged ahead
         at.delete(name)

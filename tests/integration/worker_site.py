@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from headrace.manifests.worker_pod import FUNCTIONS, RUNNER, function_map_name, worker_pod, worker_settings
+from headrace.model.errors import NotFoundError
 from headrace.model.function import Function, digest_of
 from headrace.model.record import FailureRecord, Record
 from headrace.model.settings import (
@@ -116,6 +117,16 @@ class Site:
             assert time.monotonic() < deadline, f"{task.key} has no record; {self.state()}"
             await asyncio.sleep(0.1)
         return found
+
+    async def result(self, key: str, seconds: float = PATIENCE_SECONDS) -> bytes:
+        """What is published there, which is a moment after the record."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                return await self.storage.read(self.buckets["results"], key)
+            except NotFoundError:
+                assert time.monotonic() < deadline, f"{key} is not published; {self.state()}"
+                await asyncio.sleep(0.1)
 
     async def leased(self) -> int:
         return (await self.queue.backlog(self.function.name)).leased
