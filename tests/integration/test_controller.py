@@ -404,9 +404,9 @@ def test_old_versions_are_refused_by_name_and_go_with_the_flag(site: Site):
 def test_an_invalid_change_is_told_and_the_function_can_still_go(site: Site):
     """What the API server lets through and no pod can be made of."""
     site.made_ready("wrong")
-    change = '{"spec":{"run":{"script":null,"source":null,"http":{"port":80}}}}'
+    change = '{"spec":{"secrets":["headrace-worker"]}}'
     site.box.kubectl("patch", "function", "wrong", "-n", site.space, "--type=merge", "-p", change)
-    wait_for("it says so", lambda: "found http" in str(site.status("wrong")))
+    wait_for("it says so", lambda: "spec.secrets: found headrace-worker" in str(site.status("wrong")))
     site.delete("function", "wrong")
     site.gone("function", "wrong")
 
