@@ -7,6 +7,7 @@ is as its weight, so it is a weighted round robin.
 
 from collections import Counter
 from collections.abc import Collection, Mapping
+from functools import cached_property
 from math import inf
 
 from headrace.scaler.snapshot import FunctionView, Snapshot, TenantView
@@ -21,12 +22,8 @@ class Slots:
     def __init__(
         self, snapshot: Snapshot, tenants: Mapping[str, TenantView], busy: Collection[str], now: float
     ) -> None:
-        self._tenants, self._now = tenants, now
-        self._served = dict(snapshot.served)
+        self._snapshot, self._tenants, self._now = snapshot, tenants, now
         self._held = Counter(tenants[name].name for name in busy if name in tenants)
-        waiting = {tenants[each.name].name for each in snapshot.functions if each.waiting and not each.paused}
-        asking = waiting | self._held.keys()
-        self._weights = {each.name: each.weight for each in tenants.values() if each.name in asking}
 
     def passes(self, owner: FunctionView, function: FunctionView) -> bool:
         """Whether the single worker of another tenant's function is to make room for one of this function."""
@@ -35,8 +32,16 @@ class Slots:
             return False
         start = max(owner.service.start_seconds, function.service.start_seconds)
         turn = max(LEAST_TURN_SECONDS, STARTS_A_TURN * start)
-        lacking = self._now - self._served.get(ours.name, -inf)
+        lacking = self._now - dict(self._snapshot.served).get(ours.name, -inf)
         return lacking >= turn * self._turns_of_others(ours.name)
+
+    @cached_property
+    def _weights(self) -> Mapping[str, float]:
+        """Of the tenants that have a worker or want one; reckoned where a slot is single, which is seldom."""
+        functions, tenants = self._snapshot.functions, self._tenants
+        waiting = {tenants[each.name].name for each in functions if each.waiting and not each.paused}
+        asking = waiting | self._held.keys()
+        return {each.name: each.weight for each in tenants.values() if each.name in asking}
 
     def _turns_of_others(self, tenant: str) -> float:
         """How many turns of the least weight the others have until it is this one's again."""
