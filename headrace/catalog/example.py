@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 from headrace.model.errors import ConfigurationError
 from headrace.model.function import Metadata
+from headrace.model.troubles import Trouble
 
 
 class Kind(StrEnum):
@@ -92,7 +93,8 @@ def example(name: str, kind: Kind, *, folder: str) -> dict[str, str]:
     except ValidationError as error:
         raise ConfigurationError(
             f"function name: found {name!r}, allowed at most 39 lower-case letters, digits and -, with no - "
-            "at either end; choose such a name"
+            "at either end; choose such a name",
+            trouble=Trouble.FUNCTION_NAME,
         ) from error
     if kind is Kind.HANDLER:
         code, content, run = "handler.py", _HANDLER, 'handler: "handler:Handler"'

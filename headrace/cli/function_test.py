@@ -26,6 +26,7 @@ from headrace.model.settings import (
     WorkerSettings,
 )
 from headrace.model.task import Task, task_id
+from headrace.model.troubles import Trouble
 from headrace.queue.memory import MemoryQueue
 from headrace.storage.memory import MemoryStorage
 from headrace.worker.build import build_worker
@@ -71,7 +72,8 @@ def _key(installed: Installed, file: Path) -> str:
     if not source.takes(key):
         raise ConfigurationError(
             f"function {installed.function.name!r} does not take {key!r}: found the suffix {file.suffix!r}, "
-            f"allowed {', '.join(source.suffix)}; rename the file or give --key"
+            f"allowed {', '.join(source.suffix)}; rename the file or give --key",
+            trouble=Trouble.FILE_NOT_TAKEN,
         )
     return key
 

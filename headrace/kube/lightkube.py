@@ -23,6 +23,7 @@ from headrace.kube.wire import Request
 from headrace.model.errors import ChangedError, ConfigurationError, NotFoundError, TransientError
 from headrace.model.labels import HEADRACE
 from headrace.model.settings import KubernetesSettings
+from headrace.model.troubles import Trouble
 
 CALL_SECONDS = 4.0  # a call that is to be confirmed; under the margin that a lease of leadership leaves
 LIST_SECONDS = 30.0  # one page of a list; thousands of pods take seconds on a busy server
@@ -208,13 +209,19 @@ def _translated(about: str) -> Iterator[None]:
     try:
         yield
     except (ConfigError, httpx2.UnsupportedProtocol, httpx2.InvalidURL) as error:
-        raise ConfigurationError(f"{about}: {error}; correct the kubeconfig") from error
+        raise ConfigurationError(
+            f"{about}: {error}; correct the kubeconfig", trouble=Trouble.KUBECONFIG
+        ) from error
     except (httpx2.TransportError, TimeoutError) as error:
         if _distrusts(error):
-            raise ConfigurationError(f"{about}: {error}; correct the authority in the kubeconfig") from error
+            raise ConfigurationError(
+                f"{about}: {error}; correct the authority in the kubeconfig",
+                trouble=Trouble.CLUSTER_UNTRUSTED,
+            ) from error
         reason = str(error) or type(error).__name__
         raise TransientError(
-            f"{about}: the API server does not answer ({reason}); try again later"
+            f"{about}: the API server does not answer ({reason}); try again later",
+            trouble=Trouble.CLUSTER_AWAY,
         ) from error
 
 

@@ -22,6 +22,7 @@ from headrace.model.errors import (
     NotFoundError,
     TransientError,
 )
+from headrace.model.troubles import Trouble
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -30,6 +31,10 @@ PAGE = 500  # objects of a list in one answer, as client-go has it
 
 _CHANGES = {"ADDED": Change.PUT, "MODIFIED": Change.PUT, "DELETED": Change.GONE, "BOOKMARK": Change.BOOKMARK}
 _MESSAGE_LENGTH = 2000
+_TROUBLES: Mapping[int, Trouble] = {
+    HTTPStatus.UNAUTHORIZED: Trouble.CLUSTER_DENIED,
+    HTTPStatus.FORBIDDEN: Trouble.CLUSTER_DENIED,
+}
 # What a caller can do about a refusal; of all other codes those from 500 on pass, those below do not.
 _BY_CODE: Mapping[int, type[HeadraceError]] = {
     HTTPStatus.NOT_FOUND: NotFoundError,
@@ -167,7 +172,7 @@ def refusal(code: int, answer: object, about: str) -> HeadraceError:
     kind = _BY_CODE.get(code, TransientError if code >= HTTPStatus.INTERNAL_SERVER_ERROR else None)
     if kind is not None:
         return kind(f"{about}: {said}")
-    return ConfigurationError(f"{about}: {said}{_remedy(code)}")
+    return ConfigurationError(f"{about}: {said}{_remedy(code)}", trouble=_TROUBLES.get(code))
 
 
 def _is_of_another(status: Mapping[str, Any]) -> bool:
