@@ -5,6 +5,7 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -132,6 +133,14 @@ def document(content: bytes, about: str) -> dict[str, Any]:
     if not isinstance(decoded, dict):
         raise TransientError(f"{about}: the answer is no object; something else answers for the API server")
     return decoded
+
+
+def moment_of(date: str) -> float | None:
+    """A header Date as seconds since the epoch; None for what is none."""
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except ValueError:
+        return None
 
 
 def bare(manifest: dict[str, Any], kind: Kind) -> Manifest:
