@@ -242,7 +242,7 @@ def test_this_machine_has_no_pools_of_its_own() -> None:
             {"pools": ()},
             "nodes-pools",
             "fault",
-            "kubectl --kubeconfig lab.yaml describe nodepools.headrace.dev ",
+            "pulumi up  # with `pools` in the stack, or kubectl apply a NodePool",
         ),
         (
             {"pools": (ready(pool_object(), "False", reason="DriverUnsupported", message="no hosts"),)},
