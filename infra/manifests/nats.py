@@ -74,7 +74,8 @@ def rights() -> Mapping[str, Rights]:
             (*_LOOK, *_COUNT, *_OPEN, *_PUT, *_REMOVE, f"{_API}.CONSUMER.PAUSE.*.*"),
             (*_INBOX, *_TELL),
         ),
-        API: Rights((*_LOOK, *_COUNT, *_PUT, *_REMOVE), _INBOX),
+        # It puts the tasks of what it is sent, and takes out those whose jobs are deleted.
+        API: Rights((*_LOOK, *_COUNT, *_OPEN, *_PUT, *_REMOVE), _INBOX),
     }
 
 
