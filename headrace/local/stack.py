@@ -14,13 +14,14 @@ from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
+from headrace.files.wishes import WishesFile
 from headrace.local.log import logged_to
 from headrace.local.machine import this_machine
 from headrace.local.manager import LOOK_SECONDS, FunctionFolder, Manager
 from headrace.local.nats import start_nats
 from headrace.local.process import Process
 from headrace.local.provision import ports_of, provision
-from headrace.local.remembering import MemoryFile, WishesFile
+from headrace.local.remembering import MemoryFile
 from headrace.local.seaweedfs import SeaweedOptions, Webhook, start_seaweedfs, stop_seaweedfs
 from headrace.local.state import StackState, StateDirectory
 from headrace.local.supervise import Server
