@@ -13,8 +13,10 @@ RUNS = "runs"
 IGNORED = "ignored"
 RESTORES = "restores"
 DISMISSED = "dismissed"
+STATUS = "status"
 WORKERS_AREAS = (RECORDS, FAILURES, STAGING, NOTES, LOGS, HISTORY)  # what a worker reads and writes
 
+STATUS_HISTORY = f"{STATUS}/history.json.gz"  # how things went, for the status page
 MARK = "headrace-attempt"  # user metadata on every output: "<task id>/<attempt>"
 
 
