@@ -1,4 +1,4 @@
-"""The embedded default as a whole: two servers, two services, and workers, with their state in a folder."""
+"""The embedded default as a whole: two servers, three services, workers, with their state in a folder."""
 
 import asyncio
 import gc
@@ -97,6 +97,7 @@ class EmbeddedStack:
             Server("seaweedfs", self._launch_seaweedfs, self._stop_seaweedfs, self._launcher),
             Server("receiver", self._launch_receiver, _stop, self._launcher),
             Server("api", self._launch_api, _stop, self._launcher),
+            Server("status", self._launch_status, _stop, self._launcher),
         )
 
     def _make_scaler(self) -> Scaler:
@@ -117,12 +118,13 @@ class EmbeddedStack:
         folder = FunctionFolder(self.options.functions, most_idle_seconds=self.options.most_idle_seconds)
         await folder.refresh()
         self._watched = self._input_buckets(folder.functions)
-        nats, seaweedfs, receiver, api = self._servers
+        nats, seaweedfs, receiver, api, status = self._servers
         await nats.start()
         await seaweedfs.start()
         await self._make_buckets(folder.functions)
         await receiver.start()
         await api.start()
+        await status.start()
         manager = Manager(self._scaler, folder, prepare=self._prepare)
         gc.freeze()  # what is loaded by now stays: no need to look at it again at each decision
         self._tasks = [asyncio.create_task(server.keep()) for server in self._servers]
@@ -230,6 +232,11 @@ class EmbeddedStack:
         api = self.settings.api
         process = self._service("headrace.api", "api")
         return _answering(process, api.host, api.port, "/health") if api else process
+
+    def _launch_status(self) -> Process:
+        status = self.settings.status
+        process = self._service("headrace.status", "status")
+        return _answering(process, status.host, status.port, "/healthz") if status else process
 
     def _launch_worker(self, function: str) -> Process:
         return self._service("headrace.worker", f"worker-{function}", "--function", function)

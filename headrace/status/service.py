@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from headrace.model.errors import HeadraceError, NotFoundError
-from headrace.model.keys import STATUS_HISTORY
+from headrace.model.keys import status_history_key
 from headrace.status.answers import NodeShown
 from headrace.status.edition import Edition, edition_of
 from headrace.status.failures import without_names
@@ -111,7 +111,7 @@ class Newsroom:
         Nothing is kept before that: it would take the place of what was.
         """
         try:
-            data = await self._world.storage.read(self._world.platform_bucket, STATUS_HISTORY)
+            data = await self._world.storage.read(self._world.platform_bucket, status_history_key())
         except NotFoundError:
             self._recalled = True
             return True
@@ -121,7 +121,7 @@ class Newsroom:
         self._recalled = True
         if (found := History.of_kept(data)) is None:
             why = "%s is not what this version writes; history begins anew"
-            _log.warning(why, STATUS_HISTORY, extra={"action": "status.history_unread"})
+            _log.warning(why, status_history_key(), extra={"action": "status.history_unread"})
         else:
             self._known = replace(self._known, history=found)
             self._kept = found
@@ -133,7 +133,7 @@ class Newsroom:
         if history == self._kept or not self._recalled:
             return
         try:
-            await self._world.storage.put(self._world.platform_bucket, STATUS_HISTORY, history.kept())
+            await self._world.storage.put(self._world.platform_bucket, status_history_key(), history.kept())
         except HeadraceError as error:
             _log.warning("history is not kept: %s", error, extra={"action": "status.history_unkept"})
         else:
