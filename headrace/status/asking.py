@@ -13,15 +13,17 @@ from headrace.operations.status import Tally
 from headrace.queue.port import Backlog, Queue
 from headrace.status.document import MOST_FAILED
 from headrace.status.sight import Counted, Counts, FunctionSeen, Heard
-from headrace.status.sources import Answer, Terms
+from headrace.status.sources import Answer, Terms, of_functions
 
 # Counting lists every record of a function: it may take this part of the time.
 COUNT_SHARE = 0.1
 AGAIN_SECONDS = 60.0  # from one count to the next of a function in which nothing was seen to happen
 
-QUEUE = Terms("queue", ("waiting", "running", "oldestAt", "paused", "forecast"), 1.0, 20.0, 15.0)
-WORKERS = Terms("workers", ("workers (the list)",), 2.0, 20.0, 15.0)
-RECORDS = Terms("records", ("done", "failed", "superseded", "gone", "purged", "rate"), 1.0, 900.0, 120.0)
+_QUEUED = ("waiting", "running", "oldestAt", "paused", "forecast")
+_ENDED = ("done", "failed", "superseded", "gone", "purged", "rate")
+QUEUE = Terms("queue", of_functions(_QUEUED), 1.0, 20.0, 15.0)
+WORKERS = Terms("workers", ("workers",), 2.0, 20.0, 15.0)
+RECORDS = Terms("records", (*of_functions(_ENDED), "failed"), 1.0, 900.0, 120.0)
 
 Known = Callable[[], Sequence[FunctionSeen]]
 
@@ -47,11 +49,13 @@ async def _backlog(queue: Queue, name: str) -> Backlog | HeadraceError | None:
         return error
 
 
-async def read_heard(queue: Queue, nodes: Callable[[], Mapping[str, str]]) -> Answer[Heard]:
-    """What workers told last. `nodes`: by worker, where that is known."""
+async def read_heard(queue: Queue, places: Callable[[], Mapping[str, str]]) -> Answer[Heard]:
+    """What workers told last. `places`: by worker its node, where that is known; for "" that of others."""
     standings = await queue.standings()
+    known = places()
+    nodes = {each: node for each in standings if (node := known.get(each, known.get("")))}
     unheard = ", ".join(sorted(each or "the stack itself" for each in queue.unheard))
-    return Answer(Heard(standings, nodes()), f"nothing is heard of workers of: {unheard}" if unheard else "")
+    return Answer(Heard(standings, nodes), f"nothing is heard of workers of: {unheard}" if unheard else "")
 
 
 @dataclass
@@ -64,6 +68,7 @@ class Counting:
     now: Callable[[], float]
     _tally: Tally = field(default_factory=Tally)
     _counted: dict[str, Counted] = field(default_factory=dict)
+    _asked: dict[str, float] = field(default_factory=dict)  # when a function was counted last
     _busy: dict[str, bool] = field(default_factory=dict)  # whether a function had files when it was counted
     _failures: dict[str, FailureRecord] = field(default_factory=dict)  # by task
     _rest_until: float = 0.0
@@ -74,6 +79,8 @@ class Counting:
         names = [each.name for each in self.known() if each.function is not None]
         self._counted = {name: self._counted[name] for name in names if name in self._counted}
         due = [name for name in names if self._is_due(name, begun)]
+        for name in set(self._counted) - set(due):  # nothing happened there: the count still holds
+            self._counted[name] = Counted(self._counted[name].endings, begun)
         for name in due if begun >= self._rest_until else ():
             await self._count(name)
         if due and begun >= self._rest_until:
@@ -82,10 +89,9 @@ class Counting:
         return Answer(Counts(dict(self._counted), await self._newest(names)))
 
     def _is_due(self, name: str, now: float) -> bool:
-        counted = self._counted.get(name)
-        if counted is None or self._busy.get(name) or self._has_files(name):
+        if name not in self._counted or self._busy.get(name) or self._has_files(name):
             return True
-        return now - counted.at >= AGAIN_SECONDS
+        return now - self._asked[name] >= AGAIN_SECONDS
 
     def _has_files(self, name: str) -> bool:
         backlog = self.backlogs().get(name)
@@ -97,7 +103,8 @@ class Counting:
             endings = await self._tally.count(self.records, name)
         except NotFoundError:  # the platform's bucket is not made yet
             endings = Counter[Ending | None]()
-        self._counted[name] = Counted(endings, self.now())
+        self._asked[name] = self.now()
+        self._counted[name] = Counted(endings, self._asked[name])
 
     async def _newest(self, names: Sequence[str]) -> tuple[FailureRecord, ...]:
         """The records of the newest failures; one that was read once is not read again."""

@@ -11,6 +11,7 @@ from typing import Any
 from headrace.catalog.folder import Installed
 from headrace.model.pool import NodePool
 from headrace.model.settings import Settings
+from headrace.nodes.local import NAME
 from headrace.operations.records import Records
 from headrace.operations.stack import Stack
 from headrace.queue.port import Backlog, Queue
@@ -19,13 +20,14 @@ from headrace.status.asking import QUEUE, RECORDS, WORKERS, Counting, read_backl
 from headrace.status.cluster import Cluster
 from headrace.status.machine import read_folder, read_plan_file
 from headrace.status.sight import FunctionSeen, GpusSeen, Sight
-from headrace.status.sources import Answer, Asked, Terms
+from headrace.status.sources import Answer, Asked, Terms, of_functions
 from headrace.storage.port import Storage
 
 FUNCTIONS = Terms("functions", ("functions",), 2.0, 20.0, 30.0)
-_PLANNED = ("workers", "wanted", "why", "unmet", "nodes", "pools", "tenants", "decisions", "cost")
-PLAN = Terms("plan", _PLANNED, 1.0, 20.0, 30.0)
-POOLS = Terms("pools", ("driver", "provides", "pricePerHour"), 5.0, 20.0, 60.0)
+_PLANNED = ("workers", "working", "wanted", "why", "unmet", "gpu", "fileSeconds", "startSeconds", "forecast")
+_FLEET = ("nodes", "pools", "tenants", "decisions", "course", "cost")
+PLAN = Terms("plan", (*of_functions(_PLANNED), *_FLEET), 1.0, 20.0, 30.0)
+POOLS = Terms("pools", ("pools.driver", "pools.provides", "pools.pricePerHour", "cost"), 5.0, 20.0, 60.0)
 GPUS = Terms("gpus", ("gpus",), 10.0, 30.0, 60.0)
 
 
@@ -42,7 +44,8 @@ class Readers:
 
 def machine_readers(settings: Settings, plan_file: Path) -> Readers:
     """Of a stack on this machine."""
-    return Readers(partial(read_folder, settings), partial(read_plan_file, plan_file))
+    places = {"": NAME}  # all are here
+    return Readers(partial(read_folder, settings), partial(read_plan_file, plan_file), places=lambda: places)
 
 
 def cluster_readers(cluster: Cluster) -> Readers:

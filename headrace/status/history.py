@@ -77,7 +77,8 @@ def after(known: Followed, sight: Sight, now: float) -> Followed:
             changes["decisions"] = (*history.decisions, *new)[-MOST_DECISIONS:]
             changes["decisions_total"] = history.decisions_total + len(new)
     slot = int(now) - int(now) % POINT_SECONDS
-    if not history.points or history.points[-1].at < slot:
+    knows = sight.backlogs is not None or sight.plan is not None
+    if knows and (not history.points or history.points[-1].at < slot):
         changes["points"] = (*history.points, point_of(sight, slot))[-MOST_POINTS:]
     return Followed(
         history.model_copy(update=changes), _rates(known.rates, sight.counts), sight.plan or known.plan

@@ -8,7 +8,7 @@ from headrace.model.node import NodeState
 from headrace.scaler.explaining import NodeStory
 
 MOST_KEPT = 48  # of a node
-SHORT_SECONDS = 5.0  # a state between two equal ones for less is left out: a pause between two files is none
+SHORT_SECONDS = 5.0  # a node that is idle for less goes on being busy: a pause between two files is none
 FORGET_SECONDS = 3600.0  # after which a node that is gone is not known any more
 
 
@@ -31,7 +31,8 @@ def followed(runs: Runs, state: NodeState, since: float) -> Runs:
     if state is last.state:
         return runs
     start = max(since, last.start)
-    if before and before[-1].state is state and start - last.start < SHORT_SECONDS:
+    pauses = last.state is NodeState.IDLE and start - last.start < SHORT_SECONDS
+    if pauses and before and before[-1].state is state:
         return tuple(before)
     return (*runs, Run(state, start))[-MOST_KEPT:]
 

@@ -35,6 +35,11 @@ class Terms:
     fresh_seconds: float
 
 
+def of_functions(fields: tuple[str, ...]) -> tuple[str, ...]:
+    """Fields of the document's functions, as `feeds` names them."""
+    return tuple(f"functions.{each}" for each in fields)
+
+
 class Asked(Generic[T]):
     """A source and its last answer, which stays while the source is away. `now`: seconds since the epoch."""
 
