@@ -117,9 +117,9 @@ class FunctionShown(Shown):
 
 
 class Functions(Shown):
-    """The functions, by name."""
+    """The functions, by name; those first that can't be worked."""
 
-    total: int
+    total: int | None
     items: tuple[FunctionShown, ...]
 
 
