@@ -5,8 +5,6 @@ Exit status: 0 after SIGTERM or SIGINT, 1 with the reason on stderr when it can'
 
 import asyncio
 import secrets
-import signal
-import sys
 import tempfile
 import time
 from contextlib import AsyncExitStack
@@ -14,8 +12,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvicorn
-from pydantic import ValidationError
 
 from headrace.api.app import application
 from headrace.api.deployments import Deployments
@@ -25,16 +21,15 @@ from headrace.api.sites import cluster_site, machine_site
 from headrace.api.spool import Spool
 from headrace.api.system_calls import Site
 from headrace.api.world import World
+from headrace.health.http_service import run_service, server_of
 from headrace.kube.lightkube import LightKube
-from headrace.logs.json_lines import configure_logging
 from headrace.model.api import ApiSettings
-from headrace.model.errors import ConfigurationError, HeadraceError
-from headrace.model.settings import Settings, places_of
+from headrace.model.errors import ConfigurationError
+from headrace.model.settings import Settings
 from headrace.queue.accounts import queue_of
 from headrace.queue.port import Queue
 from headrace.storage.s3 import S3Storage
 
-KEEP_ALIVE_SECONDS = 75
 GRACE_SECONDS = 10  # for calls under way when it is told to end
 DIGITS = 8
 
@@ -61,7 +56,8 @@ async def _serve(settings: Settings, api: ApiSettings) -> None:
             sleep=asyncio.sleep,
             number=lambda: secrets.token_hex(DIGITS // 2),
         )
-        await uvicorn.Server(_config(world, site)).serve()
+        app = application(world, site)
+        await server_of(app, host=api.host, port=api.port, grace_seconds=GRACE_SECONDS).serve()
 
 
 def _spool(api: ApiSettings, folder: Path) -> Spool:
@@ -91,36 +87,9 @@ async def _surroundings(
     return ObjectDeployments(kube, place), cluster_site(kube, waiting)
 
 
-def _config(world: World, site: Site) -> uvicorn.Config:
-    return uvicorn.Config(
-        application(world, site),
-        host=world.api.host,
-        port=world.api.port,
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
-
-
 def main(settings: Annotated[Path, typer.Option(help="the settings document")]) -> None:
     """Answer OSCAR's clients."""
-    # uvicorn stops on SIGTERM and then sends the signal once more: by then it must not kill.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    try:
-        loaded = Settings.from_json(settings.read_bytes())
-    except OSError as error:
-        sys.exit(f"api: the settings {settings} can't be read: {error}")
-    except ValidationError as error:
-        sys.exit(f"api: the settings {settings} can't be used: faulty are {places_of(error)}")
-    configure_logging(loaded.secrets)
-    try:
-        asyncio.run(_serve(loaded, _own(loaded, settings)))
-    except HeadraceError as error:
-        sys.exit(f"api: {error}")
-    except KeyboardInterrupt:
-        sys.exit(0)
+    run_service("api", settings, lambda loaded: _serve(loaded, _own(loaded, settings)))
 
 
 def _own(loaded: Settings, path: Path) -> ApiSettings:

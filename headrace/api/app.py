@@ -12,7 +12,6 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from headrace.api.catalogue import CALLS
-from headrace.api.faults import Fault, FaultError, fault_of
 from headrace.api.job_calls import JobCalls
 from headrace.api.journal import Journal
 from headrace.api.openapi import openapi
@@ -22,6 +21,7 @@ from headrace.api.service_calls import ServiceCalls
 from headrace.api.submitting import Submitter
 from headrace.api.system_calls import Site, SystemCalls
 from headrace.api.world import JSON, World, told
+from headrace.health.faults import Fault, FaultError, fault_of
 from headrace.model.errors import HeadraceError
 
 Handler = Callable[[Request], Awaitable[Response]]

@@ -13,9 +13,10 @@ from starlette.responses import Response
 from headrace.api.access import Caller, caller_of, user_of
 from headrace.api.deployments import Deployments
 from headrace.api.documents import Answer, MinioProvider
-from headrace.api.faults import Fault, not_known, refusal
+from headrace.api.faults import not_known
 from headrace.api.spool import Spool
 from headrace.catalog.folder import Installed
+from headrace.health.faults import Fault, refusal
 from headrace.model.api import ApiSettings
 from headrace.model.errors import NotFoundError
 from headrace.model.function import digest_of

@@ -42,7 +42,7 @@ async def serving(
     service that is ready can't do nevertheless: it is told along, with status 200.
     Raises ConfigurationError when the port can't be had.
     """
-    listening = _bound(host, port)
+    listening = bound(host, port)
     server = _Server(_config(alive, ready, remark))
     task = asyncio.create_task(server.serve([listening]), name="health")
     try:
@@ -52,13 +52,17 @@ async def serving(
         await asyncio.gather(task, return_exceptions=True)
 
 
-def _bound(host: str, port: int) -> socket.socket:
-    """A socket that takes connections: uvicorn itself would end the process where it can't bind."""
+def bound(host: str, port: int, *, backlog: int = 16) -> socket.socket:
+    """A socket that takes connections: uvicorn itself would end the process where it can't bind.
+
+    Raises ConfigurationError when the port can't be had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), backlog=16)
+        return socket.create_server((host, port), family=family, backlog=backlog)
     except OSError as error:
         raise ConfigurationError(
-            f"health checks can't be answered on {host}:{port} ({error.strerror}); free that port"
+            f"calls can't be answered on {host}:{port} ({error.strerror}); free that port"
         ) from error
 
 

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 from headrace.model.api import ApiSettings
 from headrace.model.function import Function, Resources
 from headrace.model.metadata import Namespace
+from headrace.model.status_page import StatusSettings
 from headrace.model.tenancy import tenant_of
 from headrace.model.tenant import Tenant
 from headrace.model.value import ConsistentValue, Value
@@ -224,6 +225,7 @@ class Settings(Value):
     worker: WorkerSettings
     sqs: SqsSettings | None = None  # none: notifications come by HTTP alone
     api: ApiSettings | None = Field(default=None, exclude_if=not_)  # none: this stack has no HTTP interface
+    status: StatusSettings | None = Field(default=None, exclude_if=not_)  # none: it has no status page
     functions_directory: str = ""
     kubernetes: KubernetesSettings | None = None
     platform_bucket: str = "headrace"
@@ -239,6 +241,7 @@ class Settings(Value):
             *self.queue.passwords,
             self.receiver.token,
             *(self.api.passwords if self.api else ()),
+            *(self.status.passwords if self.status else ()),
         )
 
     def buckets_of(self, tenant: str) -> Mapping[str, str]:

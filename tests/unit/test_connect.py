@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from headrace.connect.following import Follower, explanation_of, read_objects
+from headrace.connect.following import Follower, read_objects
 from headrace.connect.forwarding import Target, command_of, forwarded, target_of
 from headrace.connect.operator import authority_of, localized, settings_of
+from headrace.files.wishes import wish
 from headrace.kube.kinds import CONFIG_MAPS, FUNCTIONS, NODE_POOLS, NODES
 from headrace.kube.memory import MemoryKube
-from headrace.local.remembering import wish
 from headrace.local.state import StateDirectory
 from headrace.model import labels
 from headrace.model.errors import ConfigurationError
@@ -26,6 +26,7 @@ from headrace.model.settings import (
     WorkerSettings,
 )
 from headrace.scaler.explaining import Explanation, NodeStory
+from headrace.scaler.kubernetes.telling import explanation_of
 from headrace.scaler.plan import Reason, ReasonCode
 from tests.fixtures.kube import until
 
