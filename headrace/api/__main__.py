@@ -9,6 +9,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +17,7 @@ from typing import Annotated
 import typer
 import uvicorn
 from pydantic import ValidationError
+from starlette.routing import BaseRoute
 
 from headrace.api.app import application
 from headrace.api.deployments import Deployments
@@ -24,9 +26,13 @@ from headrace.api.objects import ObjectDeployments
 from headrace.api.sites import cluster_site, machine_site
 from headrace.api.spool import Spool
 from headrace.api.system_calls import Site
+from headrace.api.traffic import Traffic
 from headrace.api.world import World
 from headrace.kube.lightkube import LightKube
 from headrace.logs.json_lines import configure_logging
+from headrace.metrics.exposition import Exposition
+from headrace.metrics.family import Figure, Service
+from headrace.metrics.serving import metrics_route
 from headrace.model.api import ApiSettings
 from headrace.model.errors import ConfigurationError, HeadraceError
 from headrace.model.settings import Settings, places_of
@@ -50,6 +56,7 @@ async def _serve(settings: Settings, api: ApiSettings) -> None:
         folder = closing.enter_context(
             tempfile.TemporaryDirectory(prefix="headrace-spool-", dir=api.spool_directory or None)
         )
+        exposition = Exposition(Service.API)
         world = World(
             settings=settings,
             api=api,
@@ -60,8 +67,18 @@ async def _serve(settings: Settings, api: ApiSettings) -> None:
             now=time.time,
             sleep=asyncio.sleep,
             number=lambda: secrets.token_hex(DIGITS // 2),
+            traffic=Traffic(exposition),
         )
-        await uvicorn.Server(_config(world, site)).serve()
+        await uvicorn.Server(_config(world, site, _page(exposition, world))).serve()
+
+
+def _page(exposition: Exposition, world: World) -> BaseRoute:
+    """What Prometheus reads."""
+
+    async def read() -> Sequence[Figure]:
+        return world.traffic.figures(world.spool)
+
+    return metrics_route(exposition, read)
 
 
 def _spool(api: ApiSettings, folder: Path) -> Spool:
@@ -91,9 +108,9 @@ async def _surroundings(
     return ObjectDeployments(kube, place), cluster_site(kube, waiting)
 
 
-def _config(world: World, site: Site) -> uvicorn.Config:
+def _config(world: World, site: Site, page: BaseRoute) -> uvicorn.Config:
     return uvicorn.Config(
-        application(world, site),
+        application(world, site, page),
         host=world.api.host,
         port=world.api.port,
         lifespan="off",

@@ -6,6 +6,7 @@ Exit status: 0 after SIGTERM or SIGINT, 1 with the reason on stderr when it can'
 
 import asyncio
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -21,16 +22,21 @@ from headrace.events.objects import ObjectSource
 from headrace.events.service import Service
 from headrace.events.sources import FolderSource, FunctionSource
 from headrace.events.sqs import SqsQueue
+from headrace.events.watcher import Watcher
 from headrace.kube.kinds import FUNCTIONS
 from headrace.kube.leadership import Leadership, Seat
 from headrace.kube.lightkube import LightKube
 from headrace.kube.mirrors import mirror_of
 from headrace.logs.json_lines import configure_logging
+from headrace.metrics.exposition import Exposition
+from headrace.metrics.family import Service as Teller
+from headrace.metrics.serving import metrics_route
 from headrace.model.errors import HeadraceError
 from headrace.model.labels import LISTING_LEASE
 from headrace.model.settings import KubernetesSettings, Settings
 from headrace.queue.accounts import queue_of
 from headrace.storage.s3 import S3Storage
+from headrace.tracing.choosing import tracer_of
 
 GRACE_SECONDS = 4  # for requests that are under way when the process is told to stop
 KEEP_ALIVE_SECONDS = 75  # longer than a sender's pause, so that it need not connect anew
@@ -43,13 +49,17 @@ async def _serve(settings: Settings) -> None:
         storage, queue = S3Storage(settings.storage), queue_of(settings.queue)
         closing.push_async_callback(storage.close)
         closing.push_async_callback(queue.close)
+        tracer = tracer_of(settings.trace, Teller.RECEIVER.value, socket.gethostname())
+        closing.push_async_callback(tracer.close)
+        exposition = Exposition(Teller.RECEIVER)
         messages = _messages(settings, closing)
         source, leading = await _surroundings(settings, closing)
         service = Service(
-            settings, source, storage, queue, clock=time.time, leading=leading, messages=messages
-        )
+            settings, source, storage, queue, clock=time.time, leading=leading, messages=messages,
+            watcher=Watcher(exposition, tracer),
+        )  # fmt: skip
         await service.start()
-        server = uvicorn.Server(_config(settings, service))
+        server = uvicorn.Server(_config(settings, service, exposition))
         async with service.background(give_up=lambda: setattr(server, "should_exit", True)):
             await server.serve()
 
@@ -82,9 +92,9 @@ async def _on_kubernetes(
     return ObjectSource(functions, place), leadership.leading
 
 
-def _config(settings: Settings, service: Service) -> uvicorn.Config:
+def _config(settings: Settings, service: Service, exposition: Exposition) -> uvicorn.Config:
     return uvicorn.Config(
-        service.receiver.app(),
+        service.receiver.app(metrics_route(exposition, service.figures)),
         host=settings.receiver.host,
         port=settings.receiver.port,
         lifespan="off",
