@@ -6,11 +6,15 @@ series for each function, pool, server, state or reason, not for each file.
 `tenant` is empty for functions of the stack's own; `function` is the name in the tenant's own namespace.
 """
 
+from functools import partial
+
 from headrace.metrics.family import Family, Kind, Service
 
 _RECEIVER, _SCALER, _CONTROLLER = Service.RECEIVER, Service.SCALER, Service.CONTROLLER
 _WORKER, _API, _PUBLISHER, _PLUGIN = Service.WORKER, Service.API, Service.PUBLISHER, Service.GPU_PLUGIN
-_COUNTER, _GAUGE, _HISTOGRAM = Kind.COUNTER, Kind.GAUGE, Kind.HISTOGRAM
+_counter = partial(Family, kind=Kind.COUNTER)
+_gauge = partial(Family, kind=Kind.GAUGE)
+_histogram = partial(Family, kind=Kind.HISTOGRAM)
 
 _FUNCTION = ("function", "tenant")
 _CALL_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -21,38 +25,33 @@ _DECIDE_SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 
 # All services
 
-BUILD = Family(
+BUILD = _gauge(
     "headrace_build_info",
-    _GAUGE,
     "Always 1; its labels say which version of which service answers, so that an upgrade can be followed.",
     tuple(Service),
     ("component", "version"),
 )
-LEADING = Family(
+LEADING = _gauge(
     "headrace_leading",
-    _GAUGE,
     "1 while this process leads its service, else 0: where no process does, nothing is decided or listed.",
     (_RECEIVER, _SCALER, _CONTROLLER, _PUBLISHER),
     ("component",),
 )
-KUBE_SILENT = Family(
+KUBE_SILENT = _gauge(
     "headrace_kube_silent_seconds",
-    _GAUGE,
     "For how long the API server of Kubernetes has been out of this process's reach; 0: it answers.",
     (_SCALER, _CONTROLLER, _PUBLISHER),
     ("component",),
 )
-SERVER_UP = Family(
+SERVER_UP = _gauge(
     "headrace_server_up",
-    _GAUGE,
     "1 where a server answered when this page was asked for, else 0: the store, the queue, the queue of S3's "
     "events on AWS. Without them files wait where they are.",
     (_RECEIVER,),
     ("server",),
 )
-SPANS_DROPPED = Family(
+SPANS_DROPPED = _counter(
     "headrace_trace_spans_dropped_total",
-    _COUNTER,
     "Spans of traces that were given up, as the collector was away or slow: work never waits for it.",
     (_RECEIVER, _WORKER),
     is_state=True,
@@ -60,194 +59,168 @@ SPANS_DROPPED = Family(
 
 # Receiver
 
-NOTIFICATIONS = Family(
+NOTIFICATIONS = _counter(
     "headrace_notifications_total",
-    _COUNTER,
     "Notifications by dialect and by what became of them: those refused or postponed tell of a sender that "
     "is set up wrong, or of a store or queue that is away.",
     (_RECEIVER,),
     ("source", "dialect", "outcome"),
 )
-NOTIFICATION_SECONDS = Family(
+NOTIFICATION_SECONDS = _histogram(
     "headrace_notification_seconds",
-    _HISTOGRAM,
     "From a notification's arrival until the queue has stored its tasks, of those taken: senders give up "
     "after some ten seconds.",
     (_RECEIVER,),
     ("source",),
     _CALL_SECONDS,
 )
-TASKS = Family(
+TASKS = _counter(
     "headrace_tasks_total",
-    _COUNTER,
     "Tasks offered to the queue: stored, refused as they wait already (queued), or held back by a tenant's "
     "quota. Those stored by the listing are files of which no notification told.",
     (_RECEIVER,),
     (*_FUNCTION, "source", "outcome"),
 )
-LISTING_OBJECTS = Family(
+LISTING_OBJECTS = _counter(
     "headrace_listing_objects_total",
-    _COUNTER,
     "Objects that listings compared with queue and records: what listings cost.",
     (_RECEIVER,),
 )
-LISTING_FAULTS = Family(
+LISTING_FAULTS = _counter(
     "headrace_listing_faults_total",
-    _COUNTER,
     "Inputs of functions that a listing could not look through: lost files are not found there.",
     (_RECEIVER,),
 )
-LISTED = Family(
+LISTED = _gauge(
     "headrace_listing_timestamp_seconds",
-    _GAUGE,
     "When the last listing of all functions ended, in seconds since the epoch; 0: none by this process.",
     (_RECEIVER,),
 )
-LISTING_PERIOD = Family(
+LISTING_PERIOD = _gauge(
     "headrace_listing_period_seconds",
-    _GAUGE,
     "How long the pause between two listings is: what is much older than that is late.",
     (_RECEIVER,),
 )
 
 # Scaler: only the one that leads tells of these
 
-WAITING = Family("headrace_files_waiting", _GAUGE, "Files that no worker computes.", (_SCALER,), _FUNCTION)
-RUNNING = Family("headrace_files_running", _GAUGE, "Files that workers compute.", (_SCALER,), _FUNCTION)
-OLDEST_WAIT = Family(
+WAITING = _gauge("headrace_files_waiting", "Files that no worker computes.", (_SCALER,), _FUNCTION)
+RUNNING = _gauge("headrace_files_running", "Files that workers compute.", (_SCALER,), _FUNCTION)
+OLDEST_WAIT = _gauge(
     "headrace_oldest_wait_seconds",
-    _GAUGE,
     "For how long the oldest waiting file has waited; 0: none waits.",
     (_SCALER,),
     _FUNCTION,
 )
-PROMISE = Family(
+PROMISE = _gauge(
     "headrace_promise_seconds",
-    _GAUGE,
     "After how long a file starts computing at the latest: maxWaitSeconds, and one boot of the slowest pool "
     "that suits the function, by the median of its boots so far.",
     (_SCALER,),
     _FUNCTION,
 )
-OVERDUE = Family(
+OVERDUE = _gauge(
     "headrace_files_overdue",
-    _GAUGE,
     "Files that have waited for longer than was promised.",
     (_SCALER,),
     _FUNCTION,
 )
-UNMET = Family(
+UNMET = _gauge(
     "headrace_files_unmet",
-    _GAUGE,
     "Files for which nothing is done now, by the reason's code; `headrace explain` says it in words.",
     (_SCALER,),
     (*_FUNCTION, "reason"),
 )
-WORKERS_WANTED = Family(
+WORKERS_WANTED = _gauge(
     "headrace_workers_wanted",
-    _GAUGE,
     "Workers that a function shall have by the last decision.",
     (_SCALER,),
     _FUNCTION,
 )
-WORKERS = Family(
+WORKERS = _gauge(
     "headrace_workers",
-    _GAUGE,
     "Workers that are there, by whether they have a file (busy or idle).",
     (_SCALER,),
     (*_FUNCTION, "state"),
 )
-WORKERS_LEAVING = Family(
+WORKERS_LEAVING = _gauge(
     "headrace_workers_leaving",
-    _GAUGE,
     "Workers that were told to end and finish what they compute, by tenant.",
     (_SCALER,),
     ("tenant",),
 )
-WORKERS_FAILING = Family(
+WORKERS_FAILING = _gauge(
     "headrace_workers_failing",
-    _GAUGE,
     "1 for a function whose worker pods can't start, or end before their time; told of no other.",
     (_SCALER,),
     _FUNCTION,
 )
-NODES = Family("headrace_nodes", _GAUGE, "Nodes of a pool by their state.", (_SCALER,), ("pool", "state"))
-NODES_MOST = Family(
+NODES = _gauge("headrace_nodes", "Nodes of a pool by their state.", (_SCALER,), ("pool", "state"))
+NODES_MOST = _gauge(
     "headrace_nodes_limit",
-    _GAUGE,
     "The most nodes that a pool may have: at this limit files wait for longer than was promised.",
     (_SCALER,),
     ("pool",),
 )
-BOOTS = Family(
+BOOTS = _counter(
     "headrace_node_boots_total",
-    _COUNTER,
-    "Boots of nodes by how they ended, ready or failed: a pool whose boots fail keeps files waiting.",
+    "Boots of nodes by how they ended, ready, failed or given-up: a pool whose boots fail keeps files waiting.",
     (_SCALER,),
     ("pool", "outcome"),
 )
-BOOT_SECONDS = Family(
+BOOT_SECONDS = _histogram(
     "headrace_node_boot_seconds",
-    _HISTOGRAM,
     "From the order to boot a node until it takes workers, of boots that did not fail.",
     (_SCALER,),
     ("pool",),
     _BOOT_SECONDS,
 )
-ACTIONS = Family(
+ACTIONS = _counter(
     "headrace_scaler_actions_total",
-    _COUNTER,
     "Nodes ordered to start or stop, by the reason's code: why the cluster grows and shrinks.",
     (_SCALER,),
     ("pool", "action", "reason"),
 )
-DECIDE_SECONDS = Family(
+DECIDE_SECONDS = _histogram(
     "headrace_scaler_decide_seconds",
-    _HISTOGRAM,
     "What one decision takes to compute; beyond a second the scaler falls behind.",
     (_SCALER,),
     buckets=_DECIDE_SECONDS,
 )
-STEPS_FAILED = Family(
+STEPS_FAILED = _counter(
     "headrace_scaler_steps_failed_total",
-    _COUNTER,
     "Rounds in which nothing was decided, as queue or cluster could not be read: all stays as it is then.",
     (_SCALER,),
 )
-OBSERVED = Family(
+OBSERVED = _gauge(
     "headrace_scaler_observation_age_seconds",
-    _GAUGE,
     "How old what the leader decides on is: while it grows nothing scales.",
     (_SCALER,),
 )
-NODE_SECONDS = Family(
+NODE_SECONDS = _counter(
     "headrace_node_seconds_total",
-    _COUNTER,
     "Seconds for which nodes were on, booting and stopping included, added up over the nodes of a pool.",
     (_SCALER,),
     ("pool",),
     is_state=True,
 )
-NODE_COST = Family(
+NODE_COST = _counter(
     "headrace_node_cost_total",
-    _COUNTER,
     "What these seconds cost by the pool's pricePerHour, in its currency.",
     (_SCALER,),
     ("pool",),
     is_state=True,
 )
-ALWAYS_ON_COST = Family(
+ALWAYS_ON_COST = _counter(
     "headrace_node_cost_always_on_total",
-    _COUNTER,
     "What the same time would have cost with all nodes of the pool always on: the other one beside it is "
     "what scaling saves.",
     (_SCALER,),
     ("pool",),
     is_state=True,
 )
-KUBE_CALLS = Family(
+KUBE_CALLS = _counter(
     "headrace_kube_calls_total",
-    _COUNTER,
     "Calls of the API server by verb and kind of object: what the scaler costs it.",
     (_SCALER,),
     ("verb", "kind"),
@@ -256,37 +229,32 @@ KUBE_CALLS = Family(
 
 # Controller
 
-OBJECTS = Family(
+OBJECTS = _gauge(
     "headrace_objects",
-    _GAUGE,
     "Objects that the controller sees to, by kind: Function, Bucket, NodePool.",
     (_CONTROLLER,),
     ("kind",),
 )
-OBJECTS_FAILING = Family(
+OBJECTS_FAILING = _gauge(
     "headrace_objects_failing",
-    _GAUGE,
     "Objects whose last turn failed and is tried again: what they ask for is not there.",
     (_CONTROLLER,),
     ("kind",),
 )
-TURNS = Family(
+TURNS = _counter(
     "headrace_controller_turns_total",
-    _COUNTER,
     "Turns that the controller took for an object, by kind and by whether they succeeded (done or failed).",
     (_CONTROLLER,),
     ("kind", "outcome"),
 )
-FILES_DONE = Family(
+FILES_DONE = _gauge(
     "headrace_files_done",
-    _GAUGE,
     "Files with a result, by their records in the store at the last count.",
     (_CONTROLLER,),
     _FUNCTION,
 )
-FILES_FAILED = Family(
+FILES_FAILED = _gauge(
     "headrace_files_failed",
-    _GAUGE,
     "Files given up after their last attempt and not replayed, by their records in the store at the last "
     "count.",
     (_CONTROLLER,),
@@ -295,109 +263,97 @@ FILES_FAILED = Family(
 
 # Worker
 
-ATTEMPTS = Family(
+ATTEMPTS = _counter(
     "headrace_worker_attempts_total",
-    _COUNTER,
     "Tasks that left a worker's hands, by how: done; failed, gone or superseded for good; again after a "
     "failed attempt; returned without one; repeated, as they had ended before.",
     (_WORKER,),
     (*_FUNCTION, "result"),
 )
-STEP_SECONDS = Family(
+STEP_SECONDS = _histogram(
     "headrace_worker_step_seconds",
-    _HISTOGRAM,
     "What each step of a file took: stage, wait (for the runner), compute (a batch counts for each of its "
     "files), upload, commit, publish, acknowledge.",
     (_WORKER,),
     (*_FUNCTION, "step"),
     _STEP_SECONDS,
 )
-FILE_WAIT = Family(
+FILE_WAIT = _histogram(
     "headrace_file_wait_seconds",
-    _HISTOGRAM,
     "From the event to the start of computing, of first attempts: what the promise is about.",
     (_WORKER,),
     _FUNCTION,
     _WAIT_SECONDS,
 )
-FILE_SECONDS = Family(
+FILE_SECONDS = _histogram(
     "headrace_file_seconds",
-    _HISTOGRAM,
     "From the event to the published result, of files that are done.",
     (_WORKER,),
     _FUNCTION,
     _WAIT_SECONDS,
 )
-INPUT_BYTES = Family(
+INPUT_BYTES = _counter(
     "headrace_worker_input_bytes_total",
-    _COUNTER,
     "Bytes of inputs of files that are done.",
     (_WORKER,),
     _FUNCTION,
 )
-OUTPUT_BYTES = Family(
-    "headrace_worker_output_bytes_total", _COUNTER, "Bytes of their published outputs.", (_WORKER,), _FUNCTION
+OUTPUT_BYTES = _counter(
+    "headrace_worker_output_bytes_total", "Bytes of their published outputs.", (_WORKER,), _FUNCTION
 )
 
 # API
 
-CALLS = Family(
+CALLS = _counter(
     "headrace_api_calls_total",
-    _COUNTER,
     "Calls by route and status; a path that is no route counts as `other`.",
     (_API,),
     ("method", "route", "status"),
 )
-CALL_SECONDS = Family(
+CALL_SECONDS = _histogram(
     "headrace_api_call_seconds",
-    _HISTOGRAM,
     "From a call's arrival to the beginning of its answer: its upload included, and of `/run` the work too.",
     (_API,),
     ("method", "route"),
     _STEP_SECONDS,
 )
-CALLS_UNDER_WAY = Family(
-    "headrace_api_calls_under_way", _GAUGE, "Calls that are not answered yet, uploads among them.", (_API,)
+CALLS_UNDER_WAY = _gauge(
+    "headrace_api_calls_under_way", "Calls that are not answered yet, uploads among them.", (_API,)
 )
-SPOOL_BYTES = Family(
-    "headrace_api_spool_bytes", _GAUGE, "What uploads and answers under way take of the disk.", (_API,)
+SPOOL_BYTES = _gauge(
+    "headrace_api_spool_bytes", "What uploads and answers under way take of the disk.", (_API,)
 )
-SPOOL_LIMIT = Family(
+SPOOL_LIMIT = _gauge(
     "headrace_api_spool_limit_bytes",
-    _GAUGE,
     "What they may take together: beyond it uploads are refused with status 503.",
     (_API,),
 )
 
 # Remote GPUs
 
-GPU_SERVER_UP = Family(
+GPU_SERVER_UP = _gauge(
     "headrace_gpu_server_up",
-    _GAUGE,
     "1 where a GPU server answers, else 0. One whose host is switched off on purpose is not told.",
     (_PUBLISHER,),
     ("server",),
 )
-GPU_SESSIONS = Family(
-    "headrace_gpu_sessions", _GAUGE, "Sessions that claims hold at a GPU server.", (_PUBLISHER,), ("server",)
+GPU_SESSIONS = _gauge(
+    "headrace_gpu_sessions", "Sessions that claims hold at a GPU server.", (_PUBLISHER,), ("server",)
 )
-GPU_SESSIONS_LIMIT = Family(
+GPU_SESSIONS_LIMIT = _gauge(
     "headrace_gpu_sessions_limit",
-    _GAUGE,
     "Sessions that a GPU server has room for: at this limit remote work waits.",
     (_PUBLISHER,),
     ("server",),
 )
-GPU_CLAIMS = Family(
+GPU_CLAIMS = _gauge(
     "headrace_gpu_claims_prepared",
-    _GAUGE,
     "Claims for remote GPUs that are prepared on this node, by backend.",
     (_PLUGIN,),
     ("backend",),
 )
-GPU_REGISTERED = Family(
+GPU_REGISTERED = _gauge(
     "headrace_gpu_plugin_registered",
-    _GAUGE,
     "1 where the kubelet of this node knows the plugin, else 0: no worker with remote GPUs starts there.",
     (_PLUGIN,),
 )

@@ -3,7 +3,7 @@
 Names and units are as Prometheus has them: https://prometheus.io/docs/practices/naming/
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -37,12 +37,12 @@ class Family:
     """
 
     name: str
-    kind: Kind
     help: str
     services: tuple[Service, ...]
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
     is_state: bool = False
+    kind: Kind = field(kw_only=True)
 
     @property
     def is_read(self) -> bool:
