@@ -164,7 +164,8 @@ NODES_MOST = _gauge(
 )
 BOOTS = _counter(
     "headrace_node_boots_total",
-    "Boots of nodes by how they ended, ready, failed or given-up: a pool whose boots fail keeps files waiting.",
+    "Boots of nodes by how they ended, ready, failed or given-up: a pool whose boots fail keeps files "
+    "waiting.",
     (_SCALER,),
     ("pool", "outcome"),
 )

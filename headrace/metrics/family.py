@@ -6,6 +6,8 @@ Names and units are as Prometheus has them: https://prometheus.io/docs/practices
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+PATH = "/metrics"  # where each service tells its own
+
 
 class Kind(StrEnum):
     """Prometheus' own: https://prometheus.io/docs/concepts/metric_types/"""

@@ -8,9 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from headrace.metrics.exposition import CONTENT_TYPE, Exposition
-from headrace.metrics.family import Figure
-
-PATH = "/metrics"
+from headrace.metrics.family import PATH, Figure
 
 Read = Callable[[], Awaitable[Sequence[Figure]]]  # what a service's state says now
 
