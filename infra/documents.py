@@ -21,6 +21,7 @@ from headrace.model.settings import (
 )
 from headrace.model.tenancy import qualified
 from headrace.model.tenant import Tenant
+from headrace.model.trace import TraceSettings
 from infra import names
 from infra.logins import QUEUE_USERS, identity_of
 from infra.manifests import nats, seaweedfs
@@ -76,6 +77,7 @@ def document(
         ),
         worker=worker_settings(),
         sqs=_sqs(stack, queues) if reader == names.RECEIVER else None,
+        trace=_trace(reader, stack.trace),
         api=_api(stack.api, made) if reader == names.API and stack.api else None,
         functions_directory=FUNCTIONS if reader == names.WORKER else "",
         kubernetes=_kubernetes(stack, hosts, _told_of(reader, stack, tenant)),
@@ -152,6 +154,13 @@ def _storage(identity: str, stack: StackSettings, keys: Mapping[str, str]) -> St
     )
 
 
+def _trace(reader: str, trace: TraceSettings | None) -> TraceSettings | None:
+    """For who traces; the controller opens the workers' way to the collector, and logs in nowhere."""
+    if reader == names.CONTROLLER and trace is not None:
+        return trace.model_copy(update={"headers": {}})
+    return trace if reader in (names.RECEIVER, names.WORKER) else None
+
+
 def _eks(stack: StackSettings) -> EksSettings | None:
     if stack.aws is None:
         return None
@@ -182,5 +191,6 @@ def _kubernetes(
             run_as_user=USER,
             image_pull_secrets=tuple(pull),
             priority_class=WORKER_PRIORITY,
+            metrics=stack.monitoring is not None,
         ),
     )

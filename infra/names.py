@@ -20,6 +20,7 @@ WORKER = "worker"
 OPERATOR = "operator"
 PUBLISHER = "publisher"
 GPU_PLUGIN = "gpu-plugin"
+MONITORING = "monitoring"
 
 DEVICE_PLUGIN = "device-plugin"
 

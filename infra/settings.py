@@ -15,6 +15,7 @@ from headrace.model.labels import HEADRACE
 from headrace.model.metadata import Name, Namespace
 from headrace.model.pool import Driver, NodePoolSpec
 from headrace.model.tenant import Tenant
+from headrace.model.trace import TraceSettings
 from headrace.model.value import ConsistentValue, Value
 from infra import versions
 from infra.aws.estate import Estate
@@ -22,6 +23,7 @@ from infra.aws_settings import AwsSettings, Protection
 from infra.gpu_settings import DevicePlugin, RemoteGpus
 from infra.host_settings import HostSettings
 from infra.kubeconfig import ClusterUid, is_content
+from infra.monitoring_settings import Monitoring
 from infra.names import API, CONTROLLER, RECEIVER, SCALER, VOLUMES
 from infra.ranges import EVERYWHERE, Range
 from infra.service_settings import Api, Receiver, Replicas
@@ -129,6 +131,12 @@ class StackSettings(ConsistentValue):
     controller: Replicas = Field(default=Replicas(), description="what makes functions' objects real")
     api: Api | None = Field(
         default=None, description="the HTTP interface, which speaks OSCAR's API; none: there is none"
+    )
+    monitoring: Monitoring | None = Field(
+        default=None, description="a Prometheus that reads the services; none: nothing is declared for one"
+    )
+    trace: TraceSettings | None = Field(
+        default=None, description="a collector of OpenTelemetry traces; none: nothing is traced"
     )
     platform_bucket: PlatformBucket = Field(default=PlatformBucket(), description="the platform's own bucket")
     buckets: Mapping[BucketName, BucketSettings] = Field(
@@ -273,6 +281,7 @@ class StackSettings(ConsistentValue):
             *((("kubeconfig",),) if content else ()),
             *((("store", "s3", "secretKey"),) if self.given_store else ()),
             *(("api", *part) for part in (self.api.secret_parts if self.api else ())),
+            *(("trace", "headers", name) for name in (self.trace.headers if self.trace else ())),
             *(("hosts", *part) for part in (self.hosts.secret_parts if self.hosts else ())),
         )
 

@@ -12,6 +12,7 @@ from infra.components.cluster.credentials import Credentials, CredentialsArgs
 from infra.components.cluster.gpus import Gpus, GpusArgs
 from infra.components.cluster.ground import BaseArgs, Definitions, Namespaces
 from infra.components.cluster.hosts import Hosts
+from infra.components.cluster.monitoring import Monitoring, MonitoringArgs
 from infra.components.cluster.pools import Pools, PoolsArgs
 from infra.components.cluster.queue import Queue, QueueArgs
 from infra.components.cluster.service import AWAITED_LATER, Service, ServiceArgs
@@ -86,6 +87,8 @@ class Platform(pulumi.ComponentResource):
             Service(each, ServiceArgs(stack, documents.marks[each], after, files), self._opts)
             for each in stack.services
         ]
+        # Its kinds may be missing on the cluster: without it everything else is there nevertheless.
+        Monitoring("monitoring", MonitoringArgs(stack, after), self._opts)
         return [documents, *servers, *services]
 
     def _create_bucket(
