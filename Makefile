@@ -80,6 +80,7 @@ docs: ## write the generated pages of docs anew
 	$(BIN)/python tools/roles_reference.py
 	$(BIN)/python tools/policy_reference.py
 	$(BIN)/python -m headrace.cli.reference > docs/commands.md.new && mv docs/commands.md.new docs/commands.md
+	$(BIN)/python -m headrace.doctor.page > docs/doctor.md.new && mv docs/doctor.md.new docs/doctor.md
 
 lock: ## lock what pyproject.toml asks for, with hashes; ARGS=--upgrade takes the newest (needs uv)
 	$(COMPILE) $(ARGS) --all-extras --overrides tools/overrides.txt pyproject.toml -o requirements-dev.txt

@@ -21,6 +21,7 @@ from headrace.local.state import StateDirectory
 from headrace.model.errors import ConfigurationError, NotFoundError
 from headrace.model.labels import AUTHORITY_KEY, OPERATOR_SECRET
 from headrace.model.settings import KubernetesSettings, Settings
+from headrace.model.troubles import Trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,8 @@ async def _secret(kube: Kube, namespace: str) -> Manifest:
     except NotFoundError as error:
         raise ConfigurationError(
             f"namespace {namespace} has no secret {OPERATOR_SECRET}; deploy the platform with `pulumi up`, "
-            "or name its namespace with --namespace"
+            "or name its namespace with --namespace",
+            trouble=Trouble.PLATFORM_MISSING,
         ) from error
 
 

@@ -12,6 +12,7 @@ from headrace.kube.port import Manifest
 from headrace.model.errors import ConfigurationError
 from headrace.model.labels import AUTHORITY_KEY, OPERATOR_SECRET, SETTINGS_KEY
 from headrace.model.settings import Settings, places_of
+from headrace.model.troubles import Trouble
 
 
 def settings_of(secret: Manifest) -> Settings:
@@ -21,7 +22,8 @@ def settings_of(secret: Manifest) -> Settings:
     except ValidationError as error:
         raise ConfigurationError(
             f"secret {OPERATOR_SECRET}: its {SETTINGS_KEY} does not fit this version of headrace "
-            f"(see {places_of(error)}); use the version that the stack was deployed with"
+            f"(see {places_of(error)}); use the version that the stack was deployed with",
+            trouble=Trouble.VERSIONS_DIFFER,
         ) from error
 
 

@@ -14,6 +14,7 @@ from headrace.manifests.worker_pod import GPU_VARIABLE, leaving_seconds
 from headrace.model.errors import ConfigurationError
 from headrace.model.settings import Settings
 from headrace.model.tenancy import qualified
+from headrace.model.troubles import Trouble
 from headrace.queue.port import Queue
 from headrace.storage.port import Storage
 from headrace.worker.batches import Batches
@@ -83,7 +84,8 @@ def build_worker(
         raise ConfigurationError(
             f"function {installed.function.name!r} has run.http, allowed handler or script on this machine: "
             "an image that serves needs a container, and here functions run on the host; deploy it to a "
-            "cluster, or write a handler"
+            "cluster, or write a handler",
+            trouble=Trouble.RUN_ELSEWHERE,
         )
     temporary = folder / "tmp"
     temporary.mkdir()
