@@ -19,6 +19,7 @@ from headrace.model.settings import (
     SqsSettings,
     StorageSettings,
 )
+from headrace.model.status_page import StatusSettings
 from headrace.model.tenancy import qualified
 from headrace.model.tenant import Tenant
 from headrace.model.trace import TraceSettings
@@ -26,8 +27,8 @@ from infra import names
 from infra.logins import QUEUE_USERS, identity_of
 from infra.manifests import nats, seaweedfs
 from infra.manifests.parts import USER, WORKER_PRIORITY
-from infra.manifests.services import API_PORT, RECEIVER_PORT, SPOOL
-from infra.service_settings import Api, ApiAccount
+from infra.manifests.services import API_PORT, RECEIVER_PORT, SPOOL, STATUS_PORT
+from infra.service_settings import Api, ApiAccount, Status
 from infra.settings import StackSettings
 
 
@@ -41,6 +42,7 @@ class Made:
     authority: str  # a certificate, not secret
     api_passwords: Mapping[str, str] = field(default_factory=dict, repr=False)  # those that were not given
     api_token_key: str = field(default="", repr=False)
+    status_token: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ def document(
         sqs=_sqs(stack, queues) if reader == names.RECEIVER else None,
         trace=_trace(reader, stack.trace),
         api=_api(stack.api, made) if reader == names.API and stack.api else None,
+        status=_status(stack.status, made) if reader == names.STATUS and stack.status else None,
         functions_directory=FUNCTIONS if reader == names.WORKER else "",
         kubernetes=_kubernetes(stack, hosts, _told_of(reader, stack, tenant)),
         platform_bucket=stack.platform_bucket_name,
@@ -125,6 +128,18 @@ def _user(name: str, account: ApiAccount, made: Made) -> ApiUser:
         store=StoreKey(access_key=identity, secret_key=made.store_keys[identity])
         if account.store_key
         else None,
+    )
+
+
+def _status(status: Status, made: Made) -> StatusSettings:
+    return StatusSettings(
+        host="0.0.0.0",  # noqa: S104  (a network policy says who may connect)
+        port=STATUS_PORT,
+        title=status.title,
+        token=made.status_token,
+        names=status.names,
+        proxy=status.proxy,
+        refresh_seconds=status.refresh_seconds,
     )
 
 

@@ -109,7 +109,7 @@ class Platform(pulumi.ComponentResource):
     def _create_waiting(self, bucket: pulumi.Resource) -> None:
         """Wait for what needs the bucket. A patch that is deleted takes only its own mark away."""
         ground = self._ground.under(self, bucket)
-        for name in AWAITED_LATER:
+        for name in (each for each in AWAITED_LATER if each in self._stack.services):
             apps.v1.DeploymentPatch(
                 f"awaited/{name}",
                 metadata={
