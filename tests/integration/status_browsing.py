@@ -39,7 +39,7 @@ def log_in(page: Page) -> None:
     page.get_by_role("button", name="Log in").click()
     page.get_by_label("Token").fill(TOKEN)
     page.keyboard.press("Enter")
-    expect(page.get_by_role("button", name="Log out operator")).to_be_visible()
+    expect(page.get_by_role("button", name="Log out")).to_be_visible()
 
 
 def text_of(page: Page, selector: str) -> str:

@@ -29,7 +29,7 @@ def test_a_failed_file_is_replayed_after_a_login_and_a_question(browser: Browser
         press.click()
         page.get_by_label("Token").fill("wrong")
         page.get_by_role("dialog").get_by_role("button", name="Log in").click()
-        expect(page.get_by_role("alert")).to_have_text("Not let in: no such token")
+        expect(page.get_by_role("alert")).to_have_text("Not let in: the service does not know this token.")
         page.get_by_label("Token").fill(TOKEN)
         page.keyboard.press("Enter")
         asked = page.get_by_role("dialog", name="Replay this file?")
@@ -44,8 +44,8 @@ def test_a_failed_file_is_replayed_after_a_login_and_a_question(browser: Browser
         ]
         assert TOKEN not in page.url
         page.reload()
-        expect(page.get_by_role("button", name="Log out operator")).to_be_visible()
-        page.get_by_role("button", name="Log out operator").click()
+        expect(page.get_by_role("button", name="Log out")).to_be_visible()
+        page.get_by_role("button", name="Log out").click()
         expect(page.get_by_role("button", name="Log in")).to_be_visible()
         assert page.evaluate("sessionStorage.length") == 0
 
@@ -89,7 +89,7 @@ def test_a_stack_that_nobody_may_act_on_shows_no_buttons(browser: Browser, site:
 def test_a_token_in_the_address_is_taken_off_it(browser: Browser, site: Site) -> None:
     page = browser.new_page()
     page.goto(f"{site.address}#token={TOKEN}")
-    expect(page.get_by_role("button", name="Log out operator")).to_be_visible()
+    expect(page.get_by_role("button", name="Log out")).to_be_visible()
     assert page.url == site.address
     page.close()
 

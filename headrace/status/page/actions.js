@@ -60,10 +60,6 @@ async function sent(act) {
   }
 }
 
-function wordsOf(found, status) {
-  return visible(found.message ?? found.reason ?? (status ? `the service answers ${status}` : "Done."));
-}
-
 function actButton(text, act, attributes = {}) {
   const node = button(text, () => perform(act(), node), attributes);
   return node;

@@ -3,13 +3,19 @@
 const SPARK = { width: 120, height: 28 };
 const STRIP = { width: 600, height: 72 };
 
+// Where a moment lies from left to right.
+function placesOf(times, width) {
+  const span = Math.max(1, times.at(-1) - times[0]);
+  return times.map((at) => ((at - times[0]) / span) * width);
+}
+
 // Runs of points that are known, each as [x, y].
-function runsOf(values, width, height, most) {
+function runsOf(values, times, most) {
   const runs = [[]];
-  const step = width / Math.max(1, values.length - 1);
+  const places = placesOf(times, SPARK.width);
   values.forEach((value, at) => {
     if (value === null) runs.push([]);
-    else runs.at(-1).push([at * step, height - (value / most) * height]);
+    else runs.at(-1).push([places[at], SPARK.height - (value / most) * SPARK.height]);
   });
   return runs.filter((run) => run.length > 1);
 }
@@ -24,9 +30,9 @@ function spark() {
   const node = svg("svg.spark", {
     viewBox: `0 -2 ${SPARK.width} ${SPARK.height + 3}`, preserveAspectRatio: "none", "aria-hidden": "true", focusable: "false",
   }, area, line);
-  function set(values) {
-    const most = Math.max(1, ...values.filter((value) => value !== null));
-    const runs = runsOf(values, SPARK.width, SPARK.height, most);
+  function set(values, times) {
+    const most = Math.max(0, ...values.filter((value) => value !== null)) || 1;
+    const runs = runsOf(values, times, most);
     mark(line, "d", runs.map(pathOf).join("") || null);
     mark(area, "d", runs.map((run) => `${pathOf(run)}L${run.at(-1)[0].toFixed(1)} ${SPARK.height}L${run[0][0].toFixed(1)} ${SPARK.height}Z`).join("") || null);
   }
@@ -36,14 +42,14 @@ function spark() {
 // States of a pool's nodes over time, the busy ones lowest. `most`: what the whole height stands for.
 function strip() {
   const layers = new Map(KNOWN_STATES.map((state) => [state, svg(`path.layer.state-${state}`)]));
-  const limit = svg("line.limit", { x1: 0, x2: STRIP.width, "vector-effect": "non-scaling-stroke" });
   const picture = svg("svg.strip", {
     viewBox: `0 0 ${STRIP.width} ${STRIP.height}`, preserveAspectRatio: "none", role: "img", focusable: "false",
-  }, [...layers.values()], limit);
+  }, [...layers.values()]);
   const from = h("span");
   const scale = h("span");
   const node = h("figure.strip-figure", {}, picture, h("figcaption.axis", {}, from, scale, h("span", {}, "now")));
   function set({ times, states, most, label }) {
+    const places = placesOf(times, STRIP.width);
     let base = times.map(() => 0);
     for (const [state, layer] of layers) {
       const values = states[state];
@@ -52,7 +58,7 @@ function strip() {
         continue;
       }
       const top = base.map((sum, at) => sum + (values[at] ?? 0));
-      mark(layer, "d", bandOf(base, top, most));
+      mark(layer, "d", bandOf(base, top, { places, most }));
       base = top;
     }
     mark(picture, "aria-label", label);
@@ -63,12 +69,11 @@ function strip() {
 }
 
 // Steps, as a state holds until the next look.
-function bandOf(base, top, most) {
+function bandOf(base, top, { places, most }) {
   if (!top.some((value, at) => value > base[at])) return null;
-  const step = STRIP.width / Math.max(1, top.length);
   const y = (value) => (STRIP.height - (value / most) * STRIP.height).toFixed(1);
-  const upper = top.map((value, at) => `${at ? "V" : `M0 `}${y(value)}H${((at + 1) * step).toFixed(1)}`).join("");
-  const lower = base.map((value, at) => `V${y(value)}H${(at * step).toFixed(1)}`).reverse().join("");
+  const upper = top.map((value, at) => `${at ? "V" : `M0 `}${y(value)}H${(places[at + 1] ?? STRIP.width).toFixed(1)}`).join("");
+  const lower = base.map((value, at) => `V${y(value)}H${places[at].toFixed(1)}`).reverse().join("");
   return `${upper}${lower}Z`;
 }
 

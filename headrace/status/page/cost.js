@@ -44,7 +44,7 @@ function poolCostRow() {
 function costFigures(cost) {
   if (cost.cost !== null) return { own: cost.cost, always: cost.alwaysOn, text: money };
   const sum = (name) => cost.pools.reduce((total, each) => total + each[name], 0) / 3600;
-  return { own: sum("nodeSeconds"), always: sum("alwaysOnNodeSeconds"), text: (value) => `${number(value, 1)} node-hours` };
+  return { own: sum("nodeSeconds"), always: sum("alwaysOnNodeSeconds"), text: (value) => (value < 1 ? `${duration(value * 3600)} of a node` : `${number(value, 1)} node-hours`) };
 }
 
 function costNotes(cost) {
@@ -68,7 +68,7 @@ function showCost({ cost }) {
   put(costParts.always.value, text(always));
   costParts.own.bar.set(own / most);
   costParts.always.bar.set(always / most);
-  put(costParts.saved, always > 0 && own <= always ? `${number((1 - own / always) * 100)} % less than always on` : "");
+  put(costParts.saved, own < always * 0.995 ? `${number((1 - own / always) * 100)} % less than always on` : "");
   put(costParts.notes, costNotes(cost));
   keyed(costParts.body, cost.pools, (each) => each.pool, poolCostRow);
 }

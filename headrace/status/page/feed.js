@@ -1,7 +1,7 @@
 // The document and its changes: asked for once, then told by server-sent events; asked for again where those don't come.
 // Events are read by fetch(), as an EventSource can't bear a token.
 
-const SILENCE_SECONDS = 15; // the service tells something every 5 s
+const SILENCE_SECONDS = 15; // after which a connection is given up
 const POLL_SECONDS = 5; // where events don't get through
 const RETRIES = [1, 2, 4, 8, 15]; // seconds
 
@@ -19,6 +19,10 @@ function serverNow() {
 
 function dataAge() {
   return feed.document === null ? null : Math.max(0, serverNow() - feed.document.at);
+}
+
+function secondsUnheard() {
+  return feed.document === null || feed.isPolling ? 0 : (performance.now() - feed.heardAt) / 1000;
 }
 
 function heard(at) {
@@ -56,7 +60,7 @@ async function fetched(address, options = {}) {
 async function ask() {
   const limit = AbortSignal.timeout(SILENCE_SECONDS * 1000);
   const answer = await fetched("status.json", { signal: limit });
-  if (!answer.ok) throw new Error(`status.json: the service answers ${answer.status}`);
+  if (!answer.ok) throw new Error(wordsOf(await answer.json().catch(() => ({})), answer.status));
   const found = await answer.json();
   if (found.version !== 1) throw new Error(`status.json has version ${visible(found.version)}; load the page anew`);
   take(found);
@@ -88,7 +92,7 @@ async function listen() {
   const { signal } = connection;
   const headers = feed.lastId ? { "Last-Event-ID": feed.lastId } : {};
   const answer = await fetched("events", { signal, headers: { Accept: "text/event-stream", ...headers } });
-  if (!answer.ok) throw new Error(`events: the service answers ${answer.status}`);
+  if (!answer.ok) throw new Error(wordsOf(await answer.json().catch(() => ({})), answer.status));
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {
@@ -155,8 +159,7 @@ function reconnect() {
 
 // Called each second: a connection that stands but tells nothing is given up.
 function watchSilence() {
-  if (feed.isPolling || feed.lostAt !== null || feed.document === null) return;
-  if (performance.now() - feed.heardAt > SILENCE_SECONDS * 1000) connection?.abort();
+  if (feed.lostAt === null && secondsUnheard() > SILENCE_SECONDS) connection?.abort();
 }
 
 function startFeed(changed) {

@@ -1,13 +1,14 @@
 // How old what is shown is, and what of it is older than it should be; said in the head, and by a banner where it matters.
 
 const STALE_SECONDS = 15;
+const UNHEARD_SECONDS = 12; // the service tells something every 5 s
 let wasStale = false;
 
 function freshness() {
   const age = dataAge();
   if (age === null) return { state: feed.trouble ? "lost" : "connecting", age };
-  const gone = feed.lostAt !== null && serverNow() - feed.lostAt > 2;
-  if (gone) return { state: "lost", age };
+  const isGone = feed.lostAt !== null && serverNow() - feed.lostAt > 2;
+  if (isGone || secondsUnheard() > UNHEARD_SECONDS) return { state: "lost", age };
   if (age > STALE_SECONDS) return { state: "stale", age };
   return { state: feed.lostAt === null ? "live" : "late", age };
 }
@@ -27,8 +28,9 @@ const PILL = {
 function bannerText({ state, age }) {
   if (state === "lost" && age === null) return `Nothing to show yet: ${feed.trouble}. It is tried again every few seconds.`;
   if (state === "lost") {
-    return `The connection to the service is gone: ${feed.trouble}. What you see is ${duration(age)} old, ` +
-      `as it stood ${exactly(feed.document.at)}. It is tried again by itself.`;
+    const trouble = feed.trouble || `nothing was heard from it for ${duration(secondsUnheard())}`;
+    return `The connection to the service is gone: ${trouble}. This is how it stood ${duration(age)} ago, ` +
+      `${exactly(feed.document.at)}; it is tried again by itself.`;
   }
   return `The service answers, but its data is ${duration(age)} old: it has not looked since ${exactly(feed.document.at)}.`;
 }
@@ -54,16 +56,15 @@ function staleSources(document_) {
   return document_.sources.filter((each) => each.error || each.at === null || now - each.at > each.freshSeconds);
 }
 
-const PARTS = { // what a panel shows, by the names that sources feed
-  functions: ["functions", "waiting", "running", "done", "workers"],
-  failed: ["failedFiles"], nodes: ["nodes", "pools"], gpus: ["gpus"],
-  decisions: ["decisions"], cost: ["cost"], workers: ["workerList"], tenants: ["nodes"],
+const PARTS = { // what a panel shows: sections of the document
+  functions: ["functions"], failed: ["failed"], nodes: ["nodes", "pools"], gpus: ["gpus"],
+  decisions: ["decisions"], cost: ["cost"], workers: ["workers"], tenants: ["tenants"],
 };
 
 function showOldParts(document_) {
   const old = staleSources(document_);
   for (const section of document.querySelectorAll("[data-part]")) {
-    const found = old.find((source) => source.feeds.some((part) => PARTS[section.dataset.part]?.includes(part)));
+    const found = old.find((source) => source.feeds.some((part) => PARTS[section.dataset.part].includes(part.split(".")[0])));
     const chip = section.querySelector(".as-of") ?? section.querySelector(".panel-head").appendChild(h("span.as-of"));
     show(chip, Boolean(found));
     if (!found) continue;

@@ -78,7 +78,7 @@ function functionRow() {
 
 function showChip(chip, item) {
   const [text, kind] = item.fault ? ["fault", "bad"] : item.paused ? ["paused", "warn"]
-    : item.why?.code === "workers-failing" ? ["workers fail", "bad"] : item.unmet.length ? ["held back", "warn"]
+    : item.why?.code === "workers-failing" ? ["workers fail", "bad"] : item.unmet.length ? ["held back", "quiet"]
       : item.remark ? [shortened(item.remark, 40), "warn"] : ["", ""];
   put(chip, text);
   mark(chip, "data-kind", kind);
@@ -101,7 +101,7 @@ function showLast(node, item) {
   const { forecast } = item;
   const isNone = item.waiting === 0 && item.running === 0;
   const rough = { high: "", medium: "about ", low: "perhaps " }[forecast.sureness] ?? "";
-  put(node, isNone ? "all done" : forecast.at === null ? UNKNOWN : rough + timeText(forecast.at));
+  put(node, isNone ? "all done" : forecast.at === null ? UNKNOWN : timeText(forecast.at).replace(/^(in )?/, `$1${rough}`));
   const span = forecast.earliest === null ? "" : `; between ${clock(forecast.earliest)} and ${clock(forecast.latest)}`;
   mark(node, "title", forecast.at === null ? visible(forecast.text) : `${exactly(forecast.at)}${span}: ${visible(forecast.text)}`);
 }
@@ -173,6 +173,11 @@ function buildFunctions(body) {
 
 function showFunctions({ functions }) {
   const body = byId("functions").querySelector(".panel-body");
+  if (functions.total === null) {
+    functionsPanel.table = null;
+    body.replaceChildren(empty("Which functions there are is not known yet."));
+    return;
+  }
   if (functions.total === 0) {
     functionsPanel.table = null;
     body.replaceChildren(empty("No function yet: ", h("code", {}, "headrace function new NAME"), " writes one, and ",

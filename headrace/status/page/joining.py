@@ -19,6 +19,7 @@ SCRIPTS = (
     "session.js",
     "actions.js",
     "charts.js",
+    "course.js",
     "summary.js",
     "functions.js",
     "nodegrid.js",

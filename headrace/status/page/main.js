@@ -1,10 +1,12 @@
 // Puts the parts together: what is drawn when which part of the document has changed.
 
 const PANELS = [ // [parts of the document that it shows, how]
-  [["totals", "functions", "pools", "nodes", "gpus", "sources", "course", "stack"], showSummary],
+  [["totals", "functions", "pools", "nodes", "gpus", "sources", "stack"], showSummary],
+  [["at"], showFigures],
   [["functions"], showFunctions],
   [["failed", "totals"], showFailed],
-  [["nodes", "pools", "course"], showNodes],
+  [["nodes", "pools"], showNodes],
+  [["at"], showStrips],
   [["gpus", "stack"], showGpus],
   [["decisions"], showDecisions],
   [["cost"], showCost],
@@ -31,6 +33,7 @@ function draw() {
   const document_ = feed.document;
   if (document_ !== null) {
     performance.mark("headrace-draw");
+    remember(document_);
     for (const [parts, showPart] of PANELS) if (parts.some((part) => due.has(part))) showPart(document_);
     performance.measure("headrace-drawn", "headrace-draw");
     mark(byId("main"), "data-drawn", String(document_.sequence));

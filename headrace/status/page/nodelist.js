@@ -60,7 +60,7 @@ function nodeList() {
   }
   function set(nodes, total) {
     Object.assign(list, { nodes, total: total ?? nodes.length });
-    put(summary, `All ${counted(list.total, "node")} as a table`);
+    put(summary, `All nodes as a table (${number(list.total)})`);
     draw();
   }
   return { node, set };

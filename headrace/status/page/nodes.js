@@ -1,6 +1,6 @@
 // Nodes by pool: how many of each state, their course, the field of all; one chosen node; all of them as a table.
 
-const nodesPanel = { isBuilt: false, pools: null, legend: null, chosen: null, chosenName: null, grids: new Map(), list: null };
+const nodesPanel = { isBuilt: false, pools: null, legend: null, chosen: null, chosenName: null, grids: new Map(), strips: new Map(), list: null };
 
 // The columns of the document as one value a node.
 function nodesOf({ nodes }) {
@@ -34,8 +34,9 @@ function poolRow() {
   const grid = nodeGrid((node) => choose(node.name, node.pool));
   const field = h("div.field", {}, grid.node);
   const node = h("article.pool", {}, h("div.pool-words", {}, h("div.name-line", {}, name, chips), counts, facts), course.node, field);
-  function set({ pool, nodes, document_ }) {
+  function set({ pool, nodes }) {
     nodesPanel.grids.set(pool.name, grid);
+    nodesPanel.strips.set(pool.name, course);
     put(name, shortened(pool.name, 40));
     const trouble = pool.leftOut ? "left out" : pool.bootsFailing ? "boots fail" : "";
     put(chips, trouble);
@@ -45,10 +46,6 @@ function poolRow() {
     const wanted = onOf(pool.states) === pool.wanted ? "" : ` · ${number(pool.wanted)} wanted`;
     put(counts, `${countsWords(pool.states)}${wanted}`);
     put(facts, poolFacts(pool));
-    const states = courseOf(document_.course, pool);
-    const highest = Math.max(1, ...document_.course.times.map((_, at) => Object.values(states).reduce((sum, values) => sum + values[at], 0)));
-    const most = pool.maxNodes <= highest * 4 ? Math.max(pool.maxNodes, highest) : highest;
-    course.set({ times: document_.course.times, states, most, label: courseWords(states, pool.name, document_.course.times) });
     grid.set(nodes, `Pool ${shortened(pool.name, 40)}: ${countsWords(pool.states)}. Arrow keys choose a node; all are in the table below.`);
     show(field, nodes.length > 0);
   }
@@ -57,12 +54,6 @@ function poolRow() {
 
 function onOf(states) {
   return ["busy", "idle", "booting"].reduce((sum, state) => sum + (states[state] ?? 0), 0);
-}
-
-// The course of a pool without what is off.
-function courseOf(course, pool) {
-  const own = course.pools[pool.name] ?? {};
-  return Object.fromEntries(KNOWN_STATES.filter((state) => state !== "off" && own[state]).map((state) => [state, own[state]]));
 }
 
 function choose(name, pool) {
@@ -171,9 +162,21 @@ function showNodes(document_) {
   const nodes = nodesOf(document_);
   const byPool = Map.groupBy(nodes, (each) => each.pool);
   showLegend(pools);
-  keyed(nodesPanel.pools, pools.map((pool) => ({ pool, nodes: byPool.get(pool.name) ?? [], document_ })), (each) => each.pool.name, poolRow);
+  keyed(nodesPanel.pools, pools.map((pool) => ({ pool, nodes: byPool.get(pool.name) ?? [] })), (each) => each.pool.name, poolRow);
   showChosen(document_);
   nodesPanel.list.set(nodes, document_.nodes.total);
+}
+
+// The height is what the pool may have, unless that would leave nothing to see.
+function showStrips(document_) {
+  const times = timesOf(document_);
+  for (const pool of document_.pools ?? []) {
+    const states = statesOf(document_, pool.name);
+    const sums = times.map((_, at) => Object.values(states).reduce((sum, values) => sum + values[at], 0));
+    const highest = Math.max(1, ...sums);
+    const most = pool.maxNodes <= highest * 4 ? Math.max(pool.maxNodes, highest) : highest;
+    nodesPanel.strips.get(pool.name)?.set({ times, states, most, label: courseWords(states, pool.name, times) });
+  }
 }
 
 function redrawNodes() {

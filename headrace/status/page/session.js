@@ -42,10 +42,11 @@ async function renewSession() {
     showSession();
     return null;
   }
-  if (answer.status === 401) keep(null);
+  const isUnknown = answer.status === 401;
+  if (isUnknown) keep(null);
   Object.assign(session, { user: null, may: [] });
   showSession();
-  return visible(found.reason ?? `the service answers ${answer.status}`);
+  return isUnknown ? "the service does not know this token." : wordsOf(found, answer.status);
 }
 
 function canAct() {
@@ -56,7 +57,8 @@ function showSession() {
   const node = byId("login");
   const byToken = session.login === "token" || session.login === "both";
   show(node, session.user !== null ? token() !== null : byToken);
-  put(node, session.user === null ? "Log in" : `Log out ${visible(session.user)}`);
+  put(node, session.user === null ? "Log in" : "Log out");
+  mark(node, "title", session.user === null ? null : `logged in: ${visible(session.user)}`);
   dispatchEvent(new Event("headrace-session"));
 }
 

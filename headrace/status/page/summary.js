@@ -40,12 +40,15 @@ function attentionOf(document_) {
   return found.sort((one, other) => (one.kind === "bad" ? 0 : 1) - (other.kind === "bad" ? 0 : 1));
 }
 
+const NEEDS_A_PERSON = ["no-pool-fits", "no-gpu-room", "no-capacity"]; // what no waiting mends
+
 function functionTroubles(each, add) {
   const name = shortened(each.name, 40);
   if (each.fault) add("bad", "#functions", `${name} can't be worked: ${visible(each.fault)}`);
   else if (each.why?.code === "workers-failing") add("bad", "#functions", `${name}: ${visible(each.why.text)}`);
   else if (each.paused) add("warn", "#functions", `${name} is paused${each.waiting ? ` while ${counted(each.waiting, "file waits", "files wait")}` : ""}`);
-  else if (each.unmet.length) add("warn", "#functions", `${name}: for ${counted(each.unmet[0].files, "file")} nothing is done now: ${visible(each.unmet[0].why.text)}`);
+  const stuck = each.unmet.find((short) => NEEDS_A_PERSON.includes(short.why.code));
+  if (stuck) add("bad", "#functions", `${name}: nothing is done for ${counted(stuck.files, "file")}: ${visible(stuck.why.text)}`);
 }
 
 const MOST_ATTENTION = 6;
@@ -71,56 +74,54 @@ function showAttention(document_) {
   keyed(byId("attention"), shown, (each) => `${each.href} ${each.text.replace(/\d[\d,]*/g, "#")}`, attentionItem);
 }
 
-const FIGURES = [ // [key, name, value, what is added, course]
-  ["waiting", "waiting", (d) => d.totals.waiting, (d) => (d.totals.oldestAt ? `oldest ${roughly(serverNow() - d.totals.oldestAt)}` : "none"), (d) => d.course.waiting],
-  ["running", "running", (d) => d.totals.running, () => "with workers", (d) => d.course.running],
-  ["done", "done", (d) => d.totals.done, (d) => (d.totals.rate ? rateText(d.totals.rate) : "none lately"), (d) => steps(d.course.done)],
-  ["failed", "failed", (d) => d.totals.failed, (d) => (d.totals.other ? `${number(d.totals.other)} otherwise` : "given up"), (d) => steps(d.course.failed)],
-  ["workers", "workers", (d) => d.totals.workers, (d) => (d.totals.wantedWorkers === null ? "" : `${number(d.totals.wantedWorkers)} wanted`), (d) => d.course.workers],
-  ["nodes", "nodes on", (d) => d.totals.nodesOn, (d) => (d.totals.nodes === null ? "" : `of ${number(d.totals.nodes)}`), (d) => nodesOn(d.course)],
-];
+// By name: what it is called, its value, what is added, its course.
+const FIGURES = {
+  waiting: { called: "waiting", value: (d) => d.totals.waiting, course: (d) => courseOf(d, "waiting"),
+    more: (d) => (d.totals.oldestAt ? `oldest ${roughly(serverNow() - d.totals.oldestAt)}` : "none") },
+  running: { called: "running", value: (d) => d.totals.running, course: (d) => courseOf(d, "running"), more: () => "with workers" },
+  done: { called: "done", value: (d) => d.totals.done, course: (d, times) => growthOf(courseOf(d, "done"), times),
+    more: (d) => (d.totals.rate ? rateText(d.totals.rate) : "none lately") },
+  failed: { called: "failed", value: (d) => d.totals.failed, course: (d, times) => growthOf(courseOf(d, "failed"), times),
+    more: (d) => (d.totals.other ? `${number(d.totals.other)} otherwise` : "given up") },
+  workers: { called: "workers", value: (d) => d.totals.workers, course: (d) => courseOf(d, "workers"),
+    more: (d) => (d.totals.wantedWorkers === null ? "" : `${number(d.totals.wantedWorkers)} wanted`) },
+  nodes: { called: "nodes on", value: (d) => d.totals.nodesOn, course: nodesOn, more: (d) => (d.totals.nodes === null ? "" : `of ${number(d.totals.nodes)}`) },
+};
 
 function rateText(rate) {
   if (rate >= 1) return `${number(rate, rate < 10 ? 1 : 0)} a second`;
   return rate * 60 >= 1 ? `${number(rate * 60, rate * 60 < 10 ? 1 : 0)} a minute` : `${number(rate * 3600, 1)} an hour`;
 }
 
-// From a count that only grows, what came new at each point.
-function steps(values) {
-  return values.map((value, at) => (at && value !== null && values[at - 1] !== null ? Math.max(0, value - values[at - 1]) : null));
+function nodesOn(document_, times) {
+  const layers = (document_.pools ?? []).flatMap((pool) => Object.entries(statesOf(document_, pool.name)));
+  const on = layers.filter(([state]) => state !== "unknown").map(([, values]) => values);
+  return times.map((_, at) => on.reduce((sum, values) => sum + values[at], 0));
 }
 
-function nodesOn(course) {
-  const all = Object.values(course.pools).flatMap((states) =>
-    Object.entries(states).filter(([state]) => state !== "off" && state !== "unknown").map(([, values]) => values));
-  return course.times.map((_, at) => all.reduce((sum, values) => sum + (values[at] ?? 0), 0));
-}
-
-function figure([key, name]) {
-  const value = h("span.value");
-  const more = h("span.more");
+function figure(name, { called, value, more, course }) {
+  const number_ = h("span.value");
+  const added = h("span.more");
   const line = spark();
-  const node = h("div.figure", { "data-figure": key }, h("dt", {}, name), h("dd", {}, value, more), line.node);
-  function set([, , valueOf, moreOf, courseOf], document_) {
-    const found = valueOf(document_);
-    setNumber(value, found);
-    put(more, moreOf(document_));
-    mark(node, "data-zero", found ? null : "");
-    line.set(courseOf(document_));
+  const node = h("div.figure", { "data-figure": name }, h("dt", {}, called), h("dd", {}, number_, added), line.node);
+  function set(document_, times) {
+    setNumber(number_, value(document_));
+    put(added, more(document_));
+    mark(node, "data-zero", value(document_) ? null : "");
+    line.set(course(document_, times), times);
   }
   return { node, set };
 }
 
-const figures = new Map();
+let figures = null;
 
 function showFigures(document_) {
-  for (const each of FIGURES) {
-    if (!figures.has(each[0])) {
-      figures.set(each[0], figure(each));
-      byId("figures").append(figures.get(each[0]).node);
-    }
-    figures.get(each[0]).set(each, document_);
+  if (figures === null) {
+    figures = Object.entries(FIGURES).map(([name, each]) => figure(name, each));
+    byId("figures").append(...figures.map((each) => each.node));
   }
+  const times = timesOf(document_);
+  for (const each of figures) each.set(document_, times);
 }
 
 let failedBefore = null;
@@ -133,7 +134,6 @@ function showSummary(document_) {
   const stale = document.body.hasAttribute("data-stale") ? "stale: " : "";
   document.title = `${stale}${number(waiting)} waiting${failed ? `, ${number(failed)} failed` : ""} · ${name} · Headrace`;
   showAttention(document_);
-  showFigures(document_);
   if (failedBefore !== null && failed > failedBefore) speak(`${counted(failed - failedBefore, "more file", "more files")} failed`);
   failedBefore = failed ?? failedBefore;
 }

@@ -90,6 +90,11 @@ function shortened(text, most = 90) {
   return points.length <= most ? shown : `${points.slice(0, head).join("")} … ${points.slice(head - most).join("")}`;
 }
 
+// What the service says of an answer, for people.
+function wordsOf(found, status) {
+  return visible(found.message ?? found.reason ?? (status ? `the service answers ${status}` : "Done."));
+}
+
 function stateOf(name) {
   return KNOWN_STATES.includes(name) ? name : "unknown";
 }
