@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,12 +49,14 @@ def write_function(functions: Path, name: str, spec: str, files: Mapping[str, st
 
 
 @asynccontextmanager
-async def running(state: Path, functions: Path, *, workers: int) -> AsyncIterator[Stack]:
-    """Start, wait until the receiver is ready, and stop at the end."""
+async def running(
+    state: Path, functions: Path, *, workers: int, options: Sequence[str] = ()
+) -> AsyncIterator[Stack]:
+    """Start, wait until the receiver is ready, and stop at the end. `options` are more of `headrace up`."""
     with (state.parent / "up.log").open("ab") as log:
         up = subprocess.Popen(
             [Path(sys.executable).parent / "headrace", "up", "--state", state, "--functions", functions,
-             "--workers", str(workers)],
+             "--workers", str(workers), *options],
             stdout=log, stderr=log, env={**os.environ, "COLUMNS": "200"},
         )  # fmt: skip
     try:
