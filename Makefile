@@ -77,6 +77,7 @@ docs: ## write the generated pages of docs anew
 	$(READY) dev
 	$(BIN)/python tools/reference.py
 	$(BIN)/python tools/stack_reference.py
+	$(BIN)/python tools/metrics_reference.py
 	$(BIN)/python tools/roles_reference.py
 	$(BIN)/python tools/policy_reference.py
 	$(BIN)/python -m headrace.cli.reference > docs/commands.md.new && mv docs/commands.md.new docs/commands.md
