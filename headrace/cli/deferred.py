@@ -69,8 +69,17 @@ class Deferred(TyperCommand):
         self.entry = entry
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:  # noqa: ANN401  (typer's own types are private)
-        """The context of the command itself: the group invokes the context's command."""
-        return self.entry.load().make_context(info_name, args, parent=parent, **extra)
+        """The context of the command itself: the group invokes the context's command.
+
+        A shell that completes a command which lacks a package is offered nothing, and shown no error.
+        """
+        try:
+            command = self.entry.load()
+        except HeadraceError:
+            if not extra.get("resilient_parsing"):
+                raise
+            return super().make_context(info_name, [], parent=parent, **extra)
+        return command.make_context(info_name, args, parent=parent, **extra)
 
 
 class DeferringGroup(TyperGroup):
