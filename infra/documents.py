@@ -31,6 +31,8 @@ from infra.manifests.services import API_PORT, RECEIVER_PORT, SPOOL, STATUS_PORT
 from infra.service_settings import Api, ApiAccount, Status
 from infra.settings import StackSettings
 
+_PAGE = (names.STATUS, names.OPERATOR)  # who is told of the status page
+
 
 @dataclass(frozen=True, slots=True)
 class Made:
@@ -81,7 +83,7 @@ def document(
         sqs=_sqs(stack, queues) if reader == names.RECEIVER else None,
         trace=_trace(reader, stack.trace),
         api=_api(stack.api, made) if reader == names.API and stack.api else None,
-        status=_status(stack.status, made) if reader == names.STATUS and stack.status else None,
+        status=_status(stack.status, made) if reader in _PAGE and stack.status else None,
         functions_directory=FUNCTIONS if reader == names.WORKER else "",
         kubernetes=_kubernetes(stack, hosts, _told_of(reader, stack, tenant)),
         platform_bucket=stack.platform_bucket_name,
