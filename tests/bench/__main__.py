@@ -20,6 +20,7 @@ from tests.bench import (
     rate,
     remoting_page,
     started_workers,
+    status_page,
     tenants,
 )
 from tests.bench.figures import Spread, percentile, table
@@ -129,6 +130,7 @@ SECTIONS = {
     "decisions": elasticity_page.decision_page,
     "tenants": tenants.page,  # takes five minutes
     "remoting": remoting_page.page,  # takes five minutes
+    "status-page": status_page.page,  # needs Chromium
     "started-workers": started_workers.page,  # needs the engines of `make toolchain`
     "one-job-a-file": one_job_a_file.page,  # needs them and root; takes a quarter of an hour
 }

@@ -73,7 +73,7 @@ def test_a_node_is_chosen_and_disabled(browser: Browser, site: Site) -> None:
         page.keyboard.press("Home")
         expect(page.locator(".chosen")).to_contain_text("then busy")
         page.get_by_role("button", name="Disable node gpu-0").click()
-        expect(page.get_by_role("dialog")).to_contain_text("Its 8 workers finish what they hold.")
+        expect(page.get_by_role("dialog")).to_contain_text("Its 8 workers finish the files that they compute")
         page.get_by_role("dialog").get_by_role("button", name="Disable").click()
         expect(page.locator("#said")).to_contain_text("disable: done")
         assert site.acted == [("disable", {"node": "gpu-0"})]

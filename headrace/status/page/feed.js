@@ -58,6 +58,7 @@ async function fetched(address, options = {}) {
 }
 
 async function ask() {
+  performance.mark("headrace-heard");
   const limit = AbortSignal.timeout(SILENCE_SECONDS * 1000);
   const answer = await fetched("status.json", { signal: limit });
   if (!answer.ok) throw new Error(wordsOf(await answer.json().catch(() => ({})), answer.status));
@@ -68,6 +69,7 @@ async function ask() {
 
 function told(event, data, id) {
   if (id) feed.lastId = id;
+  performance.mark("headrace-heard");
   if (event === "document") take(JSON.parse(data));
   else if (event === "change") takeChange(JSON.parse(data));
   else if (event === "beat") takeChange({ at: JSON.parse(data).at });

@@ -25,6 +25,12 @@ const PILL = {
   lost: (age) => (age === null ? "no connection" : `no connection · ${ageText(age)}`),
 };
 
+function titleOf(document_) {
+  if (document_ === null) return "Headrace";
+  const { waiting, failed } = document_.totals;
+  return `${number(waiting)} waiting${failed ? `, ${number(failed)} failed` : ""} · ${visible(document_.stack.name)} · Headrace`;
+}
+
 function bannerText({ state, age }) {
   if (state === "lost" && age === null) return `Nothing to show yet: ${feed.trouble}. It is tried again every few seconds.`;
   if (state === "lost") {
@@ -44,6 +50,8 @@ function showFreshness() {
   const banner = byId("banner");
   show(banner, isStale);
   if (isStale) put(banner, bannerText(now));
+  const title = titleOf(feed.document);
+  document.title = isStale ? `Not live: ${title}` : title;
   if (isStale !== wasStale) {
     speak(isStale ? bannerText(now) : "The data is live again.", { isUrgent: true });
     wasStale = isStale;

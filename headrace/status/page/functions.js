@@ -97,11 +97,17 @@ function workersText(item) {
   return item.wanted === null || item.wanted === item.workers ? number(item.workers) : `${number(item.workers)} → ${number(item.wanted)}`;
 }
 
+// How sure it is, too: in 6 min, in about 6 min, perhaps in 6 min.
+function soonText({ at, sureness }) {
+  const text = timeText(at);
+  if (sureness === "low") return `perhaps ${text}`;
+  return sureness === "medium" ? text.replace(/^(in )?/, "$1about ") : text;
+}
+
 function showLast(node, item) {
   const { forecast } = item;
   const isNone = item.waiting === 0 && item.running === 0;
-  const rough = { high: "", medium: "about ", low: "perhaps " }[forecast.sureness] ?? "";
-  put(node, isNone ? "all done" : forecast.at === null ? UNKNOWN : timeText(forecast.at).replace(/^(in )?/, `$1${rough}`));
+  put(node, isNone ? "all done" : forecast.at === null ? UNKNOWN : soonText(forecast));
   const span = forecast.earliest === null ? "" : `; between ${clock(forecast.earliest)} and ${clock(forecast.latest)}`;
   mark(node, "title", forecast.at === null ? visible(forecast.text) : `${exactly(forecast.at)}${span}: ${visible(forecast.text)}`);
 }

@@ -1,5 +1,6 @@
 // Nodes by pool: how many of each state, their course, the field of all; one chosen node; all of them as a table.
 
+const MOST_WORDS = 6; // states of one node that are told
 const nodesPanel = { isBuilt: false, pools: null, legend: null, chosen: null, chosenName: null, grids: new Map(), strips: new Map(), list: null };
 
 // The columns of the document as one value a node.
@@ -58,16 +59,36 @@ function onOf(states) {
 
 function choose(name, pool) {
   nodesPanel.chosenName = name;
+  askAboutNode(name).catch(() => {}); // what the document tells is shown without it
   for (const [other, grid] of nodesPanel.grids) if (other !== pool) grid.leave();
   showChosen(feed.document, { isNew: true });
 }
 
-// Its states before and now, on one line from the oldest known moment.
-function life(node) {
-  const runs = [];
-  for (let at = 0; at < node.runs.length; at += 2) runs.push([stateOf(node.stateNames[node.runs[at]]), node.runs[at + 1]]);
+// More than the document has room for: all of a node's states, its workers by function.
+async function askAboutNode(name) {
+  const answer = await fetched(`nodes/${encodeURIComponent(name)}.json`);
+  if (!answer.ok || nodesPanel.chosenName !== name) return;
+  nodesPanel.detail = await answer.json();
+  if (feed.document !== null) showChosen(feed.document);
+}
+
+function detailOf(node) {
+  return nodesPanel.detail?.name === node.name && nodesPanel.detail.since === node.since ? nodesPanel.detail : null;
+}
+
+// [state, seconds] of all that is known, the oldest first.
+function runsOfNode(node) {
   const now = Math.max(1, Math.round(serverNow() - node.since));
-  runs.push([node.state, now]);
+  const { runs } = detailOf(node) ?? {};
+  if (runs) return runs.map((run, at) => [stateOf(run.state), at + 1 < runs.length ? runs[at + 1].start - run.start : now]);
+  const found = [];
+  for (let at = 0; at < node.runs.length; at += 2) found.push([stateOf(node.stateNames[node.runs[at]]), node.runs[at + 1]]);
+  return [...found, [node.state, now]];
+}
+
+// Its states before and now, on one line from the oldest known moment; the last ones in words.
+function life(node) {
+  const runs = runsOfNode(node);
   const total = runs.reduce((sum, [, seconds]) => sum + seconds, 0);
   let x = 0;
   const rects = runs.map(([state, seconds]) => {
@@ -76,7 +97,7 @@ function life(node) {
     x += width;
     return rect;
   });
-  const words = runs.map(([state, seconds]) => `${state} ${duration(seconds)}`).join(", then ");
+  const words = runs.slice(-MOST_WORDS).map(([state, seconds]) => `${state} ${duration(seconds)}`).join(", then ");
   return h("figure.life", {}, svg("svg.life-line", { viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" }, rects),
     h("figcaption.quiet", {}, words));
 }
@@ -85,7 +106,9 @@ function showChosen(document_, { isNew = false } = {}) {
   const node = nodesOf(document_).find((each) => each.name === nodesPanel.chosenName);
   show(nodesPanel.chosen, Boolean(node));
   if (!node) return;
-  const signature = JSON.stringify([node.name, node.state, node.since, node.workers, node.enabled, node.why, session.may]);
+  const detail = detailOf(node);
+  const why = detail?.why ?? node.why;
+  const signature = JSON.stringify([node.name, node.state, node.since, node.workers, node.enabled, why, session.may, detail]);
   if (nodesPanel.chosen.headraceText === signature) return;
   nodesPanel.chosen.headraceText = signature;
   const hadFocus = nodesPanel.chosen.contains(document.activeElement);
@@ -93,11 +116,16 @@ function showChosen(document_, { isNew = false } = {}) {
   press.set(node);
   nodesPanel.chosen.replaceChildren(
     h("div.name-line", {}, h("h3", {}, foreign(node.name, 60)), stateChip(node.state), node.enabled ? null : h("span.chip", { "data-kind": "warn" }, "disabled"), press.node),
-    h("p", {}, `${visible(node.pool)} · since `, time(node.since), ` · ${counted(node.workers, "worker")}`,
+    h("p", {}, `${visible(node.pool)} · since `, time(node.since), ` · ${workersOf(node, detail)}`,
       node.expected === null ? null : " · expected ", node.expected === null ? null : time(node.expected)),
-    h("p.why", {}, node.why === null ? "" : visible(node.why.text)), life(node));
+    h("p.why", {}, why === null ? "" : visible(why.text)), life(node));
   if (hadFocus) press.node.focus();
   if (isNew) speak(`${visible(node.name)}: ${node.state}, ${counted(node.workers, "worker")}. ${node.why ? visible(node.why.text) : ""}`, { isUrgent: true });
+}
+
+function workersOf(node, detail) {
+  const by = Object.entries(detail?.workers ?? {}).map(([name, count]) => `${number(count)} of ${shortened(name, 40)}`);
+  return `${counted(node.workers, "worker")}${by.length ? `: ${by.join(", ")}` : ""}`;
 }
 
 function stateChip(state) {
@@ -122,7 +150,7 @@ function nodeAct(node) {
   const name = shortened(node.name, 60);
   return node.enabled
     ? { name: "disable", body: { node: node.name }, title: `Disable node ${name}?`, verb: "Disable", doing: "Disabling …",
-      words: `It takes no new work until somebody enables it. Its ${counted(node.workers, "worker")} finish what they hold.` }
+      words: `It takes no new work until somebody enables it. Its ${counted(node.workers, "worker")} finish the files that they compute, and hand back the others.` }
     : { name: "enable", body: { node: node.name }, title: `Enable node ${name}?`, verb: "Enable", doing: "Enabling …",
       words: "It takes work again." };
 }

@@ -14,8 +14,7 @@ function headlineOf(document_) {
 
 function lastDone(forecast) {
   if (forecast.at === null) return "";
-  const rough = forecast.sureness === "high" ? "in" : forecast.sureness === "medium" ? "in about" : "perhaps in";
-  return `; the last will be done ${rough} ${roughly(Math.max(1, forecast.at - serverNow()))}`;
+  return `; the last will be done ${soonText(forecast)}`;
 }
 
 // [what, where on this page, how grave], the gravest first.
@@ -127,12 +126,9 @@ function showFigures(document_) {
 let failedBefore = null;
 
 function showSummary(document_) {
-  const name = visible(document_.stack.name);
-  put(byId("stack-name"), name);
+  put(byId("stack-name"), visible(document_.stack.name));
   put(byId("headline"), headlineOf(document_));
-  const { waiting, failed } = document_.totals;
-  const stale = document.body.hasAttribute("data-stale") ? "stale: " : "";
-  document.title = `${stale}${number(waiting)} waiting${failed ? `, ${number(failed)} failed` : ""} · ${name} · Headrace`;
+  const { failed } = document_.totals;
   showAttention(document_);
   if (failedBefore !== null && failed > failedBefore) speak(`${counted(failed - failedBefore, "more file", "more files")} failed`);
   failedBefore = failed ?? failedBefore;
