@@ -23,8 +23,9 @@ class Monitor:
         self._led_since: float | None = None
 
     def begin(self) -> None:
-        """This process leads from now on."""
-        self._led_since, self._newest = self._now(), None
+        """This process leads, since now if it did not before."""
+        if self._led_since is None:
+            self._led_since = self._now()
 
     def end(self) -> None:
         """It leads no more."""

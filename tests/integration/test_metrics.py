@@ -3,9 +3,12 @@
 import asyncio
 import logging
 import socket
+import subprocess
+import sys
 import urllib.request
 from pathlib import Path
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from headrace.metrics import catalogue
@@ -48,6 +51,14 @@ async def test_a_port_that_the_functions_own_program_holds_keeps_no_worker_from_
         async with measured(taken.getsockname()[1], UNTRACED) as meter:
             assert meter is SILENT
     assert [record.action for record in caplog.records] == ["worker.unmeasured"]
+
+
+@pytest.mark.parametrize("module", ["headrace.worker.__main__", "headrace.events.__main__"])
+def test_where_nobody_watches_nothing_is_loaded_for_it(module: str) -> None:
+    watching = ["opentelemetry", *(["prometheus_client", "uvicorn"] if "worker" in module else [])]
+    code = f"import sys, {module}; print([each for each in {watching} if each in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 async def test_receiver_and_api_of_a_stack_tell_all_that_is_theirs(tmp_path: Path) -> None:

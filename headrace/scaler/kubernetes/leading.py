@@ -129,7 +129,10 @@ class Life:
             try:
                 while True:
                     await self._elected()
+                    self._monitor.begin()
                     await self._term()
+                    if not self._parts.leadership.leading():
+                        self._monitor.end()
             finally:
                 for helper in helpers:
                     helper.cancel()
@@ -176,12 +179,10 @@ class Life:
             return
         bulletin = Bulletin(self._kube, namespace, self._remarks)
         writing = asyncio.create_task(self._write_often(keeper, bulletin))
-        self._monitor.begin()
         try:
             while self._parts.leadership.leading():
                 await self._with_these_pools(keeper, bulletin)
         finally:
-            self._monitor.end()
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)
             await self._write(keeper, bulletin)
