@@ -104,8 +104,13 @@ LISTING_PERIOD = _gauge(
 
 # Scaler: only the one that leads tells of these
 
-WAITING = _gauge("headrace_files_waiting", "Files that no worker computes.", (_SCALER,), _FUNCTION)
-RUNNING = _gauge("headrace_files_running", "Files that workers compute.", (_SCALER,), _FUNCTION)
+WAITING = _gauge("headrace_files_waiting", "Files in the queue that no worker holds.", (_SCALER,), _FUNCTION)
+RUNNING = _gauge(
+    "headrace_files_running",
+    "Files that are computed, one for each busy worker: a batch counts as one.",
+    (_SCALER,),
+    _FUNCTION,
+)
 OLDEST_WAIT = _gauge(
     "headrace_oldest_wait_seconds",
     "For how long the oldest waiting file has waited; 0: none waits.",
