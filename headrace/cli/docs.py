@@ -7,7 +7,7 @@ from pathlib import Path
 from headrace.model.errors import HeadraceError
 from headrace.model.troubles import Trouble, page_of
 
-VARIABLE = "HEADRACE_DOCS"  # a folder, or the address of the docs site
+VARIABLE = "HEADRACE_DOCS"  # a folder, or its address on a site: https://docs.example/docs
 _FOLDER = "docs"
 # These tell nothing that the message itself does not.
 _PLAIN = frozenset(
@@ -27,7 +27,7 @@ _PLAIN = frozenset(
 def docs_base(
     environment: Mapping[str, str] = os.environ, *, package: Path | None = None, here: Path | None = None
 ) -> str:
-    """The folder of the docs or the site's address, without a slash at its end.
+    """The folder of the docs or its address on a site, without a slash at its end.
 
     Without the variable: the checkout's folder, as seen from `here` (the working directory) where it is
     below; where the package was installed without docs, their place in the repository.
@@ -42,14 +42,13 @@ def docs_base(
 
 
 def see(page: str, base: str) -> str:
-    """Where a page is: a file below a folder; on a site, as mkdocs lays pages out, a folder of its own.
+    """Where a page is: a file below a folder, or the page that `make docs` makes of it on a site.
 
     `page` may name a place in it: `doctor.md#queue-login`.
-    https://www.mkdocs.org/user-guide/configuration/#use_directory_urls
     """
     name, mark, place = page.partition("#")
     if base.startswith(("http://", "https://")):
-        name = f"{name.removesuffix('.md')}/"
+        name = f"{name.removesuffix('.md')}.html"
     return f"{base}/{name}{mark}{place}"
 
 

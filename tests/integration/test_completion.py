@@ -32,6 +32,7 @@ AWAY = Settings(
     worker=WorkerSettings(work_directory="x", secrets_directory="x"),
 )
 SHELLS = [each for each in ("bash", "zsh", "fish") if shutil.which(each)]
+READY = "\x1b[?2004h"  # zsh edits a line from here on; what comes before is the terminal's own
 INSTALL = "headrace --install-completion"
 
 
@@ -45,10 +46,10 @@ class Terminal:
     def type(self, text: str) -> None:
         os.write(self._descriptor, text.encode())
 
-    def wait_for(self, text: str) -> None:
-        """Until it is shown. Fails with all that was shown."""
+    def wait_for(self, text: str, *, after: str = "") -> None:
+        """Until it is shown, behind the other text. Fails with all that was shown."""
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while text not in self.shown:
+        while text not in self.shown[self.shown.find(after) :] or after not in self.shown:
             assert time.monotonic() < deadline, f"{text!r} was not shown: {self.shown!r}"
             if select.select([self._descriptor], [], [], 0.5)[0]:
                 read = os.read(self._descriptor, 65536).decode(errors="replace")
@@ -97,6 +98,7 @@ def shell(name: str, folder: Path) -> Iterator[Terminal]:
         terminal.wait_for(f"{name} completion installed in")
     with opened(name, folder) as terminal:
         if name == "zsh":  # which only loads a completion at the first Tab, as typer installs it
+            terminal.wait_for(READY, after="\nbegun")
             terminal.type("headrace pau\t\x15")
         yield terminal
 

@@ -57,7 +57,7 @@ def test_a_nearer_code_takes_the_place_of_the_kinds_and_outlives_a_pickle() -> N
     ("base", "expected"),
     [
         ("docs", "docs/troubleshooting.md#no-stack-here"),
-        ("https://docs.example/headrace", "https://docs.example/headrace/troubleshooting/#no-stack-here"),
+        ("https://docs.example/headrace", "https://docs.example/headrace/troubleshooting.html#no-stack-here"),
     ],
 )
 def test_the_place_is_a_file_in_a_folder_and_a_page_on_a_site(base: str, expected: str) -> None:

@@ -47,21 +47,21 @@ async def store_facts(settings: StorageSettings, stack: Stack, looking: Looking)
             return StoreFacts(settings.address, trouble)
         names = sorted(_buckets_of(stack) - {platform.name})
         buckets = [platform, *await asyncio.gather(*(_bucket(stack, name) for name in names))]
-        conditional = ""
+        refusal = ""
         if looking.writes:
             outputs = _outputs_of(stack)
             buckets = [await _tried(client, each, outputs) for each in buckets]
-            conditional = await _conditional(stack)
-        lost, looked_at, unlooked = await _arrivals(stack, looking)
+            refusal = await conditional(stack)
+        lost, looked_at, unlooked = await arrivals(stack, looking)
         return StoreFacts(
             settings.address,
             buckets=buckets,
             wrote=looking.writes,
-            conditional=conditional,
+            conditional=refusal,
             looked_at=looked_at,
             lost=lost,
             unlooked=unlooked,
-            stale=await _stale(stack, looking.now()) if platform.unread is None and platform.there else None,
+            stale=await stale(stack, looking.now()) if platform.unread is None and platform.there else None,
         )
     finally:
         await client.close()
@@ -122,27 +122,25 @@ async def _tried(client: Client, found: BucketFacts, outputs: Iterable[str]) -> 
     return BucketFacts(found.name, unread=found.unread, unwritten=await _trouble(begin_and_give_up))
 
 
-async def _conditional(stack: Stack) -> str:
+async def conditional(stack: Stack) -> str:
     """What is wrong with create-only puts; empty: nothing."""
     bucket, key = stack.platform_bucket, f"{PROBES}{secrets.token_hex(8)}"
     try:
         first = await stack.storage.create(bucket, key, b"first")
-        second = await stack.storage.create(bucket, key, b"second")
+        if await stack.storage.create(bucket, key, b"second"):
+            return f"of two create-only puts of s3://{bucket}/{key} the second was taken"
         kept = await stack.storage.read(bucket, key)
     except HeadraceError as error:
         return f"it could not be tried: {error}"
     finally:
         with suppress(HeadraceError):
             await stack.storage.delete(bucket, [key])
-    if (first, second, kept) == (True, False, b"first"):
-        return ""
-    return (
-        f"two create-only puts of s3://{bucket}/{key}: the second was {'taken' if second else 'refused'}, "
-        f"and it held {kept!r}"
-    )
+    if not first or kept != b"first":
+        return f"a create-only put of s3://{bucket}/{key}, where nothing was, left {kept!r} there"
+    return ""
 
 
-async def _arrivals(stack: Stack, looking: Looking) -> tuple[list[Lost], int | None, str]:
+async def arrivals(stack: Stack, looking: Looking) -> tuple[list[Lost], int | None, str]:
     """Lost files, how many were looked at, and why none were. A tenant's may be held back by its bounds."""
     lost: list[Lost] = []
     looked_at: int | None = None
@@ -202,7 +200,8 @@ async def _newest(stack: Stack, bucket: str, source: Input) -> list[ObjectInfo]:
     return heapq.nlargest(NEWEST, found, key=lambda info: info.modified)
 
 
-async def _stale(stack: Stack, now: float) -> Mapping[str, int]:
+async def stale(stack: Stack, now: float) -> Mapping[str, int]:
+    """Staged objects that are older than a worker leaves them, by function."""
     counted: Counter[str] = Counter()
     listed = 0
     async with aclosing(_listed(stack, stack.platform_bucket, f"{STAGING}/")) as objects:
