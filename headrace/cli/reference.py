@@ -21,8 +21,8 @@ Commands that talk to a stack find it by `--state` or the variable `HEADRACE_STA
 has `--dry-run`.
 
 `headrace --install-completion` makes Tab complete commands and options, and the names of functions, nodes and
-failed tasks, in bash, zsh and fish; it takes effect in the next shell. (In zsh the first Tab of a session only
-loads it.)
+failed tasks, in bash, zsh and fish; it takes effect in the next shell. (In zsh the first Tab of a session
+only loads it.)
 
 This page is generated from the commands; `make docs` writes it anew.
 """
