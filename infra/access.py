@@ -157,12 +157,43 @@ def controller(*, remote_gpus: bool = False) -> Access:
     )
 
 
+def api() -> Access:
+    """It keeps functions for its users, and the secrets of those: whose names only the users know."""
+    return Access(
+        functions=[
+            rule(GROUP, ["functions"], ("get", "list", "create", "update", "delete")),
+            rule(CORE, ["secrets"], ("get", "create", "update", "delete")),
+        ],
+        cluster=[rule(CORE, ["nodes"], ("list",))],  # /system/status tells of them
+    )
+
+
+def status(*, remote_gpus: bool = False) -> Access:
+    """It shows all that there is; a person who has logged in says by it which nodes may be used."""
+    return Access(
+        platform=[
+            # A mirror lists, which no name can be held against: there is no secret in any config map.
+            rule(CORE, ["configmaps"], READ),
+            rule(COORDINATION, ["leases"], ("get",), only=[SCALER_LEASE]),
+        ],
+        functions=[rule(GROUP, ["functions"], READ)],
+        cluster=[
+            rule(GROUP, ["nodepools"], (*READ, "patch")),
+            rule(CORE, ["pods"], READ),
+            rule(CORE, ["nodes"], (*READ, "patch")),
+            *(_gpus_of_servers() if remote_gpus else ()),
+        ],
+    )
+
+
 def of_service(service: str, drivers: Sequence[Driver], *, remote_gpus: bool = False) -> Access:
     """The access of a service by its name."""
     found = {
         names.RECEIVER: receiver(),
         names.SCALER: scaler(drivers, remote_gpus=remote_gpus),
         names.CONTROLLER: controller(remote_gpus=remote_gpus),
+        names.API: api(),
+        names.STATUS: status(remote_gpus=remote_gpus),
     }
     return found[service]
 

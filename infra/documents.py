@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from headrace.manifests.worker_pod import FUNCTIONS, SETTINGS, worker_settings
+from headrace.model.api import ApiSettings, ApiUser, StoreKey
 from headrace.model.labels import AUTHORITY_KEY
+from headrace.model.quantity import parse_bytes
 from headrace.model.settings import (
     EksSettings,
     HostsSettings,
@@ -17,22 +19,19 @@ from headrace.model.settings import (
     SqsSettings,
     StorageSettings,
 )
+from headrace.model.status_page import StatusSettings
 from headrace.model.tenancy import qualified
 from headrace.model.tenant import Tenant
+from headrace.model.trace import TraceSettings
 from infra import names
+from infra.logins import QUEUE_USERS, identity_of
 from infra.manifests import nats, seaweedfs
 from infra.manifests.parts import USER, WORKER_PRIORITY
-from infra.manifests.services import RECEIVER_PORT
+from infra.manifests.services import API_PORT, RECEIVER_PORT, SPOOL, STATUS_PORT
+from infra.service_settings import Api, ApiAccount, Status
 from infra.settings import StackSettings
 
-READERS = (names.RECEIVER, names.SCALER, names.CONTROLLER, names.WORKER, names.OPERATOR)
-QUEUE_USERS: Mapping[str, str] = {
-    names.RECEIVER: nats.EVENTS,
-    names.SCALER: nats.SCALER,
-    names.CONTROLLER: nats.CONTROLLER,
-    names.WORKER: nats.WORKER,
-    names.OPERATOR: nats.OPERATOR,
-}
+_PAGE = (names.STATUS, names.OPERATOR)  # who is told of the status page
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +42,9 @@ class Made:
     store_keys: Mapping[str, str] = field(repr=False)
     receiver_token: str = field(repr=False)
     authority: str  # a certificate, not secret
+    api_passwords: Mapping[str, str] = field(default_factory=dict, repr=False)  # those that were not given
+    api_token_key: str = field(default="", repr=False)
+    status_token: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def document(
     queues: Queues | None = None,
     tenant: str = "",
 ) -> Settings:
-    """What one of READERS is told. Only the receiver has the token that notifications must carry.
+    """What a reader is told. Only the receiver has the token that notifications must carry.
 
     `hosts`: where the scaler finds what it switches hosts by. `queues`: what the receiver reads, on AWS.
     `tenant`: whose workers it is for.
@@ -79,6 +81,9 @@ def document(
         ),
         worker=worker_settings(),
         sqs=_sqs(stack, queues) if reader == names.RECEIVER else None,
+        trace=_trace(reader, stack.trace),
+        api=_api(stack.api, made) if reader == names.API and stack.api else None,
+        status=_status(stack.status, made) if reader in _PAGE and stack.status else None,
         functions_directory=FUNCTIONS if reader == names.WORKER else "",
         kubernetes=_kubernetes(stack, hosts, _told_of(reader, stack, tenant)),
         platform_bucket=stack.platform_bucket_name,
@@ -101,6 +106,50 @@ def _queue(reader: str, stack: StackSettings, passwords: Mapping[str, str], tena
     )
 
 
+def _api(api: Api, made: Made) -> ApiSettings:
+    return ApiSettings(
+        host="0.0.0.0",  # noqa: S104  (a network policy says who may connect)
+        port=API_PORT,
+        users=tuple(_user(name, api.users[name], made) for name in sorted(api.users)),
+        token_key=made.api_token_key,
+        spool_directory=SPOOL,
+        upload_bytes=parse_bytes(api.upload),
+        spool_bytes=parse_bytes(api.spool),
+        stall_seconds=api.stall_seconds,
+        run_seconds=api.run_seconds,
+        store_endpoint=api.store_endpoint,
+    )
+
+
+def _user(name: str, account: ApiAccount, made: Made) -> ApiUser:
+    identity = identity_of(name)
+    return ApiUser(
+        name=name,
+        password=password_of(name, account, made),
+        tenant=account.tenant,
+        store=StoreKey(access_key=identity, secret_key=made.store_keys[identity])
+        if account.store_key
+        else None,
+    )
+
+
+def _status(status: Status, made: Made) -> StatusSettings:
+    return StatusSettings(
+        host="0.0.0.0",  # noqa: S104  (a network policy says who may connect)
+        port=STATUS_PORT,
+        title=status.title,
+        token=made.status_token,
+        names=status.names,
+        proxy=status.proxy,
+        refresh_seconds=status.refresh_seconds,
+    )
+
+
+def password_of(name: str, account: ApiAccount, made: Made) -> str:
+    """The password of a user of the API: the one that was given, or the one that was made."""
+    return account.password if account.password is not None else made.api_passwords[name]
+
+
 def _sqs(stack: StackSettings, queues: Queues | None) -> SqsSettings | None:
     if stack.aws is None or queues is None:
         return None
@@ -120,6 +169,13 @@ def _storage(identity: str, stack: StackSettings, keys: Mapping[str, str]) -> St
         secret_key=given.secret_key,
         region=given.region,
     )
+
+
+def _trace(reader: str, trace: TraceSettings | None) -> TraceSettings | None:
+    """For who traces; the controller opens the workers' way to the collector, and logs in nowhere."""
+    if reader == names.CONTROLLER and trace is not None:
+        return trace.model_copy(update={"headers": {}})
+    return trace if reader in (names.RECEIVER, names.WORKER) else None
 
 
 def _eks(stack: StackSettings) -> EksSettings | None:
@@ -152,5 +208,6 @@ def _kubernetes(
             run_as_user=USER,
             image_pull_secrets=tuple(pull),
             priority_class=WORKER_PRIORITY,
+            metrics=stack.monitoring is not None,
         ),
     )

@@ -15,7 +15,8 @@ from headrace.cli.deferred import DeferringGroup, Entry
 from headrace.cli.options import DEFAULT_STATE, DryRun, Json, State
 from headrace.cli.output import duration, out, print_json
 from headrace.cli.session import read_explanation, read_told
-from headrace.local.remembering import MemoryFile, WishesFile, wish
+from headrace.files.wishes import WishesFile, wish
+from headrace.local.remembering import MemoryFile
 from headrace.local.state import StateDirectory
 from headrace.model.errors import NotFoundError
 from headrace.scaler.explaining import NodeStory

@@ -51,6 +51,11 @@ class StateDirectory:
         return self.path / "s3.env"
 
     @property
+    def page(self) -> Path:
+        """What leads a browser to the status page and logs in there, mode 0600."""
+        return self.path / "status.html"
+
+    @property
     def stack(self) -> Path:
         """A StackState, while a stack lives."""
         return self.path / "stack.json"

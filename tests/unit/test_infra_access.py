@@ -5,7 +5,8 @@ import pytest
 from headrace.model.pool import Driver
 from infra import access, names
 
-SERVICES = (names.RECEIVER, names.SCALER, names.CONTROLLER)
+LEADING = (names.RECEIVER, names.SCALER, names.CONTROLLER)
+SERVICES = (*LEADING, names.API, names.STATUS)
 
 
 def every_rule(service, drivers=tuple(Driver)):
@@ -19,12 +20,21 @@ def test_no_rule_has_a_wildcard(service):
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_no_service_reads_a_secret_or_grants_itself_more(service):
+def test_no_service_grants_itself_more(service):
     touched = {resource for rule in every_rule(service) for resource in rule["resources"]}
-    assert touched & {"secrets", "roles", "rolebindings", "clusterroles", "clusterrolebindings"} == set()
+    assert touched & {"roles", "rolebindings", "clusterroles", "clusterrolebindings"} == set()
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", [*LEADING, names.STATUS])
+def test_only_the_api_touches_secrets(service):
+    assert "secrets" not in {resource for rule in every_rule(service) for resource in rule["resources"]}
+    found = access.api()
+    assert [rule for rule in (*found.platform, *found.cluster) if "secrets" in rule["resources"]] == []
+    (own,) = (rule for rule in found.functions if "secrets" in rule["resources"])
+    assert "list" not in own["verbs"], "whoever may list sees all contents"
+
+
+@pytest.mark.parametrize("service", LEADING)
 def test_a_rule_with_names_holds_for_no_verb_that_names_nothing(service):
     """The API server would never grant it: a request to create carries no name."""
     named = [rule for rule in every_rule(service) if "resourceNames" in rule]
@@ -41,6 +51,16 @@ def test_only_the_scaler_with_simulated_nodes_makes_and_deletes_nodes():
     assert may(names.SCALER, [Driver.STATIC]) == {"get", "list", "watch", "patch"}
     assert may(names.CONTROLLER, [Driver.KWOK]) == {"get", "list", "watch"}
     assert may(names.RECEIVER, [Driver.KWOK]) == set()
+
+
+def test_the_status_page_says_only_which_nodes_may_be_used():
+    found = access.status(remote_gpus=True)
+    rules = [*found.platform, *found.functions, *found.cluster]
+    written = {(*rule["resources"],): set(rule["verbs"]) - set(access.READ) for rule in rules}
+    assert {what: verbs for what, verbs in written.items() if verbs} == {
+        ("nodepools",): {"patch"},
+        ("nodes",): {"patch"},
+    }
 
 
 def test_only_the_scaler_with_nodes_of_a_cloud_writes_which_instances_they_are():

@@ -8,7 +8,6 @@ from itertools import chain
 from typing import TypeVar
 
 from headrace.catalog.deployed import pool_of, sound
-from headrace.connect.following import explanation_of
 from headrace.connect.operator import settings_of
 from headrace.doctor.cluster import ClusterFacts, Seen
 from headrace.doctor.gpus import GpuFacts
@@ -23,6 +22,7 @@ from headrace.model.labels import HEADRACE, OPERATOR_SECRET, PART_OF, PLAN
 from headrace.model.pool import Driver
 from headrace.model.settings import Settings
 from headrace.operations.gpus import Objects, gpus_of
+from headrace.scaler.kubernetes.telling import explanation_of
 
 Value = TypeVar("Value")
 

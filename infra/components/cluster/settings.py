@@ -8,12 +8,18 @@ import pulumi
 from headrace.model.labels import AUTHORITY_KEY, SETTINGS_KEY
 from infra import names
 from infra.components.cluster.credentials import Credentials
-from infra.documents import READERS, Made, Queues, document
+from infra.documents import Made, Queues, document, password_of
 from infra.host_files import NO_FILES, HostFiles
+from infra.logins import readers
 from infra.manifests.parts import secret
 from infra.marks import marked
 from infra.objects import Ground, declare
+from infra.service_settings import Api
 from infra.settings import StackSettings
+
+# Secrets for whoever gives people what they log in by.
+API_USERS = "api-users"  # a password a user
+STATUS_LOGIN = "status-login"  # the token of those who may act
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +40,14 @@ class Documents(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: DocumentsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("headrace:cluster:Documents", name, None, opts)
-        self.marks = {reader: self._create(reader, args) for reader in READERS}
+        self.marks = {reader: self._create(reader, args) for reader in readers(args.stack)}
         for tenant in sorted(args.stack.tenants):
             self._create(names.WORKER, args, tenant)
+        if args.stack.api is not None:
+            self._create_passwords(args.stack.api, args)
+        if args.stack.status is not None:
+            token = args.credentials.made.apply(lambda made: {"token": made.status_token})
+            self._create_login(STATUS_LOGIN, names.STATUS, token, args)
         self.register_outputs({})
 
     def _create(self, reader: str, args: DocumentsArgs, tenant: str = "") -> pulumi.Output[str]:
@@ -48,6 +59,19 @@ class Documents(pulumi.ComponentResource):
         found = secret(names.own(reader), space, reader, contents)
         declare(args.ground.under(self, *args.ground.after), found)
         return marked(args.credentials.salt, contents)
+
+    def _create_passwords(self, api: Api, args: DocumentsArgs) -> None:
+        """For whoever gives them to the API's users."""
+        found = args.credentials.made.apply(
+            lambda made: {name: password_of(name, each, made) for name, each in api.users.items()}
+        )
+        self._create_login(API_USERS, names.API, found, args)
+
+    def _create_login(
+        self, name: str, component: str, contents: pulumi.Output[dict[str, str]], args: DocumentsArgs
+    ) -> None:
+        manifest = secret(names.own(name), args.stack.namespace, component, contents)
+        declare(args.ground.under(self, *args.ground.after), manifest)
 
 
 def _contents(
