@@ -223,3 +223,16 @@ def test_beyond_the_bounds_what_is_off_goes_first_and_all_are_counted():
     assert sum(name.startswith("on-") for name in document.nodes.names) == MOST_NODES - 10
     assert (document.functions.total, len(document.functions.items)) == (MOST_FUNCTIONS + 5, MOST_FUNCTIONS)
     assert len(document.functions.items[0].fault or "") == MOST_TEXT
+
+
+def test_of_too_many_functions_those_that_have_nothing_to_do_are_left_out_first():
+    names = [f"f{number:03d}" for number in range(MOST_FUNCTIONS + 5)]
+    functions = tuple(seen(installed(name).function, "d", settings_of()) for name in names)
+    busy = names[-1]
+    backlogs = {name: Backlog(int(name == busy), 0, None, 0, paused=False) for name in names}
+    document = written(
+        HEAD, Sight(sources=(), functions=functions, backlogs=backlogs), Followed(History()), NOW
+    )
+    shown = [each.name for each in document.functions.items]
+    assert (len(shown), shown[-1], shown == sorted(shown)) == (MOST_FUNCTIONS, busy, True)
+    assert document.totals.waiting == 1
