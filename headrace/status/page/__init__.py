@@ -1,1 +1,1 @@
-"""The page: one HTML file, made of its sources."""
+"""The status page: its sources, and how they become one file that loads nothing from anywhere."""
