@@ -140,7 +140,8 @@ def _of_pausing(what: May, found: Pausing) -> Done:
 
 def _of_changes(found: Changes) -> Done:
     changed, left = len(found.changed), len(found.left)
-    message = f"{changed:,} of {found.function} queued again"
+    noun = "file" if changed == 1 else "files"
+    message = f"{changed:,} {noun} of {found.function} queued again"
     if left:
         message += f"; {left:,} left: {found.left[0].reason}"
     return Done(action=May.REPLAY, subject=found.function, changed=changed, left=left, message=message)

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from headrace.model.node import NodeState
 from headrace.scaler.explaining import Explanation, FunctionStory, NodeStory
 from headrace.scaler.plan import Reason
-from headrace.status.document import MOST_TEXT, About, DecisionShown, Why
+from headrace.status.document import MOST_WORDS, About, DecisionShown, Why
+from headrace.status.words import bounded
 
 MOST_NAMED = 3  # nodes of one step
 _WORK = frozenset({NodeState.IDLE, NodeState.BUSY})  # files come and go: nobody decides that
@@ -15,7 +16,7 @@ _GONE = Why(code="gone", text="it is not there any more")
 
 def why(reason: Reason) -> Why:
     """A reason as the document has it."""
-    return Why(code=reason.code.value, text=reason.text[:MOST_TEXT])
+    return Why(code=reason.code.value, text=bounded(reason.text, MOST_WORDS))
 
 
 def decided(before: Explanation, after: Explanation) -> tuple[DecisionShown, ...]:

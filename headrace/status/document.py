@@ -12,16 +12,17 @@ from enum import StrEnum
 from headrace.model.value import Value
 
 VERSION = 1  # of the document; another one when a field is renamed, removed, or means another thing
-MOST_FUNCTIONS = 200
-MOST_WORKERS = 200
+MOST_FUNCTIONS = 100
+MOST_WORKERS = 100
 MOST_NODES = 1000
-MOST_RUNS = 6  # of a node, before the state that it has now
-MOST_REASONS = 200  # of nodes, that differ in their words
+MOST_RUNS = 4  # of a node, before the state that it has now
+MOST_REASONS = 50  # of nodes, that differ in their words
 MOST_DECISIONS = 50
-MOST_FAILED = 100
-MOST_USERS = 20  # of one GPU
+MOST_FAILED = 50
+MOST_USERS = 10  # of one GPU
 MOST_POINTS = 180  # of the course
-MOST_TEXT = 300  # characters of a reason
+MOST_TEXT = 300  # characters of what is told of one thing
+MOST_WORDS = 160  # characters of a reason in a list
 
 
 class Shown(Value):

@@ -17,7 +17,7 @@ _PACKING = 5  # gzip's level: beyond it a document is hardly smaller
 _HEAD = ("version", "instance", "sequence", "at")  # which document it is; all other fields are sections
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Edition:
     """One document. `changed`: by section the sequence number since which it is as it is."""
 

@@ -3,7 +3,7 @@
 from urllib.parse import quote
 
 from headrace.model.record import Ending, FailureRecord
-from headrace.status.document import MOST_FAILED, Document, Failed, FailedFiles
+from headrace.status.document import MOST_FAILED, MOST_WORDS, Document, Failed, FailedFiles
 from headrace.status.sight import Counts
 from headrace.status.words import bounded
 
@@ -27,7 +27,7 @@ def _failed(record: FailureRecord) -> Failed:
         run=task.run,
         attempts=record.attempts,
         at=round(record.ended),
-        reason=bounded(record.reason),
+        reason=bounded(record.reason, MOST_WORDS),
         log=log_address(task.function, task.id),
     )
 

@@ -8,7 +8,7 @@ from headrace.operations.rates import Rates
 from headrace.operations.status import FunctionStatus, function_status
 from headrace.scaler.explaining import FunctionStory
 from headrace.status.decisions import why
-from headrace.status.document import MOST_FUNCTIONS, MOST_TEXT, Functions, FunctionShown, Short, Totals
+from headrace.status.document import MOST_FUNCTIONS, Functions, FunctionShown, Short, Totals
 from headrace.status.forecast import Outlook, Pace, forecast, pace_of, together
 from headrace.status.sight import Counted, FunctionSeen, Sight
 from headrace.status.words import bounded
@@ -97,7 +97,7 @@ def _planned(story: FunctionStory | None) -> dict[str, Any]:
         "file_seconds": round(story.service.file_seconds, 3),
         "start_seconds": round(story.service.start_seconds, 3),
         "why": why(story.reason),
-        "gpu": story.gpu[:MOST_TEXT],
+        "gpu": bounded(story.gpu),
         "unmet": tuple(
             Short(
                 files=each.files,
