@@ -147,7 +147,11 @@ def test_where_events_do_not_get_through_the_document_is_asked_for(browser: Brow
 
 def test_a_clock_that_is_wrong_here_does_not_make_data_old(browser: Browser, site: Site) -> None:
     context = browser.new_context()
-    context.add_init_script("const real = Date.now; Date.now = () => real() + 7200000;")
+    wrong = "get: () => origin + 7200000"
+    context.add_init_script(
+        "const real = Date.now, origin = performance.timeOrigin; Date.now = () => real() + 7200000;"
+        f"Object.defineProperty(Performance.prototype, 'timeOrigin', {{ {wrong} }});"
+    )
     page = context.new_page()
     page.goto(site.address)
     drawn(page)

@@ -11,10 +11,14 @@ let isMoving = false; // whether the connection is given up on purpose
 let waking = null; // ends a wait before a retry
 let onChange = () => {};
 
-// `at` of the service without trust in this machine's clock: of all messages the fastest tells the difference.
+// Seconds by a clock that no one sets while the page is open.
+function here() {
+  return (performance.timeOrigin + performance.now()) / 1000;
+}
+
+// By the service's clock, without trust in this machine's: of all messages the fastest tells the difference.
 function serverNow() {
-  const here = Date.now() / 1000;
-  return feed.offset === null ? here : here - feed.offset;
+  return feed.offset === null ? here() : here() - feed.offset;
 }
 
 function dataAge() {
@@ -26,7 +30,7 @@ function secondsUnheard() {
 }
 
 function heard(at) {
-  const offset = Date.now() / 1000 - at;
+  const offset = here() - at;
   if (feed.offset === null || offset < feed.offset || offset > feed.offset + 3600) feed.offset = offset;
   feed.heardAt = performance.now();
   feed.lostAt = null;

@@ -21,9 +21,11 @@ function countsWords(states) {
 function poolFacts(pool) {
   const parts = [`${number(pool.minNodes)} to ${number(pool.maxNodes)} nodes`, `boots in ${duration(pool.bootSeconds)}`];
   if (pool.pricePerHour !== null) parts.push(`${money(pool.pricePerHour)} an hour each`);
+  const each = Object.entries(pool.capacity).map(([name, amount]) => `${visible(name)} ${visible(amount)}`);
+  if (each.length) parts.push(each.join(", "));
   if (pool.driver) parts.push(`driver ${visible(pool.driver)}`);
   if (pool.provides === "gpuServers") parts.push("serves remote GPUs");
-  return parts.map((each) => each.replaceAll(" ", "\u00a0")).join("\u00a0· ");
+  return parts.map((each) => each.replaceAll(" ", "\u00a0").replaceAll(",\u00a0", ", ")).join("\u00a0· ");
 }
 
 function poolRow() {
