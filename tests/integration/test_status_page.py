@@ -110,7 +110,8 @@ def test_old_data_is_said_to_be_old(browser: Browser, site: Site) -> None:
         site.looks = False
         site.change(at=time.time() - 100)
         expect(page.locator("#freshness")).to_have_attribute("data-state", "stale")
-        assert "the service answers, but its data is 1 min 4" in text_of(page, "#banner").lower()
+        said = r"The service answers, but its data is 1 min \d+ s old: it has not looked since "
+        assert re.match(said, text_of(page, "#banner"))
         assert figure(page, "waiting") == "1,240"
         site.looks = True
         expect(page.locator("#banner")).to_be_hidden()
