@@ -138,8 +138,11 @@ def test_a_lost_service_is_said_and_what_was_known_stays_until_it_is_back(browse
         context.close()
 
 
-def test_where_events_do_not_get_through_the_document_is_asked_for(browser: Browser, site: Site) -> None:
-    site.serves_events = False
+@pytest.mark.parametrize("events", ["refused", "held back"])
+def test_where_no_event_gets_through_the_document_is_asked_for(
+    browser: Browser, site: Site, events: str
+) -> None:
+    site.events = events
     with opened(browser, site) as page:
         site.document |= {"totals": site.document["totals"] | {"waiting": 3}, "at": time.time()}
         expect(page.locator('[data-figure="waiting"] .value')).to_have_text("3", timeout=60_000)
