@@ -50,7 +50,11 @@ def _group(name: str, children: Mapping[str, Any], words: Sequence[str], *, stri
 def _command(name: str, command: Any, words: Sequence[str], *, strictly: bool) -> Iterator[str]:
     if "--help" in words:
         return
-    context = command.make_context(name, [], resilient_parsing=True)
+    context = command.make_context(name, [], resilient_parsing=True)  # asks for nothing
+    context.resilient_parsing = False  # and tells of what is not known
+    takes = {opt for param in command.params for opt in param.opts if not getattr(param, "is_flag", False)}
+    if not strictly and words and words[-1] in takes:
+        words = [*words, "…"]  # an option that is only named
     try:
         given, rest, _ = command.make_parser(context).parse_args(list(words))
     except Exception as error:  # noqa: BLE001  (typer's own errors have no public base)

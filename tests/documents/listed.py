@@ -11,7 +11,6 @@ PROGRAMS: Mapping[tuple[str, str], str] = {
     ("docs/echo.md", "uv"): "trains for 25 minutes, on libraries that no test has; MODEL.md says what came of it",
     ("docs/images.md", "docker"): "asks a public registry",
     ("docs/images.md", "skopeo"): "asks a public registry",
-    ("docs/on-premises.md", "kubeadm"): "runs on a control plane, over ssh",
     ("docs/on-premises.md", "ssh"): "reaches hosts of a lab",
     ("docs/on-premises.md", "ssh-copy-id"): "reaches hosts of a lab",
     ("docs/on-premises.md", "ssh-keygen"): "makes and shows keys for hosts of a lab",
@@ -23,7 +22,18 @@ PROGRAMS: Mapping[tuple[str, str], str] = {
 # (page, text) -> what it is, where it only looks like a field, a file or a command.
 NO_NAMES: Mapping[tuple[str, str], str] = {
     ("docs/api.md", "tenant.name"): "how functions of tenants are called",
+    ("docs/events.md", "aws.s3"): "a source of EventBridge",
     ("docs/from-oscar.md", "functions.aws"): "a part of SCAR's files",
     ("docs/gitops.md", "stacks/Pulumi.lab.yaml"): "the reader's own stack",
     ("docs/scaler.md", "scaler.hook"): "an action in the log",
+    ("docs/troubleshooting.md", "tenant.name"): "how functions of tenants are called",
+}
+
+# (page, message) -> whose it is, where the docs quote what others say.
+OTHERS: Mapping[tuple[str, str], str] = {
+    ("docs/aws.md", "AWS Account ID not allowed"): "Pulumi's provider for AWS",
+    ("docs/aws.md", "not authorized to perform: …"): "AWS",
+    ("docs/aws.md", "Unauthorized"): "the API server",
+    ("docs/aws.md", "… not supported in the requested Availability Zone"): "AWS",
+    ("docs/aws.md", "AddonVersion … not supported"): "AWS",
 }

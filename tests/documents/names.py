@@ -11,7 +11,8 @@ from tests.documents.reading import ROOT, Quoted
 _FOLDERS = ("ansible", "docs", "functions", "headrace", "images", "infra", "stacks", "tests", "tools")
 _PATH = re.compile(rf"(?:{'|'.join(_FOLDERS)})/[\w./*-]*")
 _VARIABLE = re.compile(r"HEADRACE_[A-Z][A-Z_]*[A-Z]")
-_FIELD = re.compile(r"[a-z][A-Za-z]*(?:\.(?:[a-z][A-Za-z]*|<[a-z]+>|[A-Z]+))+")
+_FILE_OR_DOMAIN = (".py", ".json", ".yaml", ".yml", ".sh", ".md", ".dev")
+_FIELD = re.compile(r"[a-z][A-Za-z0-9]*(?:\.(?:[a-z][A-Za-z0-9]*|<[a-z]+>|[A-Z]+))+")
 
 
 def faults_of(quoted: Quoted) -> Iterator[str]:
@@ -19,7 +20,7 @@ def faults_of(quoted: Quoted) -> Iterator[str]:
     if _PATH.fullmatch(text) and not any(ROOT.glob(text.rstrip("/"))):
         yield f"the checkout has no {text}"
     yield from (f"nothing reads {name}" for name in _VARIABLE.findall(text) if name not in source())
-    if _FIELD.fullmatch(text) and starts_one(text) and not is_field(text):
+    if _FIELD.fullmatch(text) and not text.endswith(_FILE_OR_DOMAIN) and starts_one(text) and not is_field(text):
         yield f"no model has the field {text}"
 
 

@@ -3,14 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 from markdown_it.token import Token
 
 from tools.pages.commonmark import reader
-from tools.pages.hooks import pages
+from tools.pages.files import ROOT, pages
 
-ROOT = Path(__file__).parents[2]
 HISTORY = ("CHANGELOG.md", "ansible/CHANGELOG.md", "docs/adr/")  # they tell what was, not what is
 
 

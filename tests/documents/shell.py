@@ -8,6 +8,7 @@ from dataclasses import dataclass
 _PUNCTUATION = ";&|()<>"
 _INNER = re.compile(r"\$\(([^()]*)\)")
 _ASSIGNED = re.compile(r"[A-Za-z_]\w*=")
+_DOCUMENT = re.compile(r"<<-?\s*['\"]?(\w+)")
 _OPENING = ("do", "then", "else", "!", "{")
 _CLOSING = ("done", "fi", "esac", "}")
 _HEADS = ("for", "while", "until", "if", "case")
@@ -39,8 +40,11 @@ def commands(text: str) -> Iterator[Command]:
 
 def _statements(text: str) -> Iterator[tuple[int, str]]:
     """Lines, each with those that go on with it."""
-    held, first = "", 0
+    held, first, document = "", 0, ""
     for number, line in enumerate(text.splitlines()):
+        if document:  # what a command reads (<<WORD) is no command
+            document = "" if line.strip() == document else document
+            continue
         first = first if held else number
         held += line
         if line.endswith("\\"):
@@ -51,10 +55,17 @@ def _statements(text: str) -> Iterator[tuple[int, str]]:
         except ValueError:
             held += "\n"  # a quotation goes on
             continue
+        document = _document(held)
         yield first, held
         held = ""
     if held:
         raise ValueError(f"line {first}: a quotation is not closed: {held!r}")
+
+
+def _document(statement: str) -> str:
+    """The word that ends what a command reads from the lines below it; empty: it reads none."""
+    found = _DOCUMENT.search(statement)
+    return found[1] if found else ""
 
 
 def _simple(line: int, tokens: list[str]) -> Iterator[Command]:

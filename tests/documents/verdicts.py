@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from tests.documents import aws, cluster, hosts, pulumi
 from tests.documents.headrace import faults_of as headrace_faults
@@ -49,7 +50,8 @@ def _make(words: Sequence[str]) -> list[str]:
 def _python(words: Sequence[str]) -> list[str]:
     """`python -m MODULE` of this project, with options that the module knows; `python FILE`."""
     if words[:1] != ["-m"]:
-        return [] if words and (ROOT / words[0]).is_file() else [f"no file {words[:1]}"]
+        file = ROOT / (words[0] if words else "")
+        return _unknown(file, words[1:]) if file.is_file() else [f"no file {words[:1]}"]
     module, *options = words[1:]
     if module == "pytest":
         return [f"no tests in {word}" for word in options if "/" in word and not (ROOT / word).exists()]
@@ -58,9 +60,13 @@ def _python(words: Sequence[str]) -> list[str]:
     file = next((each for each in files if each.is_file()), None)
     if file is None:
         return [f"python can't start {module}"]
+    return _unknown(file, options)
+
+
+def _unknown(file: Path, options: Sequence[str]) -> list[str]:
     text = file.read_text()
     unknown = [o for o in options if o.startswith("--") and not _knows(text, o.partition("=")[0])]
-    return [f"{module} knows no {option}" for option in unknown]
+    return [f"{file.relative_to(ROOT)} knows no {option}" for option in unknown]
 
 
 def _knows(text: str, option: str) -> bool:

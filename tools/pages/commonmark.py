@@ -53,7 +53,18 @@ class _Parser:
         root = ET.fromstring(f"<div>{html}</div>")  # noqa: S314
         for each in root.iter():
             each.text, each.tail = _kept(each.text), _kept(each.tail)
+        for table in root.iter("table"):
+            _name_cells(table)
         return ET.ElementTree(root)
+
+
+def _name_cells(table: "ET.Element[str]") -> None:
+    """Each cell knows the head of its column, which a phone shows beside it."""
+    heads = ["".join(each.itertext()).strip() for each in table.iter("th")]
+    for row in table.iterfind("tbody/tr"):
+        for head, cell in zip(heads, row.findall("td"), strict=True):
+            if head:
+                cell.set("data-head", head)
 
 
 def _kept(text: str | None) -> str | None:
