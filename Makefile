@@ -73,13 +73,17 @@ messages: ## generate the messages of the kubelet's gRPC anew
 	$(READY) dev
 	$(BIN)/python tools/messages.py
 
-docs: ## write the generated pages of docs anew
+docs: ## write the generated pages of docs anew, and make the site of them in build/site
 	$(READY) dev
 	$(BIN)/python tools/reference.py
 	$(BIN)/python tools/stack_reference.py
 	$(BIN)/python tools/roles_reference.py
 	$(BIN)/python tools/policy_reference.py
 	$(BIN)/python -m headrace.cli.reference > docs/commands.md.new && mv docs/commands.md.new docs/commands.md
+	$(BIN)/python -m tools.pages.pictures
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
+	$(BIN)/python -m tools.pages.checking build/site
+	$(BIN)/python -m tests.documents
 
 lock: ## lock what pyproject.toml asks for, with hashes; ARGS=--upgrade takes the newest (needs uv)
 	$(COMPILE) $(ARGS) --all-extras --overrides tools/overrides.txt pyproject.toml -o requirements-dev.txt

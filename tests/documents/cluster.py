@@ -1,5 +1,6 @@
-"""Judges command lines of kubectl: verbs and options by a table that its help is held against, kinds by ours."""
+"""Judges command lines of kubectl: verbs and options by a table that its help is held against."""
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
 from tests.documents.reading import ROOT
@@ -19,11 +20,11 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "top": (),
 }
 GLOBAL = ("-n", "--namespace", "--kubeconfig", "--context")
-_WITH_VALUE = ("-n", "--namespace", "--kubeconfig", "--context", "-o", "-l", "-L", "-f", "-k", "-c", "--selector",
-               "--clusterrole", "--group")  # fmt: skip
+_WITH_VALUE = (
+    *GLOBAL, "-o", "-l", "-L", "-f", "-k", "-c", "--selector", "--clusterrole", "--group"
+)  # fmt: skip
 _OURS = ("function", "bucket", "nodepool", "gpuserver")
-_THEIRS = ("pod", "node", "namespace", "secret", "deployment", "deploy", "statefulset", "configmap", "event", "lease",
-           "resourceclaim", "resourceslice", "persistentvolumeclaim", "pvc", "crd")  # fmt: skip
+_THEIRS = ("node", "pod", "namespace", "secret", "deployment")
 
 
 def faults_of(words: Sequence[str]) -> list[str]:
@@ -42,9 +43,15 @@ def _faults(words: Sequence[str]) -> Iterator[str]:
     rest = plain[len(name.split()) :]
     if name in ("get", "describe", "delete") and rest:
         kinds = rest[0].partition("/")[0].split(",")
-        yield from (f"kubectl knows no kind {kind}" for kind in kinds if kind.rstrip("s") not in (*_OURS, *_THEIRS))
-    for option, value in zip(words, words[1:], strict=False):
-        if option == "-k" and value.startswith("stacks/") and not (ROOT / value / "kustomization.yaml").is_file():
+        yield from (
+            f"kubectl knows no kind {kind}" for kind in kinds if kind.rstrip("s") not in (*_OURS, *_THEIRS)
+        )
+    for option, value in itertools.pairwise(words):
+        if (
+            option == "-k"
+            and value.startswith("stacks/")
+            and not (ROOT / value / "kustomization.yaml").is_file()
+        ):
             yield f"no kustomization in {value}"
 
 

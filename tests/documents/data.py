@@ -25,6 +25,7 @@ from tests.documents.hosts import variables
 from tests.documents.keys import OBJECTS, STACKS
 from tests.documents.reading import ROOT, Block
 
+_CLASS = re.compile(r"(?:[A-Z][a-z]+)+")
 DIGEST = "sha256:" + "0" * 64
 _CLUSTER = {"kubeconfig": "/cluster.yaml", "context": "lab"}
 _NEEDED = {
@@ -84,7 +85,9 @@ def _refused(model: type[Any], tree: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _stack(config: Mapping[str, Any]) -> Iterator[str]:
-    texts = {key: each if isinstance(each, str) else json.dumps(each, default=str) for key, each in config.items()}
+    texts = {
+        key: each if isinstance(each, str) else json.dumps(each, default=str) for key, each in config.items()
+    }
     for project in {key.partition(":")[0] for key in texts}:
         own = {key: text for key, text in texts.items() if key.startswith(f"{project}:")}
         if project == "headrace-policy":
@@ -107,7 +110,9 @@ def _inventory(tree: Mapping[str, Any]) -> Iterator[str]:
     for group in tree.values():
         named = {*group.get("vars", {}), *(name for host in group["hosts"].values() for name in host or {})}
         yield from (
-            f"no role takes {name}" for name in named if name not in variables() and not name.startswith("ansible_")
+            f"no role takes {name}"
+            for name in named
+            if name not in variables() and not name.startswith("ansible_")
         )
 
 
@@ -133,14 +138,15 @@ def _python(text: str) -> Iterator[str]:
         if isinstance(node, ast.ImportFrom):
             module = importlib.import_module(node.module or "")
             yield from (f"{node.module} has no {a.name}" for a in node.names if not hasattr(module, a.name))
-        if isinstance(node, ast.Name) and re.fullmatch(r"(?:[A-Z][a-z]+)+", node.id) and node.id not in here:
-            if node.id not in classes():
-                yield f"no class {node.id}"
+        if isinstance(node, ast.Name) and _CLASS.fullmatch(node.id) and node.id not in here | classes():
+            yield f"no class {node.id}"
 
 
 @cache
 def classes() -> frozenset[str]:
-    found = (re.findall(r"^class (\w+)", file.read_text(), re.MULTILINE) for file in (ROOT / "infra").rglob("*.py"))
+    found = (
+        re.findall(r"^class (\w+)", file.read_text(), re.MULTILINE) for file in (ROOT / "infra").rglob("*.py")
+    )
     return frozenset(name for names in found for name in names)
 
 

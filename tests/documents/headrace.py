@@ -66,7 +66,9 @@ def _command(name: str, command: Any, words: Sequence[str], *, strictly: bool) -
         value = given.get(param.name)
         if strictly and param.required and value in (None, ()):
             yield f"`{name}` needs {param.opts[0]}"
-        yield from (f"`{name}`: {param.opts[0]} {fault}" for each in _texts(value) for fault in _misfit(param, each))
+        yield from (
+            f"`{name}`: {param.opts[0]} {fault}" for each in _texts(value) for fault in _misfit(param, each)
+        )
 
 
 def _texts(value: object) -> tuple[str, ...]:

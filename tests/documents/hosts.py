@@ -1,5 +1,6 @@
 """Judges command lines of Ansible: playbooks, inventories and variables are the collection's."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from functools import cache
 
@@ -8,7 +9,10 @@ import yaml
 from tests.documents.reading import ROOT
 
 COLLECTION = ROOT / "ansible"
-OURS = ("ansible/inventories/ours", "ansible/inventories/lab")  # the copy that a page makes, and what it is made of
+OURS = (
+    "ansible/inventories/ours",
+    "ansible/inventories/lab",
+)  # the copy that a page makes, and what it is made of
 _OPTIONS = ("-i", "-e", "--limit", "--check", "--diff", "-m")
 
 
@@ -35,14 +39,14 @@ def _playbook(words: Sequence[str]) -> Iterator[str]:
     playbook = playbook_of(words).removeprefix("headrace.hosts.")
     if not (COLLECTION / "playbooks" / f"{playbook}.yml").is_file():
         yield f"the collection has no playbook {playbook!r}"
-    for option, value in zip(words, words[1:], strict=False):
+    for option, value in itertools.pairwise(words):
         name, _, _ = value.partition("=")
         if option == "-e" and name not in variables():
             yield f"no role and no playbook takes {name}"
 
 
 def _inventory(words: Sequence[str]) -> Iterator[str]:
-    for option, value in zip(words, words[1:], strict=False):
+    for option, value in itertools.pairwise(words):
         path = ROOT / value.replace(*OURS)
         if option == "-i" and value != "inventory.yml" and not path.exists():
             yield f"no inventory {value}"

@@ -8,7 +8,10 @@ PROGRAMS: Mapping[tuple[str, str], str] = {
     ("docs/aws.md", "jq"): "its filter picks from an output that only a real `pulumi up` on AWS gives",
     ("docs/backup.md", "jq"): "its filter takes a Secret of a running platform",
     ("docs/backup.md", "gpg"): "asks for a passphrase at a terminal",
-    ("docs/echo.md", "uv"): "trains for 25 minutes, on libraries that no test has; MODEL.md says what came of it",
+    (
+        "docs/echo.md",
+        "uv",
+    ): "trains for 25 minutes, on libraries that no test has; MODEL.md says what came of it",
     ("docs/images.md", "docker"): "asks a public registry",
     ("docs/images.md", "skopeo"): "asks a public registry",
     ("docs/on-premises.md", "ssh"): "reaches hosts of a lab",

@@ -12,11 +12,17 @@ GAP = "\0"  # in a message of the source: a value
 _WORD = re.compile(r"['(]?[a-z'-]+[).,:;]*")
 _FORMAT = re.compile(r"%[sdrg]")
 _JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
-_HEADS = ("it says", "you see", "`headrace explain` says", "`headrace explain NODE` says", "it waits, and explain says")
+_HEADS = (
+    "it says",
+    "you see",
+    "`headrace explain` says",
+    "`headrace explain NODE` says",
+    "it waits, and explain says",
+)
 
 
 def quoted_messages(page: str) -> Iterator[tuple[int, str]]:
-    """(line, message) of the first column of tables that tell what is said, and of TROUBLES' blocks of text."""
+    """(line, message) of first columns of tables that tell what is said, and of TROUBLES' blocks of text."""
     if page == TROUBLES:
         for block in blocks_of(page):
             lines = enumerate(block.text.splitlines()) if block.language == "text" else ()
@@ -33,7 +39,9 @@ def quoted_messages(page: str) -> Iterator[tuple[int, str]]:
             if token.content in _HEADS:
                 wanted = True
             elif wanted and token.level > 3:
-                yield from ((line, child.content) for child in token.children or () if child.type == "code_inline")
+                yield from (
+                    (line, child.content) for child in token.children or () if child.type == "code_inline"
+                )
 
 
 def is_said(message: str) -> bool:
@@ -47,7 +55,8 @@ def _loosely(part: str) -> str:
     """Numbers and names of examples may stand where the source has a value; plain words are its own."""
     words = part.split(" ")
     return " ".join(
-        re.escape(word) if _WORD.fullmatch(word) else f"(?:{re.escape(word)}|[^ ]*{GAP}[^ ]*)" for word in words
+        re.escape(word) if _WORD.fullmatch(word) else f"(?:{re.escape(word)}|[^ ]*{GAP}[^ ]*)"
+        for word in words
     )
 
 
@@ -63,7 +72,9 @@ def _of_python(folder: str) -> Iterator[str]:
     for file in (ROOT / folder).rglob("*.py"):
         if not file.name.endswith("_pb2.py"):
             for node in ast.walk(ast.parse(file.read_text())):
-                if isinstance(node, ast.JoinedStr | ast.BinOp) or (isinstance(node, ast.Constant) and isinstance(node.value, str)):
+                if isinstance(node, ast.JoinedStr | ast.BinOp) or (
+                    isinstance(node, ast.Constant) and isinstance(node.value, str)
+                ):
                     yield _plain(_text(node))
 
 

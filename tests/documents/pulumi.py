@@ -1,4 +1,4 @@
-"""Judges command lines of Pulumi: its own words by a table that its help is held against, ours by our models."""
+"""Judges command lines of Pulumi: its words by a table that its help is held against, keys by our models."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,8 +8,10 @@ from tests.documents.reading import ROOT
 
 # What the docs call, with the options they give; tests/integration/test_docs_tools.py asks Pulumi for each.
 COMMANDS: Mapping[str, tuple[str, ...]] = {
-    "up": ("--target", "--refresh", "--diff", "--policy-pack", "--policy-pack-config", "--skip-preview", "--config-file",
-           "--exclude-protected"),
+    "up": (
+        "--target", "--refresh", "--diff", "--policy-pack", "--policy-pack-config", "--skip-preview",
+        "--config-file",
+    ),
     "preview": ("--diff", "--policy-pack", "--expect-no-changes", "--refresh"),
     "refresh": (),
     "destroy": ("--exclude-protected", "--skip-preview"),
@@ -22,7 +24,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "stack rm": ("--force", "--preserve-config"),
     "policy publish": (),
 }  # fmt: skip
-GLOBAL = ("-C", "--stack", "-v", "--logtostderr", "--logflow")
+GLOBAL = ("-C", "-v", "--logtostderr", "--logflow")
 POLICY = ("headrace-policy:production", "headrace-policy:exceptions", "headrace-policy:gpuClients")
 _NAMED = re.compile(r'^ +(?:return \{)?"(\w+)":', re.MULTILINE)
 
@@ -41,7 +43,9 @@ def _faults(words: Sequence[str]) -> Iterator[str]:
         return
     values = rest[len(name.split()) :]
     options = [word for word in values if word.startswith("-")]
-    yield from (f"pulumi {name}: {o} is not in the table" for o in options if o not in (*COMMANDS[name], *GLOBAL))
+    yield from (
+        f"pulumi {name}: {o} is not in the table" for o in options if o not in (*COMMANDS[name], *GLOBAL)
+    )
     given = [word for word in values if not word.startswith("-")]
     if name == "config set" and given:
         yield from _key(given[0], project)

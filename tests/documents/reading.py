@@ -1,5 +1,6 @@
 """Pages, their blocks of code and what stands in `backticks` in their text."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -14,7 +15,7 @@ HISTORY = ("CHANGELOG.md", "ansible/CHANGELOG.md", "docs/adr/")  # they tell wha
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A fenced block. `words` are what stands behind its language; `line` is that of its first line of code."""
+    """A fenced block. `words` stand behind its language; `line` is that of its first line of code."""
 
     page: str
     line: int
@@ -77,7 +78,7 @@ def quoted_in(page: str) -> Iterator[Quoted]:
 
 def headings_of(page: str) -> Iterator[Heading]:
     tokens = tokens_of(page)
-    for token, inline in zip(tokens, tokens[1:], strict=False):
+    for token, inline in itertools.pairwise(tokens):
         if token.type == "heading_open":
             text = "".join(child.content for child in inline.children or ())
             yield Heading(page, (token.map or [0])[0] + 1, text)

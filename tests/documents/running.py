@@ -128,7 +128,8 @@ class _Step:
         text, into = self._text(), f">{shlex.quote(str(self._told))} 2>&1 </dev/null"
         done = f": >{shlex.quote(str(self._done))}\n"
         if "stays" in self._block.words:
-            return f"{text.strip()} {into} &\necho $! >>{shlex.quote(str(self._base.parent / STAYING))}\n"
+            ids = shlex.quote(str(self._base.parent / STAYING))
+            return f"(\nexec {text.strip()}\n) {into} &\necho $! >>{ids}\n"
         if "fails" in self._block.words:
             return f"if (\n{text}\n) {into}; then exit 99; fi\n{done}"
         return f"{{\n{text}\n}} {into}\n{done}"

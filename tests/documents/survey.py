@@ -14,8 +14,8 @@ RUN, OUTPUT = "run", "output"
 SHELL, TEXT = "sh", "text"
 # Programs whose name in a sentence begins a command that can be judged without what it needs.
 _STARTS = (
-    "headrace ", ".venv/bin/headrace ", "make ", "pulumi ", "kubectl ", "ansible-playbook ", "python -m ", "aws ",
-    "sh tools/",
+    "headrace ", ".venv/bin/headrace ", "make ", "pulumi ", "kubectl ", "ansible-playbook ", "python -m ",
+    "aws ", "sh tools/",
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Commands and programs that the docs show are run as they stand, on real servers, and print what the docs show."""
+"""Commands and programs of the docs are run as they stand, on real servers, and print what the docs show."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ functions:
   oscar:
   - oscar-cluster:
       name: cowsay
-      image: ghcr.io/grycap/cowsay
+      image: registry.example/cowsay
       script: cowsay.sh
       input: [{storage_provider: minio.default, path: cowsay/in}]
       output: [{storage_provider: minio.default, path: cowsay/out}]
@@ -67,7 +67,9 @@ def block(text: str, *words: str, language: str = "sh") -> Block:
         ([block("raise SystemExit(3)\n", "run", language="python")], "ended with 3"),
     ],
 )
-def test_a_page_that_does_something_else_is_found_out(blocks: list[Block], fault: str, tmp_path: Path) -> None:
+def test_a_page_that_does_something_else_is_found_out(
+    blocks: list[Block], fault: str, tmp_path: Path
+) -> None:
     with pytest.raises(PageError, match=fault):
         run_page(blocks, tmp_path, {})
 
@@ -77,7 +79,11 @@ def test_blocks_share_folder_and_variables_and_what_stays_ends_with_the_page(tmp
         block("mkdir new; cd new; NAME=x\n", "run"),
         block("echo $NAME in $(basename $PWD)\n", "run"),
         block("x in new\n", "output", language="text"),
-        block("sh -c 'echo up; trap \"echo down; exit 0\" TERM; while :; do sleep 0.05; done'\n", "run", "stays"),
+        block(
+            "sh -c 'echo up; trap \"echo down; exit 0\" TERM; while :; do sleep 0.05; done'   # it stays\n",
+            "run",
+            "stays",
+        ),
         block("up\n", "output", language="text"),
         block("print('here')\n", "run", language="python"),
         block("here\n", "output", language="text"),

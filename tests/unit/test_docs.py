@@ -1,5 +1,6 @@
 """What the docs tell people to do can be done: commands, files, fields, variables and messages are there."""
 
+import itertools
 from collections import Counter
 
 import pytest
@@ -30,7 +31,9 @@ def test_no_command_hides_in_a_block_of_text(page: str) -> None:
 
 def is_command(line: str) -> bool:
     """Whether a line is one that somebody here would do as it stands; a usage is none."""
-    if "[OPTIONS]" in line or not line.startswith(("headrace ", "make ", "pulumi ", "kubectl ", "ansible-playbook ", "aws ")):
+    if "[OPTIONS]" in line or not line.startswith(
+        ("headrace ", "make ", "pulumi ", "kubectl ", "ansible-playbook ", "aws ")
+    ):
         return False
     verdict = judge(Command(0, tuple(line.split())))
     return verdict.by is not None and not verdict.faults
@@ -39,7 +42,7 @@ def is_command(line: str) -> bool:
 @pytest.mark.parametrize("page", PAGES)
 def test_an_output_stands_behind_what_is_run(page: str) -> None:
     blocks = list(blocks_of(page))
-    behind = [later for block, later in zip(blocks, blocks[1:], strict=False) if RUN in block.words]
+    behind = [later for block, later in itertools.pairwise(blocks) if RUN in block.words]
     assert [each.place for each in blocks if OUTPUT in each.words and each not in behind] == []
 
 
@@ -120,7 +123,10 @@ def programs_of(page: str) -> list[str]:
         ("aws vanish list", "no vanish list"),
         ("aws sqs receive-message --queue-uri x", "takes no --queue-uri"),
         ("aws s3 cp a b --colour", "takes no --colour"),
-        ("ansible-playbook -i ansible/inventories/ours/hosts.yml headrace.hosts.vanish", "no playbook 'vanish'"),
+        (
+            "ansible-playbook -i ansible/inventories/ours/hosts.yml headrace.hosts.vanish",
+            "no playbook 'vanish'",
+        ),
         ("ansible-playbook -i ansible/inventories/vanish headrace.hosts.site", "no inventory"),
         ("ansible-playbook -i inventory.yml headrace.hosts.power -e colour=on", "takes colour"),
         ("ansible-playbook -i inventory.yml headrace.hosts.power --colour", "not known here"),
@@ -138,7 +144,11 @@ def test_what_can_not_be_done_is_found(line: str, fault: str) -> None:
     ("language", "text", "fault"),
     [
         ("yaml", "kind: Duck\n", "no kind Duck"),
-        ("yaml", "kind: Bucket\napiVersion: headrace.dev/v1alpha1\nmetadata: {name: a}\nspec: {colour: 1}\n", "colour"),
+        (
+            "yaml",
+            "kind: Bucket\napiVersion: headrace.dev/v1alpha1\nmetadata: {name: a}\nspec: {colour: 1}\n",
+            "colour",
+        ),
         ("yaml", "headrace:colour: red\n", "colour"),
         ("yaml", "config:\n  headrace-policy:exceptions: [{rule: vanish}]\n", "rule"),
         ("yaml", "duck:colour: red\n", "no project duck"),

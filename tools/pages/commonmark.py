@@ -1,8 +1,8 @@
-"""Markdown as the code host reads it: an extension of Python-Markdown that has CommonMark's parser do the reading.
+"""Markdown as the code host reads it: an extension of Python-Markdown that has CommonMark's parser read it.
 
-Python-Markdown has rules of its own for lists, blocks and tables, so one file would look right in one place alone.
-This hands the parsing to markdown-it (https://spec.commonmark.org/0.31.2/, tables of GitHub's) and gives the tree
-back; tables of contents, anchors and checked links stay Python-Markdown's and mkdocs'.
+Python-Markdown has rules of its own for lists, blocks and tables, so a file would look right in one place
+alone. This hands the parsing to markdown-it (https://spec.commonmark.org/0.31.2/, and GitHub's tables) and
+gives the tree back; tables of contents, anchors and checked links stay Python-Markdown's and mkdocs'.
 """
 
 import re
@@ -72,14 +72,14 @@ def _kept(text: str | None) -> str | None:
     return text and _ENTITY.sub(f"{AMP_SUBSTITUTE}amp;", text)
 
 
-class CommonMark(Extension):
+class CommonMark(Extension):  # type: ignore[misc]  # untyped, as all of Markdown
     """Takes out what would read Markdown a second time."""
 
     def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802  (Markdown's name)
         for name in [each.name for each in md.preprocessors._priority]:  # noqa: SLF001  (it has no other list)
             md.preprocessors.deregister(name)
         md.treeprocessors.deregister("inline")
-        md.parser = _Parser()  # type: ignore[assignment]  # the one method that is called
+        md.parser = _Parser()
 
 
 def makeExtension(**options: Any) -> CommonMark:  # noqa: ANN401, N802  (Markdown's name and types)

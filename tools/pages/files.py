@@ -53,7 +53,7 @@ def _flat(tokens: Iterable[Token]) -> Iterator[Token]:
 
 
 def beside(page: str, link: str) -> str:
-    """The path in the checkout that a link leads to; empty for one that leads elsewhere or within the page."""
+    """The path in the checkout that a link leads to; empty: it leads elsewhere, or within the page."""
     parts = urlsplit(link)
     if parts.scheme or parts.netloc or not parts.path:
         return ""

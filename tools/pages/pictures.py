@@ -36,7 +36,14 @@ def file() -> Drawing:
     d.words(222, 326, "7 record", anchor="middle")
     d.arrow((255, 240), (172, 240))
     d.words(213, 231, "8 copy")
-    for at, line in enumerate(("9 Only then the task is", "acknowledged. If a worker", "dies before, another goes", "on; the first record stays.")):
+    for at, line in enumerate(
+        (
+            "9 Only then the task is",
+            "acknowledged. If a worker",
+            "dies before, another goes",
+            "on; the first record stays.",
+        )
+    ):
         d.words(490, 366 + at * 18, line, anchor="start", faint=True)
     return d
 
@@ -62,7 +69,16 @@ def scaling() -> Drawing:
     d.box(486, 208, 158, 44, "node 4: off", fill="off")
     d.arrow((210, 145), (243, 145))
     d.arrow((435, 145), (468, 145))
-    d.box(150, 320, 380, 84, "the scaler", "the fewest boots that keep each promise,", "each as late as that allows", fill="ours")
+    d.box(
+        150,
+        320,
+        380,
+        84,
+        "the scaler",
+        "the fewest boots that keep each promise,",
+        "each as late as that allows",
+        fill="ours",
+    )
     d.arrow((115, 270), (115, 362), (148, 362), dashed=True)
     d.words(28, 382, "what waits,", anchor="start", faint=True)
     d.words(28, 398, "since when", anchor="start", faint=True)
@@ -78,14 +94,30 @@ def scaling() -> Drawing:
 def gpu() -> Drawing:
     """Ways to a GPU."""
     d = Drawing(680, 440, "Five ways to a GPU: whole, in time slices, by MPS, by MIG, or on another host")
-    d.box(120, 18, 440, 56, "the function's wish", "access: [mig, mps, timeslice, passthrough, remote]", fill="yours")
+    d.box(
+        120,
+        18,
+        440,
+        56,
+        "the function's wish",
+        "access: [mig, mps, timeslice, passthrough, remote]",
+        fill="yours",
+    )
     d.words(340, 96, "the first way that is there, and that fits memory and isolation", faint=True)
     d.frame(20, 116, 400, 304, "a GPU of the worker's node")
     ways = (
         ("passthrough", "one worker has all of it", ("ours",)),
-        ("timeslice", "by turns; each sees all of the memory", ("ours", "plain", "store", "ours", "plain", "store")),
+        (
+            "timeslice",
+            "by turns; each sees all of the memory",
+            ("ours", "plain", "store", "ours", "plain", "store"),
+        ),
         ("mps", "at once; an equal part of the memory", ("ours", "plain", "store")),
-        ("mig", "parts that the hardware keeps apart", ("ours", "plain", "plain", "store", "store", "store", "off")),
+        (
+            "mig",
+            "parts that the hardware keeps apart",
+            ("ours", "plain", "plain", "store", "store", "store", "off"),
+        ),
     )
     for at, (name, says, parts) in enumerate(ways):
         y = 158 + at * 66
@@ -96,7 +128,9 @@ def gpu() -> Drawing:
     d.box(470, 150, 170, 52, "worker", "on any node", fill="ours")
     d.arrow((555, 202), (555, 262), both=True)
     d.words(563, 236, "its GPU calls", anchor="start", faint=True, size=12.5)
-    d.box(470, 264, 170, 100, "GPU server", "rCUDA or Lupine;", "switched on when", "it is wanted", fill="ours")
+    d.box(
+        470, 264, 170, 100, "GPU server", "rCUDA or Lupine;", "switched on when", "it is wanted", fill="ours"
+    )
     d.words(555, 392, "remote: memory is counted,", faint=True, size=12.5)
     d.words(555, 408, "not enforced", faint=True, size=12.5)
     return d
@@ -104,8 +138,14 @@ def gpu() -> Drawing:
 
 def tenants() -> Drawing:
     """Who shares, and what is nobody else's."""
-    d = Drawing(680, 400, "Tenants: each with a namespace, an account of the queue and a key of its own; nodes are shared")
-    for at, (name, weight, fill) in enumerate((("the stack's own", 1, "plain"), ("lab", 2, "ours"), ("ward", 1, "store"))):
+    d = Drawing(
+        680,
+        400,
+        "Tenants: each with a namespace, an account of the queue and a key of its own; nodes are shared",
+    )
+    for at, (name, weight, fill) in enumerate(
+        (("the stack's own", 1, "plain"), ("lab", 2, "ours"), ("ward", 1, "store"))
+    ):
         x = 20 + at * 218
         d.frame(x, 20, 204, 216, name)
         d.box(x + 14, 50, 176, 40, "namespace", fill=fill)
