@@ -157,12 +157,24 @@ def controller(*, remote_gpus: bool = False) -> Access:
     )
 
 
+def api() -> Access:
+    """It keeps functions for its users, and the secrets of those: whose names only the users know."""
+    return Access(
+        functions=[
+            rule(GROUP, ["functions"], ("get", "list", "create", "update", "delete")),
+            rule(CORE, ["secrets"], ("get", "create", "update", "delete")),
+        ],
+        cluster=[rule(CORE, ["nodes"], ("list",))],  # /system/status tells of them
+    )
+
+
 def of_service(service: str, drivers: Sequence[Driver], *, remote_gpus: bool = False) -> Access:
     """The access of a service by its name."""
     found = {
         names.RECEIVER: receiver(),
         names.SCALER: scaler(drivers, remote_gpus=remote_gpus),
         names.CONTROLLER: controller(remote_gpus=remote_gpus),
+        names.API: api(),
     }
     return found[service]
 

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from headrace.manifests.worker_pod import FUNCTIONS, SETTINGS, worker_settings
+from headrace.model.api import ApiSettings, ApiUser, StoreKey
 from headrace.model.labels import AUTHORITY_KEY
+from headrace.model.quantity import parse_bytes
 from headrace.model.settings import (
     EksSettings,
     HostsSettings,
@@ -20,19 +22,12 @@ from headrace.model.settings import (
 from headrace.model.tenancy import qualified
 from headrace.model.tenant import Tenant
 from infra import names
+from infra.logins import QUEUE_USERS, identity_of
 from infra.manifests import nats, seaweedfs
 from infra.manifests.parts import USER, WORKER_PRIORITY
-from infra.manifests.services import RECEIVER_PORT
+from infra.manifests.services import API_PORT, RECEIVER_PORT, SPOOL
+from infra.service_settings import Api, ApiAccount
 from infra.settings import StackSettings
-
-READERS = (names.RECEIVER, names.SCALER, names.CONTROLLER, names.WORKER, names.OPERATOR)
-QUEUE_USERS: Mapping[str, str] = {
-    names.RECEIVER: nats.EVENTS,
-    names.SCALER: nats.SCALER,
-    names.CONTROLLER: nats.CONTROLLER,
-    names.WORKER: nats.WORKER,
-    names.OPERATOR: nats.OPERATOR,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +38,8 @@ class Made:
     store_keys: Mapping[str, str] = field(repr=False)
     receiver_token: str = field(repr=False)
     authority: str  # a certificate, not secret
+    api_passwords: Mapping[str, str] = field(default_factory=dict, repr=False)  # those that were not given
+    api_token_key: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +59,7 @@ def document(
     queues: Queues | None = None,
     tenant: str = "",
 ) -> Settings:
-    """What one of READERS is told. Only the receiver has the token that notifications must carry.
+    """What a reader is told. Only the receiver has the token that notifications must carry.
 
     `hosts`: where the scaler finds what it switches hosts by. `queues`: what the receiver reads, on AWS.
     `tenant`: whose workers it is for.
@@ -79,6 +76,7 @@ def document(
         ),
         worker=worker_settings(),
         sqs=_sqs(stack, queues) if reader == names.RECEIVER else None,
+        api=_api(stack.api, made) if reader == names.API and stack.api else None,
         functions_directory=FUNCTIONS if reader == names.WORKER else "",
         kubernetes=_kubernetes(stack, hosts, _told_of(reader, stack, tenant)),
         platform_bucket=stack.platform_bucket_name,
@@ -99,6 +97,38 @@ def _queue(reader: str, stack: StackSettings, passwords: Mapping[str, str], tena
         ca_file=f"{SETTINGS}/{AUTHORITY_KEY}",
         accounts={each: QueueLogin(user=name, password=passwords[name]) for each, name in logins.items()},
     )
+
+
+def _api(api: Api, made: Made) -> ApiSettings:
+    return ApiSettings(
+        host="0.0.0.0",  # noqa: S104  (a network policy says who may connect)
+        port=API_PORT,
+        users=tuple(_user(name, api.users[name], made) for name in sorted(api.users)),
+        token_key=made.api_token_key,
+        spool_directory=SPOOL,
+        upload_bytes=parse_bytes(api.upload),
+        spool_bytes=parse_bytes(api.spool),
+        stall_seconds=api.stall_seconds,
+        run_seconds=api.run_seconds,
+        store_endpoint=api.store_endpoint,
+    )
+
+
+def _user(name: str, account: ApiAccount, made: Made) -> ApiUser:
+    identity = identity_of(name)
+    return ApiUser(
+        name=name,
+        password=password_of(name, account, made),
+        tenant=account.tenant,
+        store=StoreKey(access_key=identity, secret_key=made.store_keys[identity])
+        if account.store_key
+        else None,
+    )
+
+
+def password_of(name: str, account: ApiAccount, made: Made) -> str:
+    """The password of a user of the API: the one that was given, or the one that was made."""
+    return account.password if account.password is not None else made.api_passwords[name]
 
 
 def _sqs(stack: StackSettings, queues: Queues | None) -> SqsSettings | None:

@@ -22,10 +22,11 @@ from infra.aws_settings import AwsSettings, Protection
 from infra.gpu_settings import DevicePlugin, RemoteGpus
 from infra.host_settings import HostSettings
 from infra.kubeconfig import ClusterUid, is_content
-from infra.names import VOLUMES
+from infra.names import API, CONTROLLER, RECEIVER, SCALER, VOLUMES
 from infra.ranges import EVERYWHERE, Range
+from infra.service_settings import Api, Receiver, Replicas
 from infra.stack_rules import faults_of, has_gpus
-from infra.store_settings import BucketSettings, Disk, Entrance, GivenStore, SeaweedStore, Store
+from infra.store_settings import BucketSettings, Disk, GivenStore, SeaweedStore, Store
 from infra.tenant_settings import TenantSettings
 
 
@@ -46,21 +47,6 @@ class Queue(Value):
     """The NATS server."""
 
     disk: Disk = Field(default=Disk(storage="5Gi"), description="where the tasks lie")
-
-
-class Replicas(Value):
-    """A service of which one replica leads and the others stand by."""
-
-    replicas: int = Field(default=2, ge=1, le=5, description="pods at once")
-
-
-class Receiver(Replicas):
-    """The receiver of notifications; every replica takes them."""
-
-    listing_seconds: float = Field(
-        default=300.0, gt=0, allow_inf_nan=False, description="between two listings"
-    )
-    entrance: Entrance = Field(default=Entrance(), description="who else may notify it")
 
 
 class PlatformBucket(Value):
@@ -141,6 +127,9 @@ class StackSettings(ConsistentValue):
     receiver: Receiver = Field(default=Receiver(), description="the receiver of notifications")
     scaler: Replicas = Field(default=Replicas(), description="what decides on workers and nodes")
     controller: Replicas = Field(default=Replicas(), description="what makes functions' objects real")
+    api: Api | None = Field(
+        default=None, description="the HTTP interface, which speaks OSCAR's API; none: there is none"
+    )
     platform_bucket: PlatformBucket = Field(default=PlatformBucket(), description="the platform's own bucket")
     buckets: Mapping[BucketName, BucketSettings] = Field(
         default_factory=dict,
@@ -283,8 +272,15 @@ class StackSettings(ConsistentValue):
         return (
             *((("kubeconfig",),) if content else ()),
             *((("store", "s3", "secretKey"),) if self.given_store else ()),
+            *(("api", *part) for part in (self.api.secret_parts if self.api else ())),
             *(("hosts", *part) for part in (self.hosts.secret_parts if self.hosts else ())),
         )
+
+    @property
+    def services(self) -> Mapping[str, Replicas]:
+        """Headrace's own services of this stack, by name, in the order in which they start."""
+        always = {CONTROLLER: self.controller, SCALER: self.scaler, RECEIVER: self.receiver}
+        return {**always, **({API: self.api} if self.api else {})}
 
     @property
     def headrace_image(self) -> str:

@@ -27,6 +27,7 @@ def faults_of(stack: "StackSettings") -> Iterator[str]:
     yield from _hosts(stack)
     yield from _buckets(stack)
     yield from _tenants(stack)
+    yield from _api(stack)
     yield from _node_groups(stack)
     yield from _rights(stack)
 
@@ -147,6 +148,23 @@ def _tenants_buckets(stack: "StackSettings") -> Iterator[str]:
             taken.setdefault(real, place)
 
 
+def _api(stack: "StackSettings") -> Iterator[str]:
+    """Its users are of tenants that are there, and have keys of the store where the stack makes keys."""
+    users = stack.api.users if stack.api else {}
+    for name, user in sorted(users.items()):
+        if user.tenant is not None and user.tenant not in stack.tenants:
+            yield (
+                f"found api.users.{name}.tenant {user.tenant}, which is not there, allowed "
+                f"{', '.join(sorted(stack.tenants)) or 'none, as there are no tenants'}; add the tenant, or "
+                "take it out"
+            )
+        if user.store_key and stack.seaweedfs is None:
+            yield (
+                f"found api.users.{name}.storeKey and another store than the stack's own SeaweedFS, allowed "
+                "with that, as elsewhere the stack makes no keys; take it out, and give the user a key there"
+            )
+
+
 # AWS
 
 
@@ -217,7 +235,7 @@ def _rights(stack: "StackSettings") -> Iterator[str]:
     if stack.aws is None:
         return
     estate = stack.estate_on(stack.aws)
-    for service, characters in overfull(estate, deletes=stack.deletes_data).items():
+    for service, characters in overfull(estate, stack.services, deletes=stack.deletes_data).items():
         what, remedy = f"{len(estate.buckets)} buckets", "take buckets out, tenants' among them"
         if service == SCALER:
             what, remedy = f"{len(estate.node_groups)} node groups", "take pools out"

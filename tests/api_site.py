@@ -1,11 +1,11 @@
-"""`headrace up` and its API, for tests that speak to it by HTTP."""
+"""The API of a stack on this machine or on a cluster, for tests that speak to it by HTTP."""
 
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +27,24 @@ echo "worked $(wc -c < "$INPUT_FILE_PATH") bytes"
 UPPER = 'tr a-z A-Z < "$INPUT_FILE_PATH" > "$TMP_OUTPUT_DIR/$(basename "$INPUT_FILE_PATH").txt"'
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Site:
-    """A stack that runs, and how its user comes to it."""
+    """A stack that runs, how its user comes to it, and what definitions need to say there."""
 
     endpoint: str
     user: str
     password: str
+    usual: Mapping[str, Any] = field(default_factory=dict)
+
+    def service(self, name: str, command: str, **changes: Any) -> dict[str, Any]:
+        """A definition that can run here."""
+        return service(name, command, **{**self.usual, **changes})
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachineSite(Site):
+    """`headrace up`."""
+
     process: psutil.Process
 
     def resident_bytes(self) -> int:
@@ -69,7 +80,7 @@ def poll(what: str, found: Callable[[], Any], seconds: float = WAIT_SECONDS) -> 
 
 
 @contextmanager
-def running_api(top: Path, **changes: object) -> Iterator[Site]:
+def running_api(top: Path, **changes: object) -> Iterator[MachineSite]:
     """Start a stack of its own in a folder; `changes` of the API's settings. It ends with the block."""
     state, functions = top / "state", top / "functions"
     functions.mkdir()
@@ -87,7 +98,12 @@ def running_api(top: Path, **changes: object) -> Iterator[Site]:
         assert up.poll() is None, (top / "up.log").read_text()
         api = _api(Settings.from_json((state / "settings.json").read_bytes()))
         user = api.users[0]
-        yield Site(f"http://{api.host}:{api.port}", user.name, user.password, psutil.Process(up.pid))
+        yield MachineSite(
+            endpoint=f"http://{api.host}:{api.port}",
+            user=user.name,
+            password=user.password,
+            process=psutil.Process(up.pid),
+        )
     finally:
         up.terminate()
         up.wait(WAIT_SECONDS)

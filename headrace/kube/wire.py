@@ -66,7 +66,13 @@ def path_of(kind: Kind, namespace: str = "", *below: str) -> str:
 
 
 def one(method: str, kind: Kind, key: Key, *below: str, query: Mapping[str, str] | None = None) -> Request:
-    """A call about one object, without a body."""
+    """A call about one object, without a body.
+
+    Raises NotFoundError for a name that no object can have, as its path would lead elsewhere: the server
+    decodes each part. https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#path-segment-names
+    """
+    if key[1] in ("", ".", "..") or {"/", "%"} & set(key[1]):
+        raise NotFoundError(f"{told_as(kind, key)} is not there: no object can be called so")
     path = path_of(kind, key[0], key[1], *below)
     return Request(method, path, told_as(kind, key), query or {})
 

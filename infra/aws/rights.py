@@ -8,7 +8,17 @@ from collections.abc import Iterator, Sequence
 
 from headrace.model.errors import ConfigurationError
 from headrace.model.function import Function
-from headrace.model.keys import FAILURES, FUNCTIONS, HISTORY, IGNORED, LOGS, NOTES, RECORDS, STAGING
+from headrace.model.keys import (
+    DISMISSED,
+    FAILURES,
+    FUNCTIONS,
+    HISTORY,
+    IGNORED,
+    LOGS,
+    NOTES,
+    RECORDS,
+    STAGING,
+)
 from headrace.model.tenancy import qualified
 from infra.aws.estate import Estate
 from infra.aws.policy import Conditions, Document, Statement, allow, document
@@ -93,6 +103,18 @@ def controller(estate: Estate, *, deletes: bool = False) -> Document:
         *_objects(WRITE, [estate.platform], ["buckets/*"]),
         *_objects(DELETE_FOR_GOOD, [estate.platform], ["buckets/*", f"{FUNCTIONS}/*", f"{RACE}/*"]),
         *(_objects(DELETE_FOR_GOOD, buckets, ["*"]) if deletes else ()),
+        *_keys(estate),
+    )
+
+
+def api(estate: Estate) -> Document:
+    """It stores what its users send, reads what became of it, and ends tasks whose jobs they delete."""
+    ended = [f"{area}/*" for area in (DISMISSED, RECORDS, FAILURES)]
+    return document(
+        allow((*LIST, "s3:GetBucketVersioning"), [estate.platform, *estate.function_buckets]),
+        *_objects((*READ, *WRITE), estate.function_buckets, ["*"]),
+        *_objects(READ, [estate.platform], ["*"]),
+        *_objects(WRITE, [estate.platform], ended),
         *_keys(estate),
     )
 

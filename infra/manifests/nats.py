@@ -23,6 +23,7 @@ HEALTH = "/healthz?js-server-only=true"
 ACCOUNT = "HEADRACE"
 EVENTS, WORKER, SCALER, CONTROLLER, OPERATOR = "events", "worker", "scaler", "controller", "operator"
 USERS = (EVENTS, WORKER, SCALER, CONTROLLER, OPERATOR)
+API = "api"  # of stacks that have one
 CONFIGURATION, CERTIFICATES, DATA = "/etc/nats/config", "/etc/nats/tls", "/data"
 FILE = "nats.conf"
 MAX_PAYLOAD_BYTES = 1024 * 1024  # a task is below 4 KiB: keys have at most 1024 bytes
@@ -73,12 +74,14 @@ def rights() -> Mapping[str, Rights]:
             (*_LOOK, *_COUNT, *_OPEN, *_PUT, *_REMOVE, f"{_API}.CONSUMER.PAUSE.*.*"),
             (*_INBOX, *_TELL),
         ),
+        # It puts the tasks of what it is sent, and takes out those whose jobs are deleted.
+        API: Rights((*_LOOK, *_COUNT, *_OPEN, *_PUT, *_REMOVE), _INBOX),
     }
 
 
-def users(tenants: Sequence[str]) -> tuple[str, ...]:
-    """Every user of the server: those of the stack's account, then of each tenant's."""
-    return tuple(qualified(tenant, user) for tenant in ("", *tenants) for user in USERS)
+def users(tenants: Sequence[str], own: Sequence[str] = USERS) -> tuple[str, ...]:
+    """Every user of the server: `own` of the stack's account, then the same of each tenant's."""
+    return tuple(qualified(tenant, user) for tenant in ("", *tenants) for user in own)
 
 
 def password_variable(user: str) -> str:
@@ -88,16 +91,17 @@ def password_variable(user: str) -> str:
     return f"{of_tenant}{own_name(user)}_PASSWORD".upper()
 
 
-def configuration(*, storage: str, tenants: Sequence[str] = ()) -> str:
-    """The server's file. Passwords are variables of its process: letters and digits, so never quoted.
+def configuration(*, storage: str, tenants: Sequence[str] = (), own: Sequence[str] = USERS) -> str:
+    """The server's file; `own`: the users of each account.
 
+    Passwords are variables of its process: letters and digits, so never quoted.
     JSON's values are also this format's. The system's account is named so that nobody gets into it: it has no
     user. Where there are tenants each account may fill an equal part of the disk, so that none stops another.
     https://docs.nats.io/running-a-nats-service/configuration
     """
     bytes_in_all = parse_bytes(storage) * 9 // 10
     part = f"{{ max_file: {bytes_in_all // (1 + len(tenants))} }}" if tenants else "enabled"
-    accounts = "".join(_account(tenant, part) for tenant in ("", *tenants))
+    accounts = "".join(_account(tenant, part, own) for tenant in ("", *tenants))
     return f"""\
 server_name: "headrace"
 listen: "0.0.0.0:{PORT}"
@@ -120,9 +124,9 @@ accounts {{
 """
 
 
-def _account(tenant: str, jetstream: str) -> str:
+def _account(tenant: str, jetstream: str, own: Sequence[str]) -> str:
     name = json.dumps(tenant) if tenant else ACCOUNT
-    lines = "".join(_user(qualified(tenant, user), rights()[user]) for user in USERS)
+    lines = "".join(_user(qualified(tenant, user), rights()[user]) for user in own)
     return f"  {name} {{\n    jetstream: {jetstream}\n    users: [\n{lines}    ]\n  }}\n"
 
 

@@ -201,7 +201,14 @@ def deployment(
 
 
 def service_container(
-    name: str, image: str, module: str, *, args: Sequence[str], amounts: Amounts, port: int = HEALTH_PORT
+    name: str,
+    image: str,
+    module: str,
+    *,
+    args: Sequence[str],
+    amounts: Amounts,
+    port: int = HEALTH_PORT,
+    live: str = "/healthz",
 ) -> Manifest:
     """A container that runs one of Headrace's own programs, which answers the kubelet at `http`."""
     return {
@@ -212,7 +219,7 @@ def service_container(
         "ports": [{"name": "http", "containerPort": port}],
         "resources": amounts.manifest,
         "securityContext": container_security(),
-        **probes(live="/healthz", ready="/readyz", port="http"),
+        **probes(live=live, ready="/readyz", port="http"),
     }
 
 

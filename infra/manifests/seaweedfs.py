@@ -41,42 +41,35 @@ ACTIONS: Mapping[str, Sequence[str]] = {
     names.SCALER: ("Read", "List"),
     names.CONTROLLER: ("Admin",),
     names.OPERATOR: ("Admin",),
+    names.API: OBJECTS,
 }
 
 
-def identities(tenants: Sequence[Tenant], *, platform_bucket: str) -> Mapping[str, Sequence[str]]:
-    """What each identity may do, by its name: ACTIONS, and a tenant's workers in what is the tenant's."""
-    own = {
-        qualified(each.name, names.WORKER): _of_tenant(each, platform_bucket=platform_bucket)
-        for each in tenants
-    }
-    return {**ACTIONS, **own}
-
-
-def _of_tenant(tenant: Tenant, *, platform_bucket: str) -> Sequence[str]:
+def of_worker(tenant: Tenant, *, platform_bucket: str) -> Sequence[str]:
     """Its buckets, and the keys of its functions in the platform's, which begin with its name and a dot."""
-    buckets = sorted(tenant.buckets.values())
     places = [f"{platform_bucket}/{area}/{qualified(tenant.name, '')}*" for area in WORKERS_AREAS]
-    return [
-        *(f"{action}:{bucket}" for bucket in buckets for action in OBJECTS),
-        *(f"{action}:{place}" for place in places for action in KEPT),
-    ]
+    return [*of_buckets(tenant), *(f"{action}:{place}" for place in places for action in KEPT)]
+
+
+def of_buckets(tenant: Tenant) -> Sequence[str]:
+    """A tenant's buckets, and nothing of what the platform keeps."""
+    return [f"{action}:{bucket}" for bucket in sorted(tenant.buckets.values()) for action in OBJECTS]
 
 
 def files(
     keys: Mapping[str, str],
+    allowed: Mapping[str, Sequence[str]],
     *,
     endpoint: str,
     token: str,
     platform_bucket: str,
-    tenants: Sequence[Tenant] = (),
 ) -> dict[str, str]:
-    """Its configuration, file by file; `keys`: the secret key of each identity.
+    """Its configuration, file by file; of each identity the secret key and what it may do.
 
     Every file that it looks for is written, so that it reads none elsewhere.
     """
     return {
-        "s3.json": _identities(keys, identities(tenants, platform_bucket=platform_bucket)),
+        "s3.json": _identities(keys, allowed),
         "notification.toml": _notification(endpoint, token, platform_bucket),
         "master.toml": f"[master.volume_growth]\ncopy_1 = {VOLUMES_AT_ONCE}\n",
         "filer.toml": f"[leveldb2]\nenabled = true\ndir = {json.dumps(f'{DATA}/filer')}\n",

@@ -1,12 +1,13 @@
 """Headrace's own services on Kubernetes: their pods, accounts and rights."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pulumi
 
 from headrace.manifests.worker_pod import SETTINGS
 from headrace.model.labels import SETTINGS_KEY
+from headrace.model.quantity import parse_bytes
 from infra import names
 from infra.access import Access, Rule
 from infra.host_files import PLACE as HOSTS
@@ -22,17 +23,22 @@ from infra.manifests.parts import (
 )
 
 RBAC = "rbac.authorization.k8s.io"
-RECEIVER_PORT = 8080
+RECEIVER_PORT = API_PORT = 8080
+SPOOL = "/spool"  # where the API keeps uploads until they are whole
 RECEIVER_GRACE_SECONDS = 45  # a poll of SQS that is under way takes 20 s, and what it brings a few more
 MODULES: Mapping[str, str] = {
     names.RECEIVER: "headrace.events",
     names.SCALER: "headrace.scaler",
     names.CONTROLLER: "headrace.controller",
+    names.API: "headrace.api",
 }
+PORTS: Mapping[str, int] = {names.RECEIVER: RECEIVER_PORT, names.API: API_PORT}  # others answer the kubelet
+
 AMOUNTS: Mapping[str, Amounts] = {
     names.RECEIVER: Amounts(cpu="50m", memory="192Mi", most_memory="512Mi"),
     names.SCALER: Amounts(cpu="100m", memory="256Mi", most_memory="1Gi"),
     names.CONTROLLER: Amounts(cpu="50m", memory="192Mi", most_memory="512Mi"),
+    names.API: Amounts(cpu="50m", memory="192Mi", most_memory="512Mi"),
 }
 
 
@@ -48,11 +54,19 @@ class Workload:
     static_pools: Sequence[str] = ()
     pull: Sequence[str] = ()
     host_files: Mapping[str, str] = field(default_factory=dict)  # place -> key of its secret
+    spool_bytes: int = 0  # of disk, for uploads
 
     @property
     def port(self) -> int:
         """Where it answers the kubelet."""
-        return RECEIVER_PORT if self.name == names.RECEIVER else HEALTH_PORT
+        return PORTS.get(self.name, HEALTH_PORT)
+
+    @property
+    def amounts(self) -> Amounts:
+        """What its container asks for, its spool included."""
+        own = AMOUNTS[self.name]
+        disk = parse_bytes(own.disk) + self.spool_bytes
+        return replace(own, disk=str(disk)) if self.spool_bytes else own
 
 
 def deployment(workload: Workload) -> Manifest:
@@ -73,6 +87,8 @@ def _pod(workload: Workload) -> Manifest:
     if workload.host_files:
         items = [{"key": key, "path": place} for place, key in workload.host_files.items()]
         volumes.append({"name": "hosts", "secret": {**secret, "items": items}})
+    if workload.spool_bytes:
+        volumes.append({"name": "spool", "emptyDir": {"sizeLimit": workload.amounts.disk}})
     if workload.name == names.RECEIVER:
         pod["terminationGracePeriodSeconds"] = RECEIVER_GRACE_SECONDS
     return {**pod, "volumes": volumes}
@@ -82,7 +98,13 @@ def _container(workload: Workload) -> Manifest:
     name = workload.name
     args = ["--settings", f"{SETTINGS}/{SETTINGS_KEY}"]
     made = service_container(
-        name, workload.image, MODULES[name], args=args, amounts=AMOUNTS[name], port=workload.port
+        name,
+        workload.image,
+        MODULES[name],
+        args=args,
+        amounts=workload.amounts,
+        port=workload.port,
+        live="/health" if name == names.API else "/healthz",  # as OSCAR's API has it
     )
     return {
         **made,
@@ -91,6 +113,7 @@ def _container(workload: Workload) -> Manifest:
             {"name": "settings", "mountPath": SETTINGS, "readOnly": True},
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  (in a pod of one program)
             *([{"name": "hosts", "mountPath": HOSTS, "readOnly": True}] if workload.host_files else ()),
+            *([{"name": "spool", "mountPath": SPOOL}] if workload.spool_bytes else ()),
         ],
     }
 

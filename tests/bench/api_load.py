@@ -19,7 +19,7 @@ from pathlib import Path
 import httpx2
 
 from headrace.client import ApiError, AsyncClient, Login, UnreachableError
-from tests.api_site import Site, running_api, service
+from tests.api_site import MachineSite, running_api, service
 
 MIB = 1024**2
 LIMIT = 8 * MIB
@@ -75,7 +75,7 @@ async def far_too_large(login: tuple[str, Login], until: float, figures: Figures
             await asyncio.sleep(1.0)
 
 
-async def cut(site: Site, token: str, until: float, figures: Figures) -> None:
+async def cut(site: MachineSite, token: str, until: float, figures: Figures) -> None:
     """Says 1 MiB, sends half of it and closes."""
     host, port = site.endpoint.removeprefix("http://").split(":")
     head = (
@@ -91,7 +91,7 @@ async def cut(site: Site, token: str, until: float, figures: Figures) -> None:
         await asyncio.sleep(0.5)
 
 
-async def slow(site: Site, token: str, until: float, figures: Figures) -> None:
+async def slow(site: MachineSite, token: str, until: float, figures: Figures) -> None:
     """Sends a byte every half second, and the last ones at the end."""
     host, port = site.endpoint.removeprefix("http://").split(":")
     size = 10_000
@@ -109,7 +109,7 @@ async def slow(site: Site, token: str, until: float, figures: Figures) -> None:
     writer.close()
 
 
-async def watched(site: Site, until: float, figures: Figures) -> None:
+async def watched(site: MachineSite, until: float, figures: Figures) -> None:
     """Notes the memory every second."""
     while time.monotonic() < until:
         figures.memory.append(site.resident_bytes())
@@ -132,7 +132,7 @@ async def settled(login: tuple[str, Login], figures: Figures) -> Counter[str]:
     return stages
 
 
-async def load(site: Site, seconds: float, clients: int) -> None:
+async def load(site: MachineSite, seconds: float, clients: int) -> None:
     """Measure and print."""
     login = (site.endpoint, Login(site.user, site.password))
     async with AsyncClient(*login, seconds=120.0) as root:

@@ -1,8 +1,13 @@
-"""What everybody who keeps functions for the API does: the same tests on memory, folders and objects."""
+"""What everybody who keeps functions for the API does: the same tests on memory, folders and objects.
+
+Objects lie in memory and on a real API server, there with the rights that a stack grants.
+"""
 
 import base64
 import json
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,13 +19,18 @@ from headrace.api.memory import MemoryDeployments
 from headrace.api.objects import ObjectDeployments
 from headrace.catalog.folder import examine, function_folders
 from headrace.kube.kinds import FUNCTIONS, SECRETS
+from headrace.kube.lightkube import LightKube
 from headrace.kube.memory import MemoryKube
+from headrace.manifests.definitions import definitions
 from headrace.model.errors import ChangedError, ConfigurationError, ExistsError, NotFoundError, RejectedError
 from headrace.model.function import Function
 from headrace.model.labels import MANAGED_BY
 from headrace.model.settings import KubernetesSettings
 from headrace.model.tenant import Tenant
 from headrace.worker.secrets import read_secrets
+from infra.access import api as access
+from tests.fixtures.accounts import granted
+from tests.toolchain.cluster.box import Box
 
 NAMESPACE = "functions"
 PLACE = KubernetesSettings(
@@ -58,9 +68,37 @@ class Bench:
         return {each.name: each.spec.run.source for each in await self.deployments.listed()}
 
 
-@pytest.fixture(params=["memory", "folders", "objects"])
-async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
-    match request.param:
+@dataclass(frozen=True)
+class Site:
+    """A namespace of a real API server, and a kubeconfig with the API's rights there and no more."""
+
+    box: Box
+    place: KubernetesSettings
+
+
+@pytest.fixture(scope="module")
+def site(control_plane: Box) -> Iterator[Site]:
+    number = os.getpid()
+    space, platform = f"deployed-{number}", f"deploying-{number}"
+    for each in (space, platform):
+        control_plane.kubectl("create", "namespace", each)
+    control_plane.apply(*(dict(each) for each in definitions()))
+    with granted(control_plane, "api", access(), platform=platform, functions=space) as user:
+        place = KubernetesSettings(namespace=space, platform_namespace=platform, kubeconfig=str(user))
+        yield Site(control_plane, place)
+
+
+@pytest.fixture(params=["memory", "folders", "objects", "server"])
+async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
+    if request.param == "server":
+        async with _served(request.getfixturevalue("site")) as bench:
+            yield bench
+        return
+    yield await _here(request.param, tmp_path)
+
+
+async def _here(kind: str, tmp_path: Path) -> Bench:
+    match kind:
         case "memory":
             memory = MemoryDeployments()
             return Bench(
@@ -106,6 +144,28 @@ async def _objects() -> Bench:
         return {key: base64.b64decode(value).decode() for key, value in data.items()}
 
     return Bench(ObjectDeployments(kube, PLACE), secret, beside)
+
+
+@asynccontextmanager
+async def _served(site: Site) -> AsyncIterator[Bench]:
+    """By the API's own rights; what a test looks at, and what others make, by the box's owner."""
+    box, space = site.box, site.place.namespace
+
+    def beside(each: Function) -> None:
+        document = json.loads(each.to_json())
+        document["metadata"]["namespace"] = space
+        box.apply(document)
+
+    def secret(name: str) -> Mapping[str, str]:
+        found = box.get("secrets", f"--namespace={space}")["items"]
+        data = {each["metadata"]["name"]: each.get("data", {}) for each in found}.get(name, {})
+        return {key: base64.b64decode(value).decode() for key, value in data.items()}
+
+    kube = LightKube.of(site.place)
+    yield Bench(ObjectDeployments(kube, site.place), secret, beside)
+    await kube.close()
+    for kind in ("functions", "secrets"):
+        box.kubectl("delete", kind, "--all", f"--namespace={space}")
 
 
 async def test_what_is_made_is_listed_and_read(bench: Bench) -> None:

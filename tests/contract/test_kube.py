@@ -70,6 +70,13 @@ async def test_an_object_can_not_be_created_at_a_version(bench: Bench) -> None:
         await bench.kube.create(CONFIG_MAPS, bench.made("a", metadata={"resourceVersion": "1"}))
 
 
+@pytest.mark.parametrize("name", ["", ".", "..", "a/status", "../secrets", "a%2Fstatus"])
+async def test_a_name_leads_to_no_other_path(bench: Bench, name: str) -> None:
+    await bench.kube.create(CONFIG_MAPS, bench.made("a"))
+    with pytest.raises(NotFoundError):
+        await got(bench, CONFIG_MAPS, name)
+
+
 async def test_what_is_not_there_is_told_by_name(bench: Bench) -> None:
     calls = (
         got(bench, CONFIG_MAPS, "nothing"),

@@ -22,7 +22,7 @@ ANSWERS = {
     "aws:sqs/queue:Queue": {"arn": "arn:aws:sqs:{}", "url": "https://sqs.example/{}"},
     "aws:s3/bucket:Bucket": {"arn": "arn:aws:s3:::{}"},
     "aws:iam/role:Role": {"arn": "arn:aws:iam:{}"},
-    "pulumi-python:dynamic/headrace:Password": {"value": "{}-hush"},
+    "pulumi-python:dynamic/headrace:Password": {"value": "{}-hush-hush-hush"},
     "pulumi-python:dynamic/headrace:Authority": {"certificate": "authority", "key": "authority-hush"},
     "pulumi-python:dynamic/headrace:Certificate": {"certificate": "certificate", "key": "queue-key-hush"},
 }

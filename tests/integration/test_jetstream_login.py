@@ -28,6 +28,7 @@ from tests.toolchain.needed import leave_out
 HOST = "queue.headrace.svc"
 START_SECONDS = 30.0
 TENANTS, LATER = ("lab", "ward-2"), "clinic"
+USERS = (*nats.USERS, nats.API)
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def running(folder: Path, *, storage: str = "1Gi", tenants: Sequence[str] = TENA
 
 def _configuration(folder: Path, ports: tuple[int, int], storage: str, tenants: Sequence[str]) -> str:
     """The platform's own, but for where its files lie and where it listens."""
-    own = nats.configuration(storage=storage, tenants=tenants)
+    own = nats.configuration(storage=storage, tenants=tenants, own=USERS)
     for before, after in (
         (nats.CERTIFICATES, str(folder)),
         (f'"{nats.DATA}"', f'"{folder / "store"}"'),
@@ -95,7 +96,9 @@ def _started(folder: Path, port: int) -> Process:
         program = find_program(PROGRAM)
     except ConfigurationError as missing:
         leave_out(str(missing))
-    passwords = {nats.password_variable(user): f"{user}-password" for user in nats.users([*TENANTS, LATER])}
+    passwords = {
+        nats.password_variable(user): f"{user}-password" for user in nats.users([*TENANTS, LATER], USERS)
+    }
     server = Process.start(
         "nats",
         [program, "--config", str(folder / "nats.conf")],
@@ -125,6 +128,19 @@ async def test_each_service_may_do_its_part_as_its_own_user(platform: Platform) 
     assert await events.ids("echo") == frozenset()
     for queue in (events, worker, operator):
         await queue.close()
+
+
+async def test_the_api_puts_tasks_and_takes_out_its_own_but_works_none(platform: Platform) -> None:
+    api = JetStreamQueue.of(platform.settings(nats.API))
+    await api.ensure("asked", lease_seconds=30, max_leased=10)
+    assert await api.put(a_task("asked")) is True
+    assert [each.id for each in await api.tasks("asked", 10)] == [a_task("asked").id]
+    assert await api.total("") >= 1
+    with pytest.raises(HeadraceError):
+        await api.pull("asked", 1, wait_seconds=1)
+    assert await api.remove("asked", a_task("asked").id) is True
+    assert (await api.backlog("asked")).tasks == 0
+    await api.close()
 
 
 async def test_what_a_user_may_not_do_is_not_done_and_logged(

@@ -21,12 +21,29 @@ from headrace.model.settings import StorageSettings
 from headrace.model.tenant import Tenant
 from headrace.storage.s3 import S3Storage
 from infra import names
+from infra.logins import store_identities
 from infra.manifests import seaweedfs
+from infra.service_settings import Api, ApiAccount
+from infra.settings import StackSettings
+from infra.store_settings import BucketSettings
+from infra.tenant_settings import TenantSettings
 from tests.e2e.evidence import plain_client
 
 PLATFORM = "headrace"
 BUCKETS = (PLATFORM, "headrac", "headrace2", "headrace-x", "uploads")
 LAB, WARD = (Tenant(name=name, buckets={"uploads": f"{name}-uploads"}) for name in ("lab", "ward"))
+STACK = StackSettings(
+    kubeconfig="/some/file",
+    context="box",
+    tenants={each.name: TenantSettings(buckets={"uploads": BucketSettings()}) for each in (LAB, WARD)},
+    api=Api(
+        users={
+            "root": ApiAccount(store_key=True),
+            "nurse": ApiAccount(tenant="ward", store_key=True),
+            "guest": ApiAccount(tenant="ward"),
+        }
+    ),
+)
 LIMIT_SECONDS = 40.0
 TOKEN = "the receiver's"
 
@@ -75,9 +92,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     top, receiver = tmp_path_factory.mktemp("store"), Receiver()
     server = receiver.serve()
     endpoint = f"http://127.0.0.1:{server.server_address[1]}/events"
-    told = {"platform_bucket": PLATFORM, "tenants": (LAB, WARD)}
-    keys = {name: f"key-of-{name}" for name in seaweedfs.identities(**told)}
-    files = seaweedfs.files(keys, endpoint=endpoint, token=TOKEN, **told)
+    allowed = store_identities(STACK)
+    keys = {name: f"key-of-{name}" for name in allowed}
+    files = seaweedfs.files(keys, allowed, endpoint=endpoint, token=TOKEN, platform_bucket=PLATFORM)
     for folder in ("config", "data"):
         (top / folder).mkdir()
     for name, text in files.items():
@@ -144,7 +161,7 @@ async def test_every_bucket_but_the_platforms_is_told_of_also_those_that_come_la
     assert [key for key in store.told.keys if key.startswith(f"/buckets/{PLATFORM}/")] == []
 
 
-@pytest.mark.parametrize("identity", [names.WORKER, names.RECEIVER])
+@pytest.mark.parametrize("identity", [names.WORKER, names.RECEIVER, names.API, "user-root"])
 async def test_objects_can_be_worked_without_being_an_administrator(store: Store, identity: str):
     await _made(store)
     storage = store.by(identity)
@@ -157,7 +174,7 @@ async def test_objects_can_be_worked_without_being_an_administrator(store: Store
     await storage.delete(PLATFORM, [f"{identity}/out"])
 
 
-@pytest.mark.parametrize("identity", [names.WORKER, names.RECEIVER, names.SCALER])
+@pytest.mark.parametrize("identity", [names.WORKER, names.RECEIVER, names.SCALER, names.API, "user-root"])
 async def test_only_administrators_make_buckets(store: Store, identity: str):
     await _made(store)
     with pytest.raises(HeadraceError):

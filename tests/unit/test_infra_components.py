@@ -26,7 +26,7 @@ from tests.infra.recording import Secret, declared
 
 KUBECONFIG = '{"contexts": [{"name": "box"}]}'
 MADE = {
-    "pulumi-python:dynamic/headrace:Password": {"value": "{}-hush"},
+    "pulumi-python:dynamic/headrace:Password": {"value": "{}-hush-hush-hush"},
     "pulumi-python:dynamic/headrace:Authority": {"certificate": "authority", "key": "authority-hush"},
     "pulumi-python:dynamic/headrace:Certificate": {"certificate": "certificate", "key": "queue-key-hush"},
 }

@@ -23,7 +23,7 @@ SPEC = {
     "devices": [{"model": "T4", "memory": "16Gi"}], "nodeSelector": {},
 }  # fmt: skip
 MADE = {
-    "pulumi-python:dynamic/headrace:Password": {"value": "{}-hush"},
+    "pulumi-python:dynamic/headrace:Password": {"value": "{}-hush-hush-hush"},
     "pulumi-python:dynamic/headrace:Authority": {"certificate": "authority", "key": "authority-hush"},
     "pulumi-python:dynamic/headrace:Certificate": {"certificate": "certificate", "key": "queue-key-hush"},
     RUN: {"fault": "", "hosts": {}, "manifests": {"gpu1": SPEC}, "ended": "now"},

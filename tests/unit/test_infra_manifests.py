@@ -7,11 +7,12 @@ import pytest
 
 from headrace.model.settings import QueueSettings, RunnerKind, StorageSettings
 from infra import names
-from infra.documents import QUEUE_USERS, READERS, Made, document
+from infra.documents import Made, document
+from infra.logins import QUEUE_USERS, READERS, store_identities
 from infra.manifests import nats, network, seaweedfs
 from infra.manifests.ground import priorities
 from infra.manifests.parts import Amounts, claim, placement, pod_security
-from infra.manifests.services import Workload, deployment
+from infra.manifests.services import MODULES, Workload, deployment
 from infra.marks import mark
 from infra.settings import StackSettings
 from infra.store_settings import GivenStore, Store
@@ -54,11 +55,12 @@ def test_only_the_controller_deletes_streams_and_only_workers_take_tasks():
 
     assert who("$JS.API.STREAM.DELETE.*") == [nats.CONTROLLER]
     assert who("$JS.API.CONSUMER.MSG.NEXT.*.*") == [nats.WORKER]
-    assert who("tasks.*.*") == [nats.EVENTS, nats.OPERATOR]
-    assert who("$JS.API.STREAM.LIST") == [nats.EVENTS, nats.OPERATOR], "a tenant's bound is over all streams"
-    assert who("$JS.API.STREAM.CREATE.*") == [nats.EVENTS, nats.CONTROLLER, nats.OPERATOR], (
-        "a restore fills them"
+    assert who("tasks.*.*") == [nats.EVENTS, nats.OPERATOR, nats.API]
+    assert who("$JS.API.STREAM.LIST") == [nats.EVENTS, nats.OPERATOR, nats.API], (
+        "a tenant's bound is over all streams"
     )
+    opens = [nats.EVENTS, nats.CONTROLLER, nats.OPERATOR, nats.API]
+    assert who("$JS.API.STREAM.CREATE.*") == opens, "a restore fills them"
 
 
 # The store
@@ -66,7 +68,11 @@ def test_only_the_controller_deletes_streams_and_only_workers_take_tasks():
 
 def test_the_stores_files_are_what_seaweedfs_reads():
     files = seaweedfs.files(
-        MADE.store_keys, endpoint="http://receiver/events", token="token-hush", platform_bucket="headrace"
+        MADE.store_keys,
+        store_identities(STACK),
+        endpoint="http://receiver/events",
+        token="token-hush",
+        platform_bucket="headrace",
     )
     identities = json.loads(files["s3.json"])["identities"]
     assert {each["name"]: each["actions"] for each in identities} == {
@@ -162,10 +168,10 @@ def test_the_platforms_pods_keep_off_nodes_that_are_switched():
         seaweedfs.pod("image", secret="s", static_pools=(), pull=()),
         *(
             deployment(Workload(name, "headrace", "image", 2, "mark"))["spec"]["template"]["spec"]
-            for name in (names.RECEIVER, names.SCALER, names.CONTROLLER)
+            for name in MODULES
         ),
     ],
-    ids=["nats", "seaweedfs", "receiver", "scaler", "controller"],
+    ids=["nats", "seaweedfs", *MODULES],
 )
 def test_a_pod_is_confined_bounded_and_probed(pod):
     assert pod["securityContext"] == pod_security()

@@ -205,11 +205,34 @@ TENANTS_FUNCTION = [
     (False, "s3:PutObject", s3(f"the-platform/{keys.record_key('lab.other', '1')}"), {}),
     (False, "s3:ListBucketVersions", s3("the-platform"), prefix("staging/echo/")),
 ]
+API = [
+    (True, "s3:PutObject", s3("acme-uploads/echo/api-1a2b3c4d/scan.dcm"), {}),
+    (True, "s3:AbortMultipartUpload", s3("acme-uploads/echo/api-1a2b3c4d/scan.dcm"), {}),
+    (True, "s3:GetObject", s3("acme-results/echo/a.png"), {}),
+    (True, "s3:ListBucketVersions", s3("acme-results"), {}),
+    (False, "s3:DeleteObject", s3("acme-results/echo/a.png"), {}),
+    (True, "s3:GetObject", s3(f"the-platform/{keys.log_key('echo', '1', '2')}"), {}),
+    *(
+        (True, "s3:PutObject", s3(f"the-platform/{key}"), {})
+        for key in (
+            keys.dismissed_key("echo", "1"),
+            keys.record_key("echo", "1"),
+            keys.failure_key("echo", "1"),
+        )
+    ),
+    (False, "s3:PutObject", s3(f"the-platform/{keys.staging_key('echo', '1', '2', 'a.png')}"), {}),
+    (False, "s3:PutObject", s3(f"the-platform/{keys.function_key('echo')}"), {}),
+    (False, "s3:DeleteObject", s3(f"the-platform/{keys.record_key('echo', '1')}"), {}),
+    (False, "s3:CreateBucket", s3("acme-results"), {}),
+    (True, "kms:GenerateDataKey", ESTATE.data_key, BY_S3),
+    (False, "sqs:ReceiveMessage", QUEUE, {}),
+]
 RECEIVERS = rights.receiver(ESTATE)
 DOCUMENTS = {
     "receiver": (RECEIVERS, RECEIVER),
     "scaler": (rights.scaler(ESTATE), SCALER),
     "controller": (rights.controller(ESTATE), CONTROLLER),
+    "api": (rights.api(ESTATE), API),
     "function": (rights.function(ESTATE, function()), FUNCTION),
     "a tenant's function": (rights.function(LAB, function(), "lab"), TENANTS_FUNCTION),
 }

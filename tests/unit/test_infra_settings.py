@@ -58,7 +58,7 @@ def test_every_fault_is_told_at_once_with_key_found_and_allowed():
     assert lines[0] == "configuration of stack test:"
     assert lines.pop().startswith("  found no context and no aws, allowed with one of them; ")
     assert {line.partition(": ")[0].strip(): line.partition(": ")[2][:39] for line in lines[1:]} == {
-        "namespce": "found an unknown key, allowed aws, buck",
+        "namespce": "found an unknown key, allowed api, aws,",
         "wait": "found 'maybe', allowed true or false; w",
         "functionsSecurity": "found 'privileged', allowed 'restricted",
         "scaler.replicas": "found 0, allowed >= 1; change it",

@@ -96,7 +96,8 @@ class Foundation(pulumi.ComponentResource):
 
     def _create_identities(self) -> None:
         """What the platform's own pods may do; functions' pods are the functions' stack's matter."""
-        for service, of in rights_of(self.estate, deletes=self._stack.deletes_data).items():
+        stack = self._stack
+        for service, of in rights_of(self.estate, stack.services, deletes=stack.deletes_data).items():
             self._create_identity(service, of)
 
     def _create_identity(self, service: str, of: Rights) -> None:

@@ -7,11 +7,13 @@ import pulumi
 from infra import names
 from infra.credentials.resources import Authority, Certificate, Password
 from infra.documents import Made
-from infra.manifests import nats, seaweedfs
+from infra.logins import queue_users, store_identities
+from infra.manifests import nats
 from infra.settings import StackSettings
 
 SALT = "salt"
 TOKEN = "receiver"  # noqa: S105  (what the token is for)
+TOKEN_KEY = ".tokens"  # noqa: S105  (no user of the API can be called so)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +42,9 @@ class Credentials(pulumi.ComponentResource):
             rotation=rotation.certificates,
             parent=self,
         )
-        tenants, bucket = args.stack.declared_tenants, args.stack.platform_bucket_name
-        users = nats.users([each.name for each in tenants])
+        users = nats.users(sorted(args.stack.tenants), queue_users(args.stack))
         queue = {user: self._password(f"queue-{user}", rotation.passwords) for user in users}
-        known = seaweedfs.identities(tenants, platform_bucket=bucket)
+        known = store_identities(args.stack)
         store = {user: self._password(f"store-{user}", rotation.passwords) for user in known}
         self.salt = self._password(SALT, rotation.passwords)
         self.made = pulumi.Output.secret(
@@ -52,19 +53,38 @@ class Credentials(pulumi.ComponentResource):
                 store=pulumi.Output.all(**store),
                 token=self._password(TOKEN, rotation.passwords),
                 authority=self.authority.certificate,
+                api=self._of_api(args.stack),
             ).apply(_made)
         )
         self.register_outputs({"authority": self.authority.certificate})
+
+    def _of_api(self, stack: StackSettings) -> pulumi.Output[dict[str, str]]:
+        """Passwords of its users that none was given, and the key of its tokens under no user's name."""
+        if stack.api is None:
+            return pulumi.Output.from_input({})
+        users = sorted(name for name, each in stack.api.users.items() if each.password is None)
+        passwords = {user: self._password(f"api-user-{user}", stack.rotation.passwords) for user in users}
+        return pulumi.Output.all(
+            **passwords, **{TOKEN_KEY: self._password("api-tokens", stack.rotation.passwords)}
+        )
 
     def _password(self, what: str, rotation: int) -> pulumi.Output[str]:
         return Password(f"credentials-{what}", rotation=rotation, parent=self).value
 
 
 def _made(found: dict[str, object]) -> Made:
-    queue, store = found["queue"], found["store"]
-    if not (isinstance(queue, dict) and isinstance(store, dict)):
+    queue, store, api = found["queue"], found["store"], found["api"]
+    if not (isinstance(queue, dict) and isinstance(store, dict) and isinstance(api, dict)):
         raise TypeError("passwords come by user; this is a fault of infra/")
-    return Made(queue, store, str(found["token"]), str(found["authority"]))
+    passwords = {user: password for user, password in api.items() if user != TOKEN_KEY}
+    return Made(
+        queue_passwords=queue,
+        store_keys=store,
+        receiver_token=str(found["token"]),
+        authority=str(found["authority"]),
+        api_passwords=passwords,
+        api_token_key=api.get(TOKEN_KEY, ""),
+    )
 
 
 def _server_names(service: str, namespace: str) -> list[str]:

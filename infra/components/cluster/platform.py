@@ -84,7 +84,7 @@ class Platform(pulumi.ComponentResource):
         after = self._ground.under(self, documents, *servers)
         services = [
             Service(each, ServiceArgs(stack, documents.marks[each], after, files), self._opts)
-            for each in (names.CONTROLLER, names.SCALER, names.RECEIVER)
+            for each in stack.services
         ]
         return [documents, *servers, *services]
 

@@ -7,6 +7,7 @@ import pulumi
 from infra import names
 from infra.components.cluster.credentials import Credentials
 from infra.documents import Made
+from infra.logins import queue_users
 from infra.manifests import nats, network
 from infra.manifests.parts import claim, config_map, disruption_budget, secret, service, stateful_set
 from infra.marks import marked
@@ -44,7 +45,9 @@ class Queue(pulumi.ComponentResource):
         passwords = self._credentials.made.apply(_variables)
         keys = pulumi.Output.all(**{"tls.crt": pair.certificate, "tls.key": pair.key})
         stack = self._stack
-        text = nats.configuration(storage=stack.queue.disk.storage, tenants=sorted(stack.tenants))
+        text = nats.configuration(
+            storage=stack.queue.disk.storage, tenants=sorted(stack.tenants), own=queue_users(stack)
+        )
         declare(ground, config_map(names.NATS, self._space, names.QUEUE, {nats.FILE: text}))
         declare(ground, secret(PASSWORDS, self._space, names.QUEUE, passwords))
         hidden: pulumi.Output[dict[str, str]] = pulumi.Output.secret(keys)
@@ -56,7 +59,7 @@ class Queue(pulumi.ComponentResource):
 
     def _create_openings(self, ground: Ground) -> None:
         stack = self._stack
-        clients = [network.pods(each) for each in (names.RECEIVER, names.SCALER, names.CONTROLLER)]
+        clients = [network.pods(each) for each in stack.services]
         workers = [network.pods(names.WORKER, each) for each in stack.function_namespaces]
         opening = network.incoming([*clients, *workers], [nats.PORT])
         declare(ground, network.openings(names.QUEUE, self._space, ingress=[opening]))

@@ -1,4 +1,4 @@
-"""One of Headrace's own services: receiver, scaler or controller."""
+"""One of Headrace's own services."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,12 +6,14 @@ from urllib.parse import urlsplit
 
 import pulumi
 
+from headrace.model.quantity import parse_bytes
 from infra import access, names
 from infra.host_files import NO_FILES, HostFiles
 from infra.manifests import nats, network, seaweedfs, services
 from infra.manifests.parts import Manifest, disruption_budget, service
 from infra.objects import Ground, declare
 from infra.settings import StackSettings
+from infra.store_settings import Entrance
 
 # The receiver is ready once the store has been tried in the platform's bucket, which comes last.
 AWAITED_LATER = (names.RECEIVER,)
@@ -63,35 +65,37 @@ class Service(pulumi.ComponentResource):
             name=self._name,
             namespace=stack.namespace,
             image=stack.headrace_image,
-            replicas=self._replicas(),
+            replicas=stack.services[self._name].replicas,
             mark=mark,
             static_pools=stack.static_pools,
             host_files=self._hosts.keys if self._name == names.SCALER else {},
             pull=stack.image_pull_secrets,
+            spool_bytes=parse_bytes(stack.api.spool) if stack.api and self._name == names.API else 0,
         )
         later = self._name in AWAITED_LATER
         declare(ground, services.deployment(workload), awaited=not later)
-        if self._name == names.RECEIVER:
-            kind = stack.receiver.entrance.service.value
-            ports = {"http": services.RECEIVER_PORT}
-            entrance = service(self._name, stack.namespace, self._name, ports=ports, kind=kind)
-            declare(ground, entrance, awaited=not later)
+        if (entrance := self._entrance) is not None:
+            ports = {"http": services.PORTS[self._name]}
+            found = service(self._name, stack.namespace, self._name, ports=ports, kind=entrance.service.value)
+            declare(ground, found, awaited=not later)
 
-    def _replicas(self) -> int:
+    @property
+    def _entrance(self) -> Entrance | None:
+        """How it is reached, where it is more than what answers the kubelet."""
         stack = self._stack
         found = {
-            names.RECEIVER: stack.receiver,
-            names.SCALER: stack.scaler,
-            names.CONTROLLER: stack.controller,
+            names.RECEIVER: stack.receiver.entrance,
+            names.API: stack.api.entrance if stack.api else None,
         }
-        return found[self._name].replicas
+        return found.get(self._name)
 
     def _ingress(self) -> list[Manifest]:
-        if self._name != names.RECEIVER:
+        if (entrance := self._entrance) is None:
             return []
-        store = [network.pods(names.STORE)] if self._stack.seaweedfs else []
-        peers = [*store, *network.at(self._stack.receiver.entrance.clients)]
-        return [network.incoming(peers, [services.RECEIVER_PORT])] if peers else []
+        tells = self._name == names.RECEIVER and self._stack.seaweedfs is not None
+        store = [network.pods(names.STORE)] if tells else []
+        peers = [*store, *network.at(entrance.clients)]
+        return [network.incoming(peers, [services.PORTS[self._name]])] if peers else []
 
     def _egress(self) -> list[Manifest]:
         reach = self._stack.network

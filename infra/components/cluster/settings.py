@@ -8,12 +8,16 @@ import pulumi
 from headrace.model.labels import AUTHORITY_KEY, SETTINGS_KEY
 from infra import names
 from infra.components.cluster.credentials import Credentials
-from infra.documents import READERS, Made, Queues, document
+from infra.documents import Made, Queues, document, password_of
 from infra.host_files import NO_FILES, HostFiles
+from infra.logins import readers
 from infra.manifests.parts import secret
 from infra.marks import marked
 from infra.objects import Ground, declare
+from infra.service_settings import Api
 from infra.settings import StackSettings
+
+API_USERS = "api-users"  # a secret with a password a user
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +38,11 @@ class Documents(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: DocumentsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("headrace:cluster:Documents", name, None, opts)
-        self.marks = {reader: self._create(reader, args) for reader in READERS}
+        self.marks = {reader: self._create(reader, args) for reader in readers(args.stack)}
         for tenant in sorted(args.stack.tenants):
             self._create(names.WORKER, args, tenant)
+        if args.stack.api is not None:
+            self._create_passwords(args.stack.api, args)
         self.register_outputs({})
 
     def _create(self, reader: str, args: DocumentsArgs, tenant: str = "") -> pulumi.Output[str]:
@@ -48,6 +54,14 @@ class Documents(pulumi.ComponentResource):
         found = secret(names.own(reader), space, reader, contents)
         declare(args.ground.under(self, *args.ground.after), found)
         return marked(args.credentials.salt, contents)
+
+    def _create_passwords(self, api: Api, args: DocumentsArgs) -> None:
+        """For whoever gives them to the API's users."""
+        found = args.credentials.made.apply(
+            lambda made: {name: password_of(name, each, made) for name, each in api.users.items()}
+        )
+        manifest = secret(names.own(API_USERS), args.stack.namespace, names.API, found)
+        declare(args.ground.under(self, *args.ground.after), manifest)
 
 
 def _contents(

@@ -7,6 +7,7 @@ import pulumi
 from infra import names
 from infra.components.cluster.credentials import Credentials
 from infra.documents import Made
+from infra.logins import store_identities
 from infra.manifests import network, seaweedfs
 from infra.manifests.parts import claim, disruption_budget, secret, service, stateful_set
 from infra.manifests.services import RECEIVER_PORT
@@ -48,14 +49,14 @@ class Store(pulumi.ComponentResource):
     def _files(self, made: Made) -> dict[str, str]:
         return seaweedfs.files(
             made.store_keys,
+            store_identities(self._stack),
             endpoint=f"http://{names.host(names.RECEIVER, self._space)}:{RECEIVER_PORT}/events",
             token=made.receiver_token,
             platform_bucket=self._stack.platform_bucket_name,
-            tenants=self._stack.declared_tenants,
         )
 
     def _create_openings(self, ground: Ground) -> None:
-        own = [network.pods(each) for each in (names.RECEIVER, names.SCALER, names.CONTROLLER)]
+        own = [network.pods(each) for each in self._stack.services]
         workers = [network.pods(names.WORKER, each) for each in self._stack.function_namespaces]
         others = network.at(self._store.entrance.clients)
         opening = network.incoming([*own, *workers, *others], [seaweedfs.PORT])

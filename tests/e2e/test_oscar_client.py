@@ -1,8 +1,9 @@
-"""OSCAR's own Python client, unchanged, against `headrace up`: services, files, runs, logs, errors."""
+"""OSCAR's own Python client, unchanged, against a stack of this machine and one of a cluster."""
 
 import base64
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,68 @@ import yaml
 from oscar_python.client import Client
 from oscar_python.client_anon import AnonymousClient
 
-from tests.api_site import SCRIPT, UPPER, Site, poll, running_api, service
+from headrace.local.process import Process, answers, free_ports
+from infra.manifests.seaweedfs import PORT
+from infra.manifests.services import API_PORT
+from tests.api_site import SCRIPT, UPPER, Site, poll, running_api
+from tests.e2e.kubernetes.site import GONE, PLATFORM, site_on
+from tests.e2e.kubernetes.site import Site as Stack
+from tests.toolchain.cluster.box import Box
+from tests.toolchain.images.store import Images
 
+IMAGES = ("headrace", "headrace-test-nats", "headrace-test-seaweedfs", "headrace-test-debian")
+USER = "oscar"
 TWO = f'{UPPER}; cp "$INPUT_FILE_PATH" "$TMP_OUTPUT_DIR/again"'
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with running_api(tmp_path_factory.mktemp("oscar")) as found:
+@pytest.fixture(scope="module", params=["machine", "cluster"])
+def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("oscar")
+    if request.param == "machine":
+        with running_api(folder) as found:
+            yield found
+        return
+    cluster, images = request.getfixturevalue("cluster"), request.getfixturevalue("images")
+    with api_on(cluster, images, folder) as found:
         yield found
+
+
+@contextmanager
+def api_on(box: Box, images: Images, folder: Path) -> Iterator[Site]:
+    """The platform with an API, by Pulumi; store and API are reached by `kubectl port-forward`."""
+    for name in IMAGES:
+        box.load_image(images[name].archive)
+    stack = site_on(box, {name: images[name].reference for name in IMAGES}, folder)
+    api_port, store_port = free_ports(2)
+    stack.configure(
+        api={"users": {USER: {"storeKey": True}}, "storeEndpoint": f"http://127.0.0.1:{store_port}"},
+        functionsSecurity="baseline",  # as imported functions have it
+        platformBucket=GONE,
+    )
+    stack.platform.up()
+    password = base64.b64decode(stack.get("secrets", "headrace-api-users", PLATFORM)["data"][USER]).decode()
+    with forwarded(stack, "api", (api_port, API_PORT)), forwarded(stack, "seaweedfs", (store_port, PORT)):
+        yield Site(
+            endpoint=f"http://127.0.0.1:{api_port}",
+            user=USER,
+            password=password,
+            usual={"image": images["headrace-test-debian"].reference, "cpu": "0.1"},
+        )
+    stack.platform.destroy()
+
+
+@contextmanager
+def forwarded(stack: Stack, service: str, ports: tuple[int, int]) -> Iterator[None]:
+    """`kubectl port-forward` as long as the block lasts."""
+    here, there = ports
+    kubectl = [stack.box.bin / "kubectl", f"--kubeconfig={stack.box.kubeconfig}", f"--namespace={PLATFORM}"]
+    command = [*kubectl, "port-forward", f"service/{service}", f"{here}:{there}"]
+    process = Process.start(service, command, log=stack.folder / f"{service}.log")
+    try:
+        process.once(lambda: answers(here), seconds=60)
+        yield
+    finally:
+        process.kill()
 
 
 def client_of(site: Site) -> Client:
@@ -47,7 +101,7 @@ def test_the_cluster_tells_of_itself(site: Site) -> None:
 def test_a_service_s_whole_life(site: Site, tmp_path: Path) -> None:
     client = client_of(site)
     (tmp_path / "script.sh").write_text(SCRIPT.format(command=UPPER))
-    definition = service("life", UPPER, script=str(tmp_path / "script.sh"), cpu=0.5)
+    definition = site.service("life", UPPER, script=str(tmp_path / "script.sh"), cpu=0.5)
     fdl = tmp_path / "life.yaml"
     fdl.write_text(yaml.safe_dump({"functions": {"oscar": [{"here": definition}]}}))
     assert client.create_service(str(fdl)).status_code == 201
@@ -55,7 +109,7 @@ def test_a_service_s_whole_life(site: Site, tmp_path: Path) -> None:
     assert client.get_service("life").json()["script"] == (tmp_path / "script.sh").read_text()
     with pytest.raises(ValueError, match="already present"):
         client.create_service(str(fdl))
-    assert client.update_service("life", service("life", TWO, memory="256Mi")).status_code == 204
+    assert client.update_service("life", site.service("life", TWO, memory="256Mi")).status_code == 204
     assert client.get_service("life").json()["memory"] == "256Mi"
     assert client.remove_service("life").status_code == 204
     with pytest.raises(requests.HTTPError, match="404"):
@@ -67,7 +121,7 @@ def test_a_service_s_whole_life(site: Site, tmp_path: Path) -> None:
 def test_a_run_answers_its_file_its_files_or_its_log(site: Site, tmp_path: Path) -> None:
     client = client_of(site)
     for name, command in (("one", UPPER), ("two", TWO), ("none", "true")):
-        client.create_service(service(name, command))
+        client.create_service(site.service(name, command))
     client.run_service("one", input="hello", output=str(tmp_path / "one.txt"))
     assert (tmp_path / "one.txt").read_text() == "HELLO"
     content = bytes(range(256)) * 1000
@@ -83,7 +137,7 @@ def test_a_run_answers_its_file_its_files_or_its_log(site: Site, tmp_path: Path)
 
 def test_a_job_is_listed_logged_and_deleted(site: Site) -> None:
     client = client_of(site)
-    client.create_service(service("jobs", "true"))
+    client.create_service(site.service("jobs", "true"))
     assert client.run_service("jobs", input="hello", async_call=True).status_code == 201
 
     def succeeded() -> list[str]:
@@ -103,7 +157,7 @@ def test_a_job_is_listed_logged_and_deleted(site: Site) -> None:
 
 def test_files_are_uploaded_listed_and_downloaded(site: Site, tmp_path: Path) -> None:
     client = client_of(site)
-    client.create_service(service("files", UPPER))
+    client.create_service(site.service("files", UPPER))
     storage = client.create_storage_client("files")
     (tmp_path / "a.txt").write_text("words")
     storage.upload_file("minio.default", str(tmp_path / "a.txt"), "files/input")
@@ -119,7 +173,7 @@ def test_files_are_uploaded_listed_and_downloaded(site: Site, tmp_path: Path) ->
 
 def test_an_event_of_the_store_runs_its_object(site: Site, tmp_path: Path) -> None:
     client = client_of(site)
-    client.create_service(service("events", UPPER))
+    client.create_service(site.service("events", UPPER))
     storage = client.create_storage_client("events")
     (tmp_path / "a.txt").write_text("words")
     storage.upload_file("minio.default", str(tmp_path / "a.txt"), "events/input")
@@ -153,10 +207,10 @@ def client_get(site: Site, path: str) -> Any:
 def test_faults_are_told(site: Site) -> None:
     client = client_of(site)
     with pytest.raises(requests.HTTPError) as refused:
-        client.create_service(service("exposed", "true", expose={"api_port": 80}))
+        client.create_service(site.service("exposed", "true", expose={"api_port": 80}))
     assert refused.value.response.status_code == 400
     assert "expose" in refused.value.response.json()["reason"]
-    client.create_service(service("fails", "echo broken; exit 3"))
+    client.create_service(site.service("fails", "echo broken; exit 3"))
     with pytest.raises(requests.HTTPError) as failed:
         client.run_service("fails", input="x", timeout=120)
     document = failed.value.response.json()
