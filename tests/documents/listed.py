@@ -6,6 +6,7 @@ from collections.abc import Mapping
 PROGRAMS: Mapping[tuple[str, str], str] = {
     ("docs/aws.md", "podman"): "logs in to a registry of AWS, which is not here",
     ("docs/aws.md", "jq"): "its filter picks from an output that only a real `pulumi up` on AWS gives",
+    ("docs/deploy.md", "base64"): "decodes a secret of a running platform",
     ("docs/backup.md", "jq"): "its filter takes a Secret of a running platform",
     ("docs/backup.md", "gpg"): "asks for a passphrase at a terminal",
     (
