@@ -7,11 +7,11 @@ from tests.documents.reading import ROOT
 
 # What the docs call, with the options they give; tests/integration/test_docs_tools.py asks kubectl for each.
 COMMANDS: Mapping[str, tuple[str, ...]] = {
-    "get": ("-o", "-w", "-l", "-L"),
-    "describe": (),
+    "get": ("-o", "--output", "-w", "-l", "--selector", "-L", "--all-namespaces", "--raw"),
+    "describe": ("--selector",),
     "apply": ("-f", "--filename", "-k", "--server-side", "--force-conflicts"),
     "delete": ("-k", "--ignore-not-found", "--all", "--selector"),
-    "logs": ("-c",),
+    "logs": ("-c", "--selector"),
     "scale": ("--replicas",),
     "create rolebinding": ("--clusterrole", "--group"),
     "create secret generic": ("--from-file",),
@@ -21,7 +21,8 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
 }
 GLOBAL = ("-n", "--namespace", "--kubeconfig", "--context")
 _WITH_VALUE = (
-    *GLOBAL, "-o", "-l", "-L", "-f", "-k", "-c", "--selector", "--clusterrole", "--group"
+    *GLOBAL, "-o", "-l", "-L", "-f", "-k", "-c", "--selector", "--clusterrole", "--group",
+    "--output", "--raw",
 )  # fmt: skip
 _OURS = ("function", "bucket", "nodepool", "gpuserver")
 _THEIRS = ("node", "pod", "namespace", "secret", "deployment")
@@ -42,10 +43,11 @@ def _faults(words: Sequence[str]) -> Iterator[str]:
             yield f"kubectl {name}: {option} is not in the table"
     rest = plain[len(name.split()) :]
     if name in ("get", "describe", "delete") and rest:
-        kinds = rest[0].partition("/")[0].split(",")
-        yield from (
-            f"kubectl knows no kind {kind}" for kind in kinds if kind.rstrip("s") not in (*_OURS, *_THEIRS)
-        )
+        kinds = [kind.removesuffix(".headrace.dev") for kind in rest[0].partition("/")[0].split(",")]
+        unknown = [
+            kind for kind in kinds if kind.rstrip("s") not in (*_OURS, *_THEIRS) and not kind.isupper()
+        ]
+        yield from (f"kubectl knows no kind {kind}" for kind in unknown)
     for option, value in itertools.pairwise(words):
         if (
             option == "-k"

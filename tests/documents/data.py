@@ -23,8 +23,9 @@ from infra.policy.headrace_policy.rules import RULES
 from infra.policy.headrace_policy.settings import judge
 from tests.documents.hosts import variables
 from tests.documents.keys import OBJECTS, STACKS
-from tests.documents.reading import ROOT, Block
+from tests.documents.reading import ROOT, Block, blocks_of
 
+_STACKS = tuple(f"{project}:" for project in STACKS)
 _CLASS = re.compile(r"(?:[A-Z][a-z]+)+")
 DIGEST = "sha256:" + "0" * 64
 _CLUSTER = {"kubeconfig": "/cluster.yaml", "context": "lab"}
@@ -48,8 +49,20 @@ _SETTINGS = {
 
 def faults_of(block: Block) -> list[str] | None:
     """What whoever reads such a block would refuse; None where nobody here does."""
+    if block.language == "yaml":
+        return list(_yaml(block.text, _before(block)))
     judge_block = _JUDGES.get(block.language)
     return None if judge_block is None else list(judge_block(block.text))
+
+
+def _before(block: Block) -> dict[str, Any]:
+    """What blocks above it on the page have put into a stack's file: it may refer to that."""
+    found: dict[str, Any] = {}
+    for each in blocks_of(block.page) if (ROOT / block.page).is_file() else ():
+        if each.language == "yaml" and each.line < block.line:
+            for tree in yaml.safe_load_all(filled_in(each.text)):
+                found |= {key: value for key, value in tree.items() if key.startswith(_STACKS)}
+    return found
 
 
 def filled_in(text: str) -> str:
@@ -58,12 +71,12 @@ def filled_in(text: str) -> str:
     return "\n".join(lines).replace("sha256:…", DIGEST).replace("…", "x")
 
 
-def _yaml(text: str) -> Iterator[str]:
+def _yaml(text: str, above: Mapping[str, Any]) -> Iterator[str]:
     for tree in yaml.safe_load_all(filled_in(text)):
         if "kind" in tree:
             yield from _object(tree)
         elif any(":" in key for key in tree.get("config", tree)):
-            yield from _stack(tree.get("config", tree))
+            yield from _stack(tree.get("config") or {**above, **tree})
         elif any("hosts" in (group or {}) for group in tree.values()):
             yield from _inventory(tree)
         else:
@@ -168,7 +181,6 @@ def _csv(text: str) -> Iterator[str]:
 
 
 _JUDGES: Mapping[str, Callable[[str], Iterator[str]]] = {
-    "yaml": _yaml,
     "json": _json,
     "toml": _toml,
     "python": _python,
