@@ -25,7 +25,7 @@ _WITH_VALUE = (
     "--output", "--raw",
 )  # fmt: skip
 _OURS = ("function", "bucket", "nodepool", "gpuserver")
-_THEIRS = ("node", "pod", "namespace", "secret", "deployment")
+_THEIRS = ("node", "pod", "namespace", "secret", "deployment", "lease")
 
 
 def faults_of(words: Sequence[str]) -> list[str]:

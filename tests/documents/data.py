@@ -25,6 +25,8 @@ from tests.documents.hosts import variables
 from tests.documents.keys import OBJECTS, STACKS
 from tests.documents.reading import ROOT, Block, blocks_of
 
+# Top-level keys of what others read, of which it is known only that it is YAML.
+_OTHERS = frozenset({"scrape_configs", "rule_files"})  # Prometheus
 _STACKS = tuple(f"{project}:" for project in STACKS)
 _CLASS = re.compile(r"(?:[A-Z][a-z]+)+")
 DIGEST = "sha256:" + "0" * 64
@@ -79,7 +81,7 @@ def _yaml(text: str, above: Mapping[str, Any]) -> Iterator[str]:
             yield from _stack(tree.get("config") or {**above, **tree})
         elif any("hosts" in (group or {}) for group in tree.values()):
             yield from _inventory(tree)
-        else:
+        elif not set(tree) & _OTHERS:
             yield from _refused(OBJECTS["Function"], {**_FUNCTION, "spec": {**_FUNCTION["spec"], **tree}})
 
 
