@@ -22,7 +22,7 @@ from pathlib import Path
 import psutil
 
 from tests.documents.reading import ROOT, Block
-from tests.documents.survey import OUTPUT, RUN, SHELL
+from tests.documents.survey import FAILS, OUTPUT, RUN, SHELL, STAYS
 
 BLOCK_SECONDS = 240.0  # only for who hangs: on a busy machine a start takes long
 STOP_SECONDS = 40.0
@@ -117,7 +117,7 @@ class _Step:
         assert shell.stdin is not None
         shell.stdin.write(self._script())
         shell.stdin.flush()
-        if "stays" in self._block.words:
+        if STAYS in self._block.words:
             self._until(shell, lambda: self._output is None or matches(self._said(), self._output.text))
             return
         self._until(shell, self._done.exists)
@@ -127,10 +127,10 @@ class _Step:
     def _script(self) -> str:
         text, into = self._text(), f">{shlex.quote(str(self._told))} 2>&1 </dev/null"
         done = f": >{shlex.quote(str(self._done))}\n"
-        if "stays" in self._block.words:
+        if STAYS in self._block.words:
             ids = shlex.quote(str(self._base.parent / STAYING))
             return f"(\nexec {text.strip()}\n) {into} &\necho $! >>{ids}\n"
-        if "fails" in self._block.words:
+        if FAILS in self._block.words:
             return f"if (\n{text}\n) {into}; then exit 99; fi\n{done}"
         return f"{{\n{text}\n}} {into}\n{done}"
 

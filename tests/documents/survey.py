@@ -10,7 +10,7 @@ from tests.documents.reading import Block, Quoted, blocks_of, quoted_in
 from tests.documents.shell import Command, commands
 from tests.documents.verdicts import judge
 
-RUN, OUTPUT = "run", "output"
+RUN, STAYS, FAILS, OUTPUT = "run", "stays", "fails", "output"
 SHELL, TEXT = "sh", "text"
 # Programs whose name in a sentence begins a command that can be judged without what it needs.
 _STARTS = (

@@ -11,7 +11,7 @@ from tests.documents.messages import is_said, quoted_messages
 from tests.documents.names import faults_of as faults_of_name
 from tests.documents.reading import Block, Quoted, blocks_of, current_pages, headings_of, quoted_in
 from tests.documents.shell import Command, commands
-from tests.documents.survey import OUTPUT, RUN, SHELL, TEXT, Fate, survey
+from tests.documents.survey import OUTPUT, RUN, SHELL, STAYS, TEXT, Fate, survey
 from tests.documents.verdicts import judge
 
 PAGES = current_pages()
@@ -40,10 +40,16 @@ def is_command(line: str) -> bool:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_an_output_stands_behind_what_is_run(page: str) -> None:
-    blocks = list(blocks_of(page))
-    behind = [later for block, later in itertools.pairwise(blocks) if RUN in block.words]
-    assert [each.place for each in blocks if OUTPUT in each.words and each not in behind] == []
+def test_an_output_stands_behind_what_is_run_and_behind_whatever_stays(page: str) -> None:
+    pairs = list(itertools.pairwise([*blocks_of(page), None]))
+    behind = [later for block, later in pairs if block and RUN in block.words]
+    assert [each.place for each in blocks_of(page) if OUTPUT in each.words and each not in behind] == []
+    told = [
+        later is not None and OUTPUT in later.words
+        for block, later in pairs
+        if block and STAYS in block.words
+    ]
+    assert all(told), "nothing tells when it is ready"
 
 
 @pytest.mark.parametrize("page", PAGES)
