@@ -82,9 +82,10 @@ def test_it_is_searched_without_a_server(page: Page, site: Path) -> None:
     page.set_viewport_size({"width": 1280, "height": 900})
     page.goto(at(site, "README.md"))
     page.locator("input.md-search__input").fill("replay")
-    first = page.locator(".md-search-result__item a").first
-    first.wait_for(timeout=SEARCH_MILLISECONDS)
-    assert "replay" in first.inner_text().lower()
+    found = page.locator(".md-search-result__item")
+    found.first.wait_for(timeout=SEARCH_MILLISECONDS)
+    assert "replay" in found.first.inner_text().lower()
+    assert "commands.html" in found.first.locator("a").first.get_attribute("href")
 
 
 def test_a_row_of_a_table_names_its_columns_on_a_phone(page: Page, site: Path) -> None:
