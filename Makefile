@@ -1,6 +1,6 @@
 # Every command of this project. Each makes .venv ready first, by tools/bootstrap.sh; PYTHON=… names a Python.
 .DEFAULT_GOAL := help
-.PHONY: help demo test toolchain cluster images render secrets policy lint format messages bench e2e-long docs lock clean
+.PHONY: help demo test toolchain cluster images render secrets policy lint format messages bench e2e-long docs pictures lock clean
 
 # Services are started by the dozen: compiled modules, kept, make that several times faster.
 unexport PYTHONDONTWRITEBYTECODE
@@ -77,13 +77,19 @@ docs: ## write the generated pages of docs anew, and make the site of them in bu
 	$(READY) dev
 	$(BIN)/python tools/reference.py
 	$(BIN)/python tools/stack_reference.py
+	$(BIN)/python tools/metrics_reference.py
 	$(BIN)/python tools/roles_reference.py
 	$(BIN)/python tools/policy_reference.py
 	$(BIN)/python -m headrace.cli.reference > docs/commands.md.new && mv docs/commands.md.new docs/commands.md
+	$(BIN)/python -m headrace.doctor.page > docs/doctor.md.new && mv docs/doctor.md.new docs/doctor.md
 	$(BIN)/python -m tools.pages.pictures
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
 	$(BIN)/python -m tools.pages.checking build/site
 	$(BIN)/python -m tests.documents
+
+pictures: ## take the pictures of docs/status-page.md anew (needs Debian's chromium)
+	$(READY) dev
+	$(BIN)/python -m tests.fixtures.status_pictures
 
 lock: ## lock what pyproject.toml asks for, with hashes; ARGS=--upgrade takes the newest (needs uv)
 	$(COMPILE) $(ARGS) --all-extras --overrides tools/overrides.txt pyproject.toml -o requirements-dev.txt

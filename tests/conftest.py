@@ -14,6 +14,7 @@ _FIXTURES = (
     "tests.fixtures.cluster",
     "tests.fixtures.moto_groups",
     "tests.fixtures.images",
+    "tests.fixtures.browser",
 )
 pytest_plugins = [name for name in _FIXTURES if importlib.util.find_spec(name)]
 

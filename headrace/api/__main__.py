@@ -5,17 +5,15 @@ Exit status: 0 after SIGTERM or SIGINT, 1 with the reason on stderr when it can'
 
 import asyncio
 import secrets
-import signal
-import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvicorn
-from pydantic import ValidationError
+from starlette.routing import BaseRoute
 
 from headrace.api.app import application
 from headrace.api.deployments import Deployments
@@ -24,17 +22,20 @@ from headrace.api.objects import ObjectDeployments
 from headrace.api.sites import cluster_site, machine_site
 from headrace.api.spool import Spool
 from headrace.api.system_calls import Site
+from headrace.api.traffic import Traffic
 from headrace.api.world import World
+from headrace.health.http_service import run_service, server_of
 from headrace.kube.lightkube import LightKube
-from headrace.logs.json_lines import configure_logging
+from headrace.metrics.exposition import Exposition
+from headrace.metrics.family import Figure, Service
+from headrace.metrics.serving import metrics_route
 from headrace.model.api import ApiSettings
-from headrace.model.errors import ConfigurationError, HeadraceError
-from headrace.model.settings import Settings, places_of
+from headrace.model.errors import ConfigurationError
+from headrace.model.settings import Settings
 from headrace.queue.accounts import queue_of
 from headrace.queue.port import Queue
 from headrace.storage.s3 import S3Storage
 
-KEEP_ALIVE_SECONDS = 75
 GRACE_SECONDS = 10  # for calls under way when it is told to end
 DIGITS = 8
 
@@ -50,6 +51,7 @@ async def _serve(settings: Settings, api: ApiSettings) -> None:
         folder = closing.enter_context(
             tempfile.TemporaryDirectory(prefix="headrace-spool-", dir=api.spool_directory or None)
         )
+        exposition = Exposition(Service.API)
         world = World(
             settings=settings,
             api=api,
@@ -60,8 +62,19 @@ async def _serve(settings: Settings, api: ApiSettings) -> None:
             now=time.time,
             sleep=asyncio.sleep,
             number=lambda: secrets.token_hex(DIGITS // 2),
+            traffic=Traffic(exposition),
         )
-        await uvicorn.Server(_config(world, site)).serve()
+        app = application(world, site, _page(exposition, world))
+        await server_of(app, host=api.host, port=api.port, grace_seconds=GRACE_SECONDS).serve()
+
+
+def _page(exposition: Exposition, world: World) -> BaseRoute:
+    """What Prometheus reads."""
+
+    async def read() -> Sequence[Figure]:
+        return world.traffic.figures(world.spool)
+
+    return metrics_route(exposition, read)
 
 
 def _spool(api: ApiSettings, folder: Path) -> Spool:
@@ -91,36 +104,9 @@ async def _surroundings(
     return ObjectDeployments(kube, place), cluster_site(kube, waiting)
 
 
-def _config(world: World, site: Site) -> uvicorn.Config:
-    return uvicorn.Config(
-        application(world, site),
-        host=world.api.host,
-        port=world.api.port,
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
-
-
 def main(settings: Annotated[Path, typer.Option(help="the settings document")]) -> None:
     """Answer OSCAR's clients."""
-    # uvicorn stops on SIGTERM and then sends the signal once more: by then it must not kill.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    try:
-        loaded = Settings.from_json(settings.read_bytes())
-    except OSError as error:
-        sys.exit(f"api: the settings {settings} can't be read: {error}")
-    except ValidationError as error:
-        sys.exit(f"api: the settings {settings} can't be used: faulty are {places_of(error)}")
-    configure_logging(loaded.secrets)
-    try:
-        asyncio.run(_serve(loaded, _own(loaded, settings)))
-    except HeadraceError as error:
-        sys.exit(f"api: {error}")
-    except KeyboardInterrupt:
-        sys.exit(0)
+    run_service("api", settings, lambda loaded: _serve(loaded, _own(loaded, settings)))
 
 
 def _own(loaded: Settings, path: Path) -> ApiSettings:

@@ -14,7 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from headrace.api.faults import Fault, FaultError, not_known, refusal
+from headrace.api.faults import not_known
+from headrace.health.faults import Fault, FaultError, refusal
 from headrace.model.api import ApiSettings, ApiUser
 from headrace.model.tenancy import own_name, qualified, tenant_of
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from pathlib import Path
 
-from headrace.api.faults import Fault
+from headrace.health.faults import Fault
 from headrace.model.record import FailureRecord, Output, Record
 from headrace.operations.fetch import fetch, inside
 from headrace.operations.stack import Stack

@@ -7,9 +7,9 @@ from starlette.responses import PlainTextResponse, Response
 
 from headrace.api.access import Caller
 from headrace.api.documents import TaskOutput, TaskState
-from headrace.api.faults import refusal
 from headrace.api.jobs import dismiss, jobs, task_of
 from headrace.api.world import TASK_HEADER, World, answer
+from headrace.health.faults import refusal
 from headrace.model.errors import NotFoundError
 from headrace.model.record import FailureRecord, Record
 from headrace.operations.logs import logs

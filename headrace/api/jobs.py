@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 
 from headrace.api.documents import JobInfo, Jobs
-from headrace.api.faults import refusal
+from headrace.health.faults import refusal
 from headrace.model.keys import dismissed_key
 from headrace.model.record import FailureRecord, Record
 from headrace.model.task import TASK_ID_LENGTH, Task

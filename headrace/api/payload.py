@@ -12,7 +12,7 @@ from http import HTTPStatus
 
 import orjson
 
-from headrace.api.faults import FaultError, refusal
+from headrace.health.faults import FaultError, refusal
 from headrace.model.errors import RejectedError
 from headrace.model.event import Delivery
 from headrace.model.function import Input

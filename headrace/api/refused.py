@@ -3,7 +3,7 @@
 import re
 from http import HTTPStatus
 
-from headrace.api.faults import Fault
+from headrace.health.faults import Fault
 
 _REFUSED = (
     ("/system/buckets", "buckets are made with the services that name them, and read by the store's own API"),

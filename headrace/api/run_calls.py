@@ -14,13 +14,13 @@ from starlette.types import Receive, Scope, Send
 from headrace.api.access import Caller
 from headrace.api.answering import answer_file, base64_length, base64_of, failure, outputs_of
 from headrace.api.documents import Accepted, Ignored
-from headrace.api.faults import Fault, FaultError, refusal
 from headrace.api.jobs import job_name
 from headrace.api.payload import MAX_EVENT_BYTES, checked_name, notification_of
 from headrace.api.spool import Taken
 from headrace.api.submitting import Submitted, Submitter
 from headrace.api.world import TASK_HEADER, World, answer
 from headrace.catalog.folder import Installed
+from headrace.health.faults import Fault, FaultError, refusal
 from headrace.model.event import Delivery
 from headrace.model.judging import judge
 from headrace.model.record import FailureRecord, Record

@@ -7,7 +7,7 @@ from typing import Any
 
 from headrace.api.access import Caller, token_of
 from headrace.api.deployments import MANAGER, Deployments
-from headrace.api.faults import Fault, FaultError, refusal
+from headrace.health.faults import Fault, FaultError, refusal
 from headrace.model.api import ApiSettings
 from headrace.model.function import Destination, Function
 from headrace.model.labels import MANAGED_BY

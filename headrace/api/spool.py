@@ -13,8 +13,8 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import BinaryIO
 
-from headrace.api.faults import Fault, FaultError, refusal
 from headrace.api.payload import Base64Watch, decoded
+from headrace.health.faults import Fault, FaultError, refusal
 
 PIECE_BYTES = 1024**2  # written at once
 RETRY_AFTER_SECONDS = 10
@@ -45,6 +45,11 @@ class Spool:
     def used_bytes(self) -> int:
         """What is under way now."""
         return self._used
+
+    @property
+    def room_bytes(self) -> int:
+        """What may be under way at once."""
+        return self._room_bytes
 
     @contextmanager
     def folder(self) -> Iterator[Path]:

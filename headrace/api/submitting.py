@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
-from headrace.api.faults import Fault, FaultError, refusal
 from headrace.api.payload import key_of
 from headrace.catalog.folder import Installed
 from headrace.events.deposit import Deposit
 from headrace.events.gate import Gate
 from headrace.events.intake import Intake, Report
+from headrace.health.faults import Fault, FaultError, refusal
 from headrace.model.errors import HeadraceError, NotFoundError, TransientError
 from headrace.model.event import Delivery, FileEvent, IgnoredEvent
 from headrace.model.function import Input

@@ -12,9 +12,9 @@ from starlette.responses import PlainTextResponse, Response
 
 from headrace.api.access import demand_administrator
 from headrace.api.documents import Answer, Backend, ClusterConfig, Config, Info, SystemLogs
-from headrace.api.faults import fault_of
 from headrace.api.journal import Journal
 from headrace.api.world import World, answer, told
+from headrace.health.faults import fault_of
 from headrace.model.errors import HeadraceError, NotFoundError, TransientError
 
 READY_SECONDS = 2.0

@@ -24,6 +24,7 @@ LEFT_OUT = {
     keys.STAGING: "what was recorded and not yet published is among the results",
     keys.RESTORES: "they concern this stack",
     keys.DISMISSED: "it only shortens a list",
+    keys.STATUS: "how this stack went says nothing of another",
 }
 
 

@@ -10,11 +10,13 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from headrace.cli.completing import node_names
 from headrace.cli.deferred import DeferringGroup, Entry
 from headrace.cli.options import DEFAULT_STATE, DryRun, Json, State
 from headrace.cli.output import duration, out, print_json
 from headrace.cli.session import read_explanation, read_told
-from headrace.local.remembering import MemoryFile, WishesFile, wish
+from headrace.files.wishes import WishesFile, wish
+from headrace.local.remembering import MemoryFile
 from headrace.local.state import StateDirectory
 from headrace.model.errors import NotFoundError
 from headrace.scaler.explaining import NodeStory
@@ -37,7 +39,7 @@ COMMANDS = (
     ),
 )  # fmt: skip
 
-NodeName = Annotated[str, typer.Argument(metavar="NODE", help="The node's name.")]
+NodeName = Annotated[str, typer.Argument(metavar="NODE", help="The node's name.", autocompletion=node_names)]
 
 
 class _Commands(DeferringGroup):

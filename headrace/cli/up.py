@@ -8,18 +8,22 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from headrace.catalog.folder import Installed, load_folder
+from headrace.cli.browsing import OpenPage, is_wished, open_page
 from headrace.cli.options import DEFAULT_STATE, State
 from headrace.cli.output import counted
+from headrace.local.provision import page_address
 from headrace.local.signals import cancel_on_signals
 from headrace.local.stack import RUNTIME, StackOptions, cores_of_this_machine, running_stack
 from headrace.local.state import StateDirectory
 from headrace.model.settings import Settings
+from headrace.model.trace import TraceSettings
 
 
 def up(
@@ -28,19 +32,42 @@ def up(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Cores for workers; without it, all of this machine.")
     ] = None,
+    trace: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="An OpenTelemetry collector that gets a trace of each file; it is kept.",
+        ),
+    ] = None,
+    *,
+    browser: OpenPage = None,
 ) -> None:
-    """Start object store, queue, receiver, API and workers on this machine, and run them until Ctrl-C.
+    """Start object store, queue, receiver, API, status page and workers here, and run them until Ctrl-C.
 
     What is in the store and in the queue outlives the stack: start it again on the same state.
     """
     options = StackOptions(
-        StateDirectory(state.resolve()), functions.resolve(), workers or cores_of_this_machine()
+        StateDirectory(state.resolve()),
+        functions.resolve(),
+        workers or cores_of_this_machine(),
+        trace=_collector(trace) if trace is not None else None,
     )
     load_folder(options.functions)  # faults are told before anything starts
-    asyncio.run(_run(options, Console(highlight=False, soft_wrap=True)))
+    console = Console(highlight=False, soft_wrap=True)
+    asyncio.run(_run(options, console, opens=is_wished(browser, terminal=console.is_terminal)))
 
 
-async def _run(options: StackOptions, console: Console) -> None:
+def _collector(endpoint: str) -> TraceSettings:
+    try:
+        return TraceSettings(endpoint=endpoint)
+    except ValidationError as error:
+        raise typer.BadParameter(
+            f"found {endpoint!r}, allowed http://HOST:PORT or https://HOST:PORT of an OTLP/HTTP collector",
+            param_hint="--trace",
+        ) from error
+
+
+async def _run(options: StackOptions, console: Console, *, opens: bool) -> None:
     cancel_on_signals()
     warn_on_terminal()
     try:
@@ -48,6 +75,8 @@ async def _run(options: StackOptions, console: Console) -> None:
             async with running_stack(options) as stack:
                 status.stop()
                 console.print(Group(*welcome(stack.settings, options)))
+                if opens and not await asyncio.to_thread(open_page, options.state.page):
+                    console.print("no browser took the status page; open its address in one")
                 await asyncio.Event().wait()
     except asyncio.CancelledError:
         console.print(f"stopped; everything is kept in [bold]{escape(str(options.state.path))}[/]")
@@ -89,6 +118,8 @@ def store_facts(settings: Settings, state: StateDirectory) -> Table:
 
 def _facts(settings: Settings, options: StackOptions) -> Table:
     table = store_facts(settings, options.state)
+    if page := page_address(settings):
+        table.add_row("status page", Text(f"{page}  (to act on it, open {options.state.page})"))
     if settings.api is not None:
         table.add_row("OSCAR's API", Text(f"http://{settings.api.host}:{settings.api.port}"))
         table.add_row("API user", Text(f"{settings.api.users[0].name}, password in {options.state.client}"))

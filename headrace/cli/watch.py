@@ -15,10 +15,10 @@ from rich.text import Text
 
 from headrace.cli.options import DEFAULT_STATE, State
 from headrace.cli.output import counted, document, err, out, shown
-from headrace.cli.rates import Rates
 from headrace.cli.session import Session, execute
 from headrace.cli.status import add_figures, remark, row
 from headrace.model.errors import TransientError
+from headrace.operations.rates import Rates
 from headrace.operations.status import FunctionStatus, Status, Tally, status
 
 LIVE_SECONDS = 0.5  # between two looks on a terminal

@@ -6,27 +6,27 @@ import logging
 import os
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
-
-from pydantic import ValidationError
 
 from headrace.catalog.deployed import function_of, known_as
 from headrace.catalog.folder import Installed
 from headrace.files.whole import write_private
-from headrace.kube.kinds import CONFIG_MAPS, FUNCTIONS, NODE_POOLS, NODES
+from headrace.files.wishes import WishesFile
+from headrace.kube.kinds import CONFIG_MAPS, FUNCTIONS
 from headrace.kube.mirror import Mirror
 from headrace.kube.mirrors import View, mirror_of
-from headrace.kube.port import Kube, Manifest, Selection
-from headrace.local.remembering import WishesFile
+from headrace.kube.port import Kube, Selection
 from headrace.local.state import StackState, StateDirectory
 from headrace.local.telling import Bulletin
 from headrace.model import labels
-from headrace.model.errors import ConfigurationError, HeadraceError, NotFoundError, TransientError
+from headrace.model.errors import ConfigurationError, HeadraceError, TransientError
 from headrace.model.function import digest_of
 from headrace.model.settings import KubernetesSettings, Settings
+from headrace.model.troubles import Trouble
+from headrace.operations.node_wishes import set_enabled
 from headrace.scaler.explaining import Explanation
+from headrace.scaler.kubernetes.telling import explanation_of
 
 LOOK_SECONDS = 0.5
 SYNC_SECONDS = 20.0
@@ -66,7 +66,10 @@ class Follower:
             for mirror in views:
                 await closing.enter_async_context(mirror)
                 if not await mirror.sync(SYNC_SECONDS):
-                    raise TransientError(f"the cluster did not answer for {SYNC_SECONDS:g} s; is it up?")
+                    raise TransientError(
+                        f"the cluster did not answer for {SYNC_SECONDS:g} s; is it up?",
+                        trouble=Trouble.CLUSTER_AWAY,
+                    )
             self._folder.mkdir(mode=0o700, exist_ok=True)
             for stale in self._folder.glob("*.json"):
                 stale.unlink()
@@ -123,30 +126,12 @@ class Follower:
     async def _carry_wishes(self) -> None:
         for node, enabled in self._wishes.enabled().items():
             if self._wished.get(node) is not enabled:
-                await self._carry_wish(node, enabled=enabled)
+                await set_enabled(self._kube, node, self._pool_of(node), enabled=enabled)
                 self._wished[node] = enabled
-
-    async def _carry_wish(self, node: str, *, enabled: bool) -> None:
-        """Into the node's object; one that is off may have none, and then into its pool's."""
-        pool = self._pool_of(node)
-        try:
-            await self._kube.patch(NODES, await self._object_of(node), wish_of(enabled=enabled))
-        except NotFoundError:
-            if not pool:
-                raise
-            await self._kube.patch(NODE_POOLS, pool, wish_of_absent(node, word_of(enabled=enabled)))
-        else:
-            with suppress(NotFoundError):
-                await self._kube.patch(NODE_POOLS, pool, wish_of_absent(node, None))
 
     def _pool_of(self, node: str) -> str:
         nodes = self._explained.nodes if self._explained is not None else ()
         return next((each.pool for each in nodes if each.name == node), "")
-
-    async def _object_of(self, node: str) -> str:
-        """The name of a node's object: a cloud's bears another, and says by a label which node it is."""
-        found = (await self._kube.list(NODES, Selection(labels={labels.NODE: node}))).items
-        return str(found[0]["metadata"]["name"]) if found else node
 
 
 def read_objects(folder: Path, place: KubernetesSettings | None = None) -> tuple[Installed, ...]:
@@ -160,27 +145,3 @@ def read_objects(folder: Path, place: KubernetesSettings | None = None) -> tuple
             continue
         found.append(Installed(function, folder, digest_of(function, {})))
     return tuple(found)
-
-
-def explanation_of(plan: Manifest) -> Explanation | None:
-    """What the scaler told; None when it is of a version that can't be read."""
-    try:
-        return Explanation.from_json(plan.get("data", {}).get(labels.PLAN_KEY, ""))
-    except ValidationError as error:
-        _log.warning("the plan can't be read: %s", error, extra={"action": "connect.plan_unread"})
-        return None
-
-
-def wish_of(*, enabled: bool) -> dict[str, Any]:
-    """The change of a node that says whether it may be used."""
-    return {"metadata": {"annotations": {labels.ENABLED: word_of(enabled=enabled)}}}
-
-
-def wish_of_absent(node: str, word: str | None) -> dict[str, Any]:
-    """The same of a node that has no object, as a change of its pool; None: the node's own object says it."""
-    return {"metadata": {"annotations": {labels.enabled_of(node): word}}}
-
-
-def word_of(*, enabled: bool) -> str:
-    """As an annotation says it."""
-    return "true" if enabled else "false"

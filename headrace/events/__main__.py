@@ -4,9 +4,7 @@ On Kubernetes several run at once: each takes notifications and polls, one of th
 Exit status: 0 after SIGTERM or SIGINT, 1 with the reason on stderr when it can't go on.
 """
 
-import asyncio
-import signal
-import sys
+import socket
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -14,26 +12,27 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvicorn
-from pydantic import ValidationError
 
 from headrace.events.objects import ObjectSource
 from headrace.events.service import Service
 from headrace.events.sources import FolderSource, FunctionSource
 from headrace.events.sqs import SqsQueue
+from headrace.events.watcher import Watcher
+from headrace.health.http_service import run_service, server_of
 from headrace.kube.kinds import FUNCTIONS
 from headrace.kube.leadership import Leadership, Seat
 from headrace.kube.lightkube import LightKube
 from headrace.kube.mirrors import mirror_of
-from headrace.logs.json_lines import configure_logging
-from headrace.model.errors import HeadraceError
+from headrace.metrics.exposition import Exposition
+from headrace.metrics.family import Service as Teller
+from headrace.metrics.serving import metrics_route
 from headrace.model.labels import LISTING_LEASE
 from headrace.model.settings import KubernetesSettings, Settings
 from headrace.queue.accounts import queue_of
 from headrace.storage.s3 import S3Storage
+from headrace.tracing.choosing import tracer_of
 
 GRACE_SECONDS = 4  # for requests that are under way when the process is told to stop
-KEEP_ALIVE_SECONDS = 75  # longer than a sender's pause, so that it need not connect anew
 
 Leading = Callable[[], bool]
 
@@ -43,13 +42,18 @@ async def _serve(settings: Settings) -> None:
         storage, queue = S3Storage(settings.storage), queue_of(settings.queue)
         closing.push_async_callback(storage.close)
         closing.push_async_callback(queue.close)
+        tracer = tracer_of(settings.trace, Teller.RECEIVER.value, socket.gethostname())
+        closing.push_async_callback(tracer.close)
+        exposition = Exposition(Teller.RECEIVER)
         messages = _messages(settings, closing)
         source, leading = await _surroundings(settings, closing)
         service = Service(
-            settings, source, storage, queue, clock=time.time, leading=leading, messages=messages
-        )
+            settings, source, storage, queue, clock=time.time, leading=leading, messages=messages,
+            watcher=Watcher(exposition, tracer),
+        )  # fmt: skip
         await service.start()
-        server = uvicorn.Server(_config(settings, service))
+        app, place = service.receiver.app(metrics_route(exposition, service.figures)), settings.receiver
+        server = server_of(app, host=place.host, port=place.port, grace_seconds=GRACE_SECONDS)
         async with service.background(give_up=lambda: setattr(server, "should_exit", True)):
             await server.serve()
 
@@ -82,34 +86,9 @@ async def _on_kubernetes(
     return ObjectSource(functions, place), leadership.leading
 
 
-def _config(settings: Settings, service: Service) -> uvicorn.Config:
-    return uvicorn.Config(
-        service.receiver.app(),
-        host=settings.receiver.host,
-        port=settings.receiver.port,
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
-
-
 def main(settings: Annotated[Path, typer.Option(help="the settings document")]) -> None:
     """Receive notifications and put tasks."""
-    # uvicorn stops on SIGTERM and then sends the signal once more: by then it must not kill.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    try:
-        loaded = Settings.from_json(settings.read_bytes())
-    except (OSError, ValidationError) as error:
-        sys.exit(f"events: the settings {settings} can't be used: {error}")
-    configure_logging(loaded.secrets)
-    try:
-        asyncio.run(_serve(loaded))
-    except HeadraceError as error:
-        sys.exit(f"events: {error}")
-    except KeyboardInterrupt:
-        sys.exit(0)
+    run_service("events", settings, _serve)
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""How a service tells whoever runs it that it lives and is ready."""
+"""How a service answers over HTTP: that it lives and is ready, what an error becomes, and its server."""

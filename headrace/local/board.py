@@ -93,6 +93,7 @@ class Board:
         self.samples: tuple[Sample, ...] = ()
         self.uploads: list[Upload] = []
         self.start = 0.0
+        self.page = ""  # the address of the status page
         self.tally = Tally()
 
     def look(self, look: Look) -> None:
@@ -120,7 +121,7 @@ class Board:
 
     def tell(self) -> None:
         """Show where it stands."""
-        self._show("working", self.progress())
+        self._show(f"working, live on {self.page}" if self.page else "working", self.progress())
 
     def progress(self) -> Progress:
         return Progress(

@@ -10,6 +10,7 @@ from pathlib import Path
 from headrace.local.audit import Upload
 from headrace.local.board import Board, DemoOptions, DemoRun, Show, Tally
 from headrace.local.evidence import Evidence, gather_evidence
+from headrace.local.provision import page_address
 from headrace.local.samples import Sample, derive_clips, draw_stills
 from headrace.local.stack import EmbeddedStack, StackOptions, running_stack
 from headrace.local.state import StateDirectory
@@ -52,6 +53,7 @@ async def run_demo(options: DemoOptions, show: Show) -> DemoRun:
     try:
         stack_options = StackOptions(options.state, options.functions, options.cores, IDLE_SECONDS)
         async with running_stack(stack_options, watch=board.look) as stack:
+            board.page = page_address(stack.settings)
             board.samples = await deriving
             await concurrently(lambda step: step(stack, board), (_upload, _follow))
             await _see_workers_off(board)

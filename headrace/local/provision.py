@@ -1,17 +1,20 @@
 """The settings of an embedded stack: made once, kept, and adapted only where they no longer fit."""
 
+import html
 import secrets
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from headrace.files.whole import write_private
 from headrace.local.process import free_ports
 from headrace.local.state import StateDirectory
 from headrace.model.api import ApiSettings, ApiUser, StoreKey
 from headrace.model.settings import QueueSettings, ReceiverSettings, Settings, StorageSettings, WorkerSettings
+from headrace.model.status_page import StatusSettings
+from headrace.model.trace import TraceSettings
 
 HOST = "127.0.0.1"
 ACCESS_KEY = "headrace"
@@ -32,6 +35,7 @@ class Ports:
     queue: int
     receiver: int
     api: int
+    status: int
 
 
 def ports_of(settings: Settings) -> Ports:
@@ -42,6 +46,7 @@ def ports_of(settings: Settings) -> Ports:
         queue=queue or 4222,
         receiver=settings.receiver.port,
         api=settings.api.port if settings.api else 0,
+        status=settings.status.port if settings.status else 0,
     )
 
 
@@ -68,8 +73,11 @@ def adapted(settings: Settings, state: StateDirectory, functions: Path, ports: P
         update={"work_directory": str(state.work), "secrets_directory": str(state.secrets)}
     )
     api = (settings.api or fresh_api(settings)).model_copy(update={"port": ports.api})
+    files = {"plan_file": str(state.plan), "wishes_file": str(state.wishes)}
+    status = (settings.status or fresh_status()).model_copy(update={"port": ports.status, **files})
     changes = {"storage": storage, "queue": queue, "receiver": receiver, "worker": worker, "api": api}
-    return settings.model_copy(update={**changes, "functions_directory": str(functions)})
+    more = {"status": status, "functions_directory": str(functions)}
+    return settings.model_copy(update={**changes, **more})
 
 
 def fresh_api(settings: Settings) -> ApiSettings:
@@ -81,6 +89,16 @@ def fresh_api(settings: Settings) -> ApiSettings:
         store=StoreKey(access_key=storage.access_key, secret_key=storage.secret_key),
     )
     return ApiSettings(port=0, users=(user,), token_key=secrets.token_urlsafe(30))
+
+
+def fresh_status() -> StatusSettings:
+    """The status page, on which who has the token may act."""
+    return StatusSettings(port=0, token=secrets.token_urlsafe(30))
+
+
+def page_address(settings: Settings) -> str:
+    """Of the status page, without a login; empty: there is none."""
+    return f"http://{settings.status.host}:{settings.status.port}/" if settings.status else ""
 
 
 def client_environment(settings: Settings) -> str:
@@ -101,29 +119,51 @@ def client_environment(settings: Settings) -> str:
             "HEADRACE_API_USER": settings.api.users[0].name,
             "HEADRACE_API_PASSWORD": settings.api.users[0].password,
         }
+    if settings.status is not None:
+        variables |= {
+            "HEADRACE_STATUS": page_address(settings),
+            "HEADRACE_STATUS_TOKEN": settings.status.token,
+        }
     return "".join(f"export {name}='{value}'\n" for name, value in variables.items() if value)
 
 
-def provision(state: StateDirectory, functions: Path) -> Settings:
+def provision(state: StateDirectory, functions: Path, trace: TraceSettings | None = None) -> Settings:
     """The settings to start with, written to the state folder. Call it while holding the folder.
 
-    Keys and ports are those of the last time; a port is chosen anew only when something else holds it.
+    Keys and ports are those of the last time; a port is chosen anew only when something else holds it. A
+    collector of traces is the one that is given, else that of the last time.
     Raises ConfigurationError for settings that can't be read.
     """
     kept = state.read_settings()
     if kept is None:
-        settings = fresh_settings(state, functions, Ports(*free_ports(4)))
+        settings = fresh_settings(state, functions, Ports(*free_ports(len(fields(Ports)))))
     else:
         settings = adapted(kept, state, functions, _still_free(ports_of(kept)))
+    if trace is not None:
+        settings = settings.model_copy(update={"trace": trace})
     write_private(state.settings, settings.to_json())
     write_private(state.client, client_environment(settings).encode())
+    write_private(state.page, door_of(settings))
     return settings
 
 
+def door_of(settings: Settings) -> bytes:
+    """A file that leads a browser to the status page and logs in: its token stands in no command line.
+
+    What is behind # a browser sends to no server; the page takes it off its address.
+    """
+    token = settings.status.token if settings.status else ""
+    address = html.escape(f"{page_address(settings)}#token={quote(token)}")
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Headrace</title>'
+        f'<meta http-equiv="refresh" content="0; url={address}"><a href="{address}">Headrace</a></html>\n'
+    ).encode()
+
+
 def _still_free(ports: Ports) -> Ports:
-    spare = free_ports(4)
+    spare = free_ports(len(fields(Ports)))
     deadline = time.monotonic() + PORT_WAIT_SECONDS
-    wanted = (ports.store, ports.queue, ports.receiver, ports.api)
+    wanted = astuple(ports)
     return Ports(*(p if _is_free(p, deadline) else other for p, other in zip(wanted, spare, strict=True)))
 
 

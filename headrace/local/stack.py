@@ -1,4 +1,4 @@
-"""The embedded default as a whole: two servers, two services, and workers, with their state in a folder."""
+"""The embedded default as a whole: two servers, three services, workers, with their state in a folder."""
 
 import asyncio
 import gc
@@ -14,13 +14,14 @@ from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
+from headrace.files.wishes import WishesFile
 from headrace.local.log import logged_to
 from headrace.local.machine import this_machine
 from headrace.local.manager import LOOK_SECONDS, FunctionFolder, Manager
 from headrace.local.nats import start_nats
 from headrace.local.process import Process
 from headrace.local.provision import ports_of, provision
-from headrace.local.remembering import MemoryFile, WishesFile
+from headrace.local.remembering import MemoryFile
 from headrace.local.seaweedfs import SeaweedOptions, Webhook, start_seaweedfs, stop_seaweedfs
 from headrace.local.state import StackState, StateDirectory
 from headrace.local.supervise import Server
@@ -28,6 +29,7 @@ from headrace.local.telling import Bulletin
 from headrace.local.workers import WorkerPool
 from headrace.model.function import Function
 from headrace.model.settings import Settings
+from headrace.model.trace import TraceSettings
 from headrace.nodes.local import LocalNode
 from headrace.queue.jetstream import JetStreamQueue
 from headrace.scaler.explaining import Explanation, explanation
@@ -48,12 +50,14 @@ class StackOptions:
     """What a person chooses: the state folder, the functions' folder, the cores for workers.
 
     With `most_idle_seconds` workers are kept without files for no longer, whatever their functions say.
+    `trace` is a collector that gets a trace of each file; None: that of the last time, if there was one.
     """
 
     state: StateDirectory
     functions: Path
     cores: int
     most_idle_seconds: float | None = None
+    trace: TraceSettings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,7 @@ class EmbeddedStack:
             Server("seaweedfs", self._launch_seaweedfs, self._stop_seaweedfs, self._launcher),
             Server("receiver", self._launch_receiver, _stop, self._launcher),
             Server("api", self._launch_api, _stop, self._launcher),
+            Server("status", self._launch_status, _stop, self._launcher),
         )
 
     def _make_scaler(self) -> Scaler:
@@ -116,12 +121,13 @@ class EmbeddedStack:
         folder = FunctionFolder(self.options.functions, most_idle_seconds=self.options.most_idle_seconds)
         await folder.refresh()
         self._watched = self._input_buckets(folder.functions)
-        nats, seaweedfs, receiver, api = self._servers
+        nats, seaweedfs, receiver, api, status = self._servers
         await nats.start()
         await seaweedfs.start()
         await self._make_buckets(folder.functions)
         await receiver.start()
         await api.start()
+        await status.start()
         manager = Manager(self._scaler, folder, prepare=self._prepare)
         gc.freeze()  # what is loaded by now stays: no need to look at it again at each decision
         self._tasks = [asyncio.create_task(server.keep()) for server in self._servers]
@@ -230,6 +236,11 @@ class EmbeddedStack:
         process = self._service("headrace.api", "api")
         return _answering(process, api.host, api.port, "/health") if api else process
 
+    def _launch_status(self) -> Process:
+        status = self.settings.status
+        process = self._service("headrace.status", "status")
+        return _answering(process, status.host, status.port, "/healthz") if status else process
+
     def _launch_worker(self, function: str) -> Process:
         return self._service("headrace.worker", f"worker-{function}", "--function", function)
 
@@ -268,7 +279,7 @@ async def running_stack(
     the state folder, FatalError when a server does not start.
     """
     with options.state.locked():
-        settings = await asyncio.to_thread(provision, options.state, options.functions)
+        settings = await asyncio.to_thread(provision, options.state, options.functions, options.trace)
         with logged_to(options.state.logs / "stack.log", settings):
             stack = EmbeddedStack(options, settings, watch)
             try:

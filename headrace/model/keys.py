@@ -13,6 +13,7 @@ RUNS = "runs"
 IGNORED = "ignored"
 RESTORES = "restores"
 DISMISSED = "dismissed"
+STATUS = "status"
 WORKERS_AREAS = (RECORDS, FAILURES, STAGING, NOTES, LOGS, HISTORY)  # what a worker reads and writes
 
 MARK = "headrace-attempt"  # user metadata on every output: "<task id>/<attempt>"
@@ -79,6 +80,11 @@ def dismissed_key(function: str, task_id: str) -> str:
 def restore_key(snapshot: str) -> str:
     """That this backup was restored here, wholly or in part (a Restoration)."""
     return f"{RESTORES}/{snapshot}.json"
+
+
+def status_history_key() -> str:
+    """How things went on this stack, as the status page shows it."""
+    return f"{STATUS}/history.json.gz"
 
 
 def mark_of(task_id: str, attempt: str) -> str:

@@ -11,8 +11,10 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 from headrace.model.api import ApiSettings
 from headrace.model.function import Function, Resources
 from headrace.model.metadata import Namespace
+from headrace.model.status_page import StatusSettings
 from headrace.model.tenancy import tenant_of
 from headrace.model.tenant import Tenant
+from headrace.model.trace import TraceSettings
 from headrace.model.value import ConsistentValue, Value
 
 _QUEUE = r"^https?://[^/]+/.+$"  # the URL of a queue of SQS
@@ -160,6 +162,7 @@ class SidecarSettings(Value):
     run_as_user: int = Field(default=65532, ge=1)
     image_pull_secrets: tuple[str, ...] = ()
     priority_class: str = ""
+    metrics: bool = Field(default=False, exclude_if=not_)  # whether it answers GET /metrics
 
 
 class HostsSettings(Value):
@@ -223,7 +226,9 @@ class Settings(Value):
     receiver: ReceiverSettings
     worker: WorkerSettings
     sqs: SqsSettings | None = None  # none: notifications come by HTTP alone
+    trace: TraceSettings | None = Field(default=None, exclude_if=not_)  # none: nothing is traced
     api: ApiSettings | None = Field(default=None, exclude_if=not_)  # none: this stack has no HTTP interface
+    status: StatusSettings | None = Field(default=None, exclude_if=not_)  # none: it has no status page
     functions_directory: str = ""
     kubernetes: KubernetesSettings | None = None
     platform_bucket: str = "headrace"
@@ -239,6 +244,8 @@ class Settings(Value):
             *self.queue.passwords,
             self.receiver.token,
             *(self.api.passwords if self.api else ()),
+            *(self.status.passwords if self.status else ()),
+            *(self.trace.headers.values() if self.trace else ()),
         )
 
     def buckets_of(self, tenant: str) -> Mapping[str, str]:

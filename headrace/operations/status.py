@@ -70,6 +70,11 @@ class Tally:
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], Ending | None] = {}
+        self._failed: dict[str, Mapping[str, float]] = {}
+
+    def failed(self, function: str) -> Mapping[str, float]:
+        """Tasks that have failed, as of the last count: id -> when, in seconds since the epoch."""
+        return self._failed.get(function, {})
 
     async def count(self, records: Records, function: str) -> Counter[Ending | None]:
         """Tasks by ending; None stands for done.
@@ -88,7 +93,13 @@ class Tally:
                 self._known[suspect] = Ending(record.state) if isinstance(record, FailureRecord) else None
             return self._known[suspect]
 
-        counts = Counter(await concurrently(ending, suspects))
+        endings = await concurrently(ending, suspects)
+        self._failed[function] = {
+            task_id: listed[task_id].modified
+            for (task_id, _), each in zip(suspects, endings, strict=True)
+            if each is Ending.FAILED
+        }
+        counts = Counter(endings)
         counts[None] += len(listed) - len(suspects)
         return counts
 
@@ -111,7 +122,7 @@ async def status(
     async def one(function: str) -> FunctionStatus:
         backlog = await find_backlog(stack, function)
         counts = await counter.count(stack.records, function)
-        found = _function_status(
+        found = function_status(
             function, backlog, counts, now=now, workers=None if workers is None else workers.get(function, 0)
         )
         return replace(found, reason=(reasons or {}).get(function))
@@ -128,7 +139,7 @@ async def find_backlog(stack: Stack, function: str) -> Backlog | None:
         return None
 
 
-def _function_status(
+def function_status(
     function: str,
     found: Backlog | None,
     counts: Mapping[Ending | None, int],
@@ -136,6 +147,7 @@ def _function_status(
     now: float,
     workers: int | None,
 ) -> FunctionStatus:
+    """A function's status from its backlog (None: it has no stream) and its endings. Pure."""
     backlog = found or _EMPTY
     oldest = backlog.oldest_received
     return FunctionStatus(

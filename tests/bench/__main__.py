@@ -20,7 +20,9 @@ from tests.bench import (
     rate,
     remoting_page,
     started_workers,
+    status_page,
     tenants,
+    watched,
 )
 from tests.bench.figures import Spread, percentile, table
 
@@ -125,10 +127,12 @@ SECTIONS = {
     "polling": polling.page,
     "echo": _echo,
     "backup": backup.page,
+    "watched": watched.page,
     "elasticity": elasticity_page.page,  # takes half an hour
     "decisions": elasticity_page.decision_page,
     "tenants": tenants.page,  # takes five minutes
     "remoting": remoting_page.page,  # takes five minutes
+    "status-page": status_page.page,  # needs Chromium
     "started-workers": started_workers.page,  # needs the engines of `make toolchain`
     "one-job-a-file": one_job_a_file.page,  # needs them and root; takes a quarter of an hour
 }

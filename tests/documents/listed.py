@@ -19,6 +19,10 @@ PROGRAMS: Mapping[tuple[str, str], str] = {
     ("docs/on-premises.md", "ssh-copy-id"): "reaches hosts of a lab",
     ("docs/on-premises.md", "ssh-keygen"): "makes and shows keys for hosts of a lab",
     ("docs/on-premises.md", "ssh-keyscan"): "reaches hosts of a lab",
+    (
+        "docs/status.md",
+        "oauth2-proxy",
+    ): "a program of others, which is not here; the page says that it was not run",
     ("docs/policy.md", "docker"): "asks a public registry",
     ("ansible/roles/cluster_node/README.md", "kubeadm"): "runs on a control plane",
 }
@@ -29,6 +33,7 @@ NO_NAMES: Mapping[tuple[str, str], str] = {
     ("docs/events.md", "aws.s3"): "a source of EventBridge",
     ("docs/from-oscar.md", "functions.aws"): "a part of SCAR's files",
     ("docs/gitops.md", "stacks/Pulumi.lab.yaml"): "the reader's own stack",
+    ("docs/metrics.md", "name.namespace.svc"): "how services of a cluster are called",
     ("docs/scaler.md", "scaler.hook"): "an action in the log",
     ("docs/troubleshooting.md", "tenant.name"): "how functions of tenants are called",
 }

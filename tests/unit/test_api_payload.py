@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.api.access import Caller, token_of
-from headrace.api.faults import FaultError
 from headrace.api.openapi import openapi
 from headrace.api.payload import Base64Watch, checked_name, decoded, key_of
 from headrace.api.spool import Spool
+from headrace.health.faults import FaultError
 from headrace.model.function import Input
 from tests.unit.api_bench import API
 

@@ -9,7 +9,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from headrace.cli.main import app
-from headrace.local.remembering import MemoryFile, WishesFile
+from headrace.files.wishes import WishesFile
+from headrace.local.remembering import MemoryFile
 from headrace.local.state import StackState, StateDirectory
 from headrace.model.node import NodeState
 from headrace.scaler.explaining import Explanation, FunctionStory, NodeStory, PoolStory, Shortfall

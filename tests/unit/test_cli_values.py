@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.cli.output import counted, document, duration, shown, shown_lines, size
-from headrace.cli.rates import Rates
 from headrace.cli.target import Location, Upload, parse_location, uploads_for, uploads_to
 from headrace.model.errors import ConfigurationError, RejectedError
 from headrace.model.record import AttemptNote
 from headrace.operations.change import Action, Changes, Item
 from headrace.operations.fetch import inside
+from headrace.operations.rates import Rates
 from tests.fixtures.world import World, installed
 
 

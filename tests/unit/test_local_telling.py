@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from headrace.local.remembering import MemoryFile, WishesFile, wish
+from headrace.files.wishes import WishesFile, wish
+from headrace.local.remembering import MemoryFile
 from headrace.local.state import StackState, StateDirectory
 from headrace.local.telling import FIGURES_SECONDS, Bulletin
 from headrace.scaler.explaining import Explanation, FunctionStory

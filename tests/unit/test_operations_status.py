@@ -100,3 +100,17 @@ async def test_a_tally_reads_each_failure_once_and_sees_when_one_is_replaced() -
     world.time += 1
     await world.fail(task, Ending.GONE)
     assert (await status(stack, now=NOW, tally=tally)).functions == (expected(gone=1),)
+
+
+async def test_a_tally_tells_which_files_failed_and_when() -> None:
+    world, tally = await World().open(), Tally()
+    failed, gone = await world.upload("echo/a.dcm"), await world.upload("echo/b.dcm")
+    world.time += 5
+    await world.fail(failed)
+    await world.fail(gone, Ending.GONE)
+    await status(world.stack, now=NOW, tally=tally)
+    assert tally.failed("echo") == {failed.id: NOW + 5}
+    assert tally.failed("other") == {}
+    await replay(world.stack, "echo")
+    await status(world.stack, now=NOW, tally=tally)
+    assert tally.failed("echo") == {}

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from pydantic import ValidationError
+
 from headrace.kube.kinds import CONFIG_MAPS
 from headrace.kube.port import Kube, Manifest
 from headrace.model import labels
@@ -105,3 +107,12 @@ def plan_map(namespace: str, told: Explanation) -> Manifest:
         "metadata": map_metadata(namespace, labels.PLAN),
         "data": {labels.PLAN_KEY: told.to_json().decode()},
     }
+
+
+def explanation_of(plan: Manifest) -> Explanation | None:
+    """What the scaler told; None when it is of a version that can't be read."""
+    try:
+        return Explanation.from_json(plan.get("data", {}).get(labels.PLAN_KEY, ""))
+    except ValidationError as error:
+        _log.warning("the plan can't be read: %s", error, extra={"action": "scaler.plan_unread"})
+        return None
