@@ -48,10 +48,11 @@ def survey(page: str) -> Iterator[Found]:
 def _commands(block: Block) -> Iterator[Found]:
     for command in commands(block.text):
         place = f"{block.page}:{block.line + command.line}"
-        verdict = judge(command)
         if RUN in block.words:
-            yield Found(place, str(command), Fate.RUN, "itself", verdict.faults)
-        elif verdict.by:
+            yield Found(place, str(command), Fate.RUN, "itself")
+            continue
+        verdict = judge(command)
+        if verdict.by:
             yield Found(place, str(command), Fate.JUDGED, verdict.by, verdict.faults)
         else:
             yield _listed(block.page, place, command)
