@@ -29,6 +29,7 @@ TITLES = {
     Service.CONTROLLER: "Controller",
     Service.WORKER: "Worker",
     Service.API: "API",
+    Service.STATUS: "Status page",
     Service.PUBLISHER: "GPU publisher",
     Service.GPU_PLUGIN: "GPU plugin",
 }

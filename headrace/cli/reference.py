@@ -61,7 +61,7 @@ def _section(name: str, command: Any, *, example: str) -> str:  # noqa: ANN401  
 def _usage(name: str, command: TyperCommand) -> str:
     arguments = [_name(each) for each in command.params if each.param_type_name == "argument"]
     words = " ".join([name, *arguments, "[OPTIONS]"])
-    return f"```sh\n{words}\n```"
+    return f"```text\n{words}\n```"
 
 
 def _name(parameter: Any) -> str:  # noqa: ANN401  (typer's own types are private)

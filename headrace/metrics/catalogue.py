@@ -11,7 +11,8 @@ from functools import partial
 from headrace.metrics.family import Family, Kind, Service
 
 _RECEIVER, _SCALER, _CONTROLLER = Service.RECEIVER, Service.SCALER, Service.CONTROLLER
-_WORKER, _API, _PUBLISHER, _PLUGIN = Service.WORKER, Service.API, Service.PUBLISHER, Service.GPU_PLUGIN
+_WORKER, _API, _STATUS = Service.WORKER, Service.API, Service.STATUS
+_PUBLISHER, _PLUGIN = Service.PUBLISHER, Service.GPU_PLUGIN
 _counter = partial(Family, kind=Kind.COUNTER)
 _gauge = partial(Family, kind=Kind.GAUGE)
 _histogram = partial(Family, kind=Kind.HISTOGRAM)
@@ -333,6 +334,19 @@ SPOOL_LIMIT = _gauge(
     "headrace_api_spool_limit_bytes",
     "What they may take together: beyond it uploads are refused with status 503.",
     (_API,),
+)
+
+# Status page
+
+STREAMS = _gauge(
+    "headrace_status_streams",
+    "Browsers that have the status page open and are told of changes as they happen.",
+    (_STATUS,),
+)
+STREAMS_LIMIT = _gauge(
+    "headrace_status_streams_limit",
+    "As many of them as there may be at once: beyond it a page is refused with status 503.",
+    (_STATUS,),
 )
 
 # Remote GPUs

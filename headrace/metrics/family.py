@@ -25,6 +25,7 @@ class Service(StrEnum):
     CONTROLLER = "controller"
     WORKER = "worker"
     API = "api"
+    STATUS = "status"
     PUBLISHER = "publisher"
     GPU_PLUGIN = "gpu-plugin"
 

@@ -20,7 +20,7 @@ from infra.monitoring_settings import Monitoring
 
 API = "monitoring.coreos.com/v1"
 HTTP = "http"  # the port's name in the services' own containers
-SERVICES = (names.RECEIVER, names.SCALER, names.CONTROLLER, names.API, names.PUBLISHER)
+SERVICES = (names.RECEIVER, names.SCALER, names.CONTROLLER, names.API, names.STATUS, names.PUBLISHER)
 SERVICE_PORTS = tuple(sorted({HEALTH_PORT, *PORTS.values()}))
 
 

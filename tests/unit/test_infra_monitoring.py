@@ -26,6 +26,7 @@ from infra.manifests import monitoring as manifests
 from infra.manifests.alerts import ALERTS, GROUPS, rules, runbook
 from infra.manifests.dashboard import dashboard, queries
 from infra.monitoring_settings import Monitoring
+from infra.service_settings import Status
 from infra.tenant_settings import TenantSettings
 from tests.infra.recording import Secret
 from tests.unit.test_infra_components import platform, stack
@@ -213,7 +214,13 @@ def test_every_metric_is_documented():
 def watched():
     gpus = RemoteGpus(networks=("10.0.0.0/24",))
     return platform(
-        stack(monitoring=MONITORING, trace=TRACE, tenants={"lab": TenantSettings()}, remote_gpus=gpus)
+        stack(
+            status=Status(),
+            monitoring=MONITORING,
+            trace=TRACE,
+            tenants={"lab": TenantSettings()},
+            remote_gpus=gpus,
+        )
     )
 
 
@@ -273,6 +280,7 @@ def selected(spec: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
         ("deployment/headrace/scaler", "headrace", "headrace-services"),
         ("deployment/headrace/controller", "headrace", "headrace-services"),
         ("deployment/headrace/publisher", "headrace", "headrace-services"),
+        ("deployment/headrace/status", "headrace", "headrace-services"),
         ("daemonset/headrace-gpu/gpu-plugin", "headrace-gpu", "headrace-gpu-plugin"),
     ],
 )

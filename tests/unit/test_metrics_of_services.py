@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import httpx2
 import pytest
+from starlette.applications import Starlette
 
 from headrace.api.app import application
 from headrace.api.traffic import Traffic
@@ -48,6 +49,8 @@ from headrace.scaler.snapshot import (
     TenantView,
     WorkerView,
 )
+from headrace.status.__main__ import metrics_page as status_page
+from headrace.status.streaming import Seats
 from tests.unit import api_bench, intake_bench
 from tests.unit.controller_bench import a_function, running
 from tests.unit.notifications import saved
@@ -403,3 +406,16 @@ async def test_a_call_is_under_way_until_it_is_answered_or_cut_off(tmp_path):
         raise ConnectionError
     assert told(traffic.figures(spool))["headrace_api_calls_under_way",] == 0
     assert tally.counts == {(m.CALLS.name, "POST", "/run", "500"): 1}
+
+
+# Status page
+
+
+async def test_the_status_page_tells_how_many_look_on():
+    seats = Seats(most=7)
+    transport = httpx2.ASGITransport(Starlette(routes=[status_page(seats)]))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://page") as client:
+        with seats.one(), seats.one():
+            text = (await client.get("/metrics")).text
+    assert "headrace_status_streams 2.0\n" in text
+    assert "headrace_status_streams_limit 7.0\n" in text
