@@ -95,9 +95,9 @@ class Api(ConsistentValue, Entered):
 
 
 class Status(Entered):
-    """The status page. Each replica gathers for itself."""
+    """The status page."""
 
-    replicas: int = Field(default=1, ge=1, le=5, description="pods at once")
+    replicas: int = Field(default=1, ge=1, le=1, description="one, as its history is its own")
     title: str = Field(default="", description="how the page calls the stack; empty: by its namespace")
     names: Names = Field(
         default=Names.SHOWN,

@@ -21,8 +21,11 @@ from headrace.model import labels
 from headrace.model.labels import short_digest
 from headrace.model.settings import Settings
 from infra import names
+from infra.manifests import services
+from infra.manifests.parts import HEALTH_PORT
 from tests.e2e.evidence import plain_client
 from tests.e2e.kubernetes import upgrade
+from tests.e2e.kubernetes.metrics_reader import read_from
 from tests.e2e.kubernetes.site import (
     COPY,
     FUNCTIONS,
@@ -39,6 +42,7 @@ from tests.toolchain.cluster.box import Box
 from tests.toolchain.images.store import Images
 
 CLIPS = 6
+WATCHERS = "watchers"
 REMOTE = f"echo{COPY}"
 GPU_HOSTS = {
     "driver": "static", "provides": "gpuServers", "capacity": {"cpu": "2", "memory": "4Gi"},
@@ -99,6 +103,11 @@ def site(
             "servers": {"gpu1": {**server, "devices": devices}},
         },
         status={"title": "the box", "names": "hidden"},
+        monitoring={
+            "namespace": WATCHERS,
+            "podMonitors": False,
+            "rules": False,
+        },  # it has no operator's kinds
     )
     found.platform.up()
     found.functions.up()
@@ -249,6 +258,18 @@ def test_the_status_page_shows_the_cluster_and_lets_who_has_the_token_act(
             assert page.post(f"/actions/{action}", json=wish, headers=login).status_code == 200
             node = site.get("node", site.box.node)
             assert node["metadata"]["annotations"][labels.ENABLED] == said
+
+
+def test_metrics_are_told_to_the_namespace_of_prometheus_alone(site: Site) -> None:
+    pods = {each["metadata"]["labels"][labels.COMPONENT]: each for each in site.get("pods", "", PLATFORM)}
+    addresses = {
+        name: f"{pods[name]['status']['podIP']}:{services.PORTS.get(name, HEALTH_PORT)}"
+        for name in (names.RECEIVER, names.SCALER, names.CONTROLLER, names.STATUS)
+    }
+    for name, text in read_from(site, WATCHERS, addresses).items():
+        assert f'headrace_build_info{{component="{name}"' in text, (name, text[:300])
+    others = read_from(site, "passers-by", addresses)
+    assert [name for name, text in others.items() if not text.startswith("no answer")] == []
 
 
 def told_all(document: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -1,0 +1,40 @@
+"""A pod that asks others for their metrics, as Prometheus would, and tells what each answered."""
+
+import json
+from collections.abc import Mapping
+
+from tests.e2e.kubernetes.site import Site, wait_until
+
+NAME = "reader"
+_PROGRAM = """\
+import json, sys, urllib.request
+
+def read(address):
+    try:
+        return urllib.request.urlopen(f"http://{address}/metrics", timeout=5).read().decode()
+    except OSError as error:
+        return f"no answer: {error}"
+
+print(json.dumps({name: read(address) for name, address in json.loads(sys.argv[1]).items()}))
+"""
+
+
+def read_from(site: Site, namespace: str, addresses: Mapping[str, str]) -> Mapping[str, str]:
+    """What is told at each address (host:port), by its name, to a pod of a new namespace."""
+    site.box.kubectl("create", "namespace", namespace)
+    container = {
+        "name": NAME,
+        "image": site.images["headrace"],
+        "command": ["python", "-c", _PROGRAM, json.dumps(dict(addresses))],
+    }
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": NAME, "namespace": namespace},
+        "spec": {"containers": [container], "restartPolicy": "Never"},
+    }
+    site.box.apply(pod)
+    wait_until(lambda: site.get("pod", NAME, namespace)["status"].get("phase") == "Succeeded", "it has asked")
+    told: Mapping[str, str] = json.loads(site.box.kubectl("logs", NAME, f"--namespace={namespace}"))
+    site.box.kubectl("delete", "namespace", namespace, "--wait=false")
+    return told
