@@ -68,10 +68,15 @@ def _summary(name: str, found: Sequence[Finding]) -> Text:
 
 def _told(finding: Finding, base: str) -> Iterator[Text]:
     word, style = _MARKS[finding.severity]
-    yield Text.assemble((f"  {word} ", style), (finding.code, "cyan"), f": {shown_lines(finding.found)}")
+    yield Text.assemble((f"  {word} ", style), (finding.code, "cyan"), f": {_indented(finding.found)}")
     if finding.remedy:
-        yield Text.assemble(("    do:  ", "dim"), (shown_lines(finding.remedy), "bold"))
+        yield Text.assemble(("    do:  ", "dim"), (_indented(finding.remedy), "bold"))
         yield Text(f"    see: {see(finding.see, base)}", style="dim")
+
+
+def _indented(text: str) -> str:
+    """Of several lines, those behind the first."""
+    return shown_lines(text).replace("\n", "\n    ")
 
 
 def _verdict(findings: Sequence[Finding], *, everything: bool) -> Text:

@@ -21,9 +21,9 @@ from headrace.model.errors import ConfigurationError
 
 def _list_templates(wanted: bool) -> None:  # noqa: FBT001  (typer's callback)
     if wanted:
-        table = quiet_table("template", "is", "files", whole=("template",))
+        table = quiet_table("template", "is", whole=("template",))
         for name, about in ABOUT.items():
-            table.add_row(name, about, ", ".join(FILES[name]))
+            table.add_row(f"--{name}", about)
         out().print(table)
         raise typer.Exit
 
@@ -97,5 +97,6 @@ def _tell(folder: Path, name: str, *, served: bool) -> None:
         typer.echo("  make images    # it serves from a container, on a cluster")
         return
     typer.echo(f"  {test}")
-    typer.echo(f"  headrace up --functions {shlex.quote(str(folder.parent))}    # in a second terminal")
+    up = "" if folder.parent == Path("functions") else f" --functions {shlex.quote(str(folder.parent))}"
+    typer.echo(f"  headrace up{up}    # in a second terminal")
     typer.echo(f"  headrace run {name} {sample}")

@@ -75,7 +75,8 @@ def _pools(found: Seen | None, ground: Ground) -> Finding:
     if isinstance(found, HeadraceError):
         return POOLS.skipped(str(found))
     if not found:
-        return POOLS.fault(ground, "there is no pool, so no worker is ever started", pool="")
+        declare = "pulumi up  # with `pools` in the stack, or kubectl apply a NodePool"
+        return POOLS.fault(ground, "there is no pool, so no worker is ever started", instead=declare)
     bad = {key_of(each)[1]: told for each in found if (told := unready(each) or _empty(each))}
     if bad:
         return POOLS.fault(ground, listed(f"{name}: {told}" for name, told in bad.items()), pool=min(bad))

@@ -159,6 +159,8 @@ class EmbeddedStack:
         for task in self._tasks:
             task.cancel()
         self._pool.kill()
+        # The launcher's end kills what it started; the status page has its history to write down before.
+        self._servers[-1].stop()
         self._launcher.shutdown(cancel_futures=True)
         for server in reversed(self._servers):
             server.stop()

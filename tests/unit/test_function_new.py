@@ -24,11 +24,11 @@ def made(folder: Path, kind: str = "script", name: str = "mine") -> Path:
     return folder / name
 
 
-def test_the_list_names_each_template_and_its_files() -> None:
+def test_the_list_names_each_template_and_what_it_is() -> None:
     result = headrace("function", "new", "--list")
     assert result.exit_code == 0
     for kind in Kind:
-        assert f"{kind} " in result.stdout
+        assert f"--{kind} " in result.stdout
         assert ABOUT[kind] in result.stdout
     assert set(ABOUT) == set(FILES) == set(Kind)
 

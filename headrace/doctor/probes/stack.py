@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -74,8 +74,7 @@ def _lives(pid: int) -> bool:
 
 def taken(settings: Settings) -> Mapping[str, str]:
     """The stack's ports on which something listens: by service, `port NUMBER, PROGRAM (PID)`."""
-    ports = ports_of(settings)
-    wanted = {"store": ports.store, "queue": ports.queue, "receiver": ports.receiver, "api": ports.api}
+    wanted = asdict(ports_of(settings))
     return {f"{name}, port {port}": _listener(port) for name, port in wanted.items() if port and _held(port)}
 
 

@@ -6,15 +6,20 @@ const POLL_SECONDS = 5; // where events don't get through
 const RETRIES = [1, 2, 4, 8, 15]; // seconds
 
 const feed = { document: null, lastId: "", offset: null, heardAt: 0, lostAt: null, trouble: "", isPolling: false, tries: 0 };
-let connection = null; // AbortController of the events now read
+let listening = null; // {controller, heardAt, hasHeard} of the events now read
+let askedAt = 0;
 let isMoving = false; // whether the connection is given up on purpose
 let waking = null; // ends a wait before a retry
 let onChange = () => {};
 
-// `at` of the service without trust in this machine's clock: of all messages the fastest tells the difference.
+// Seconds by a clock that no one sets while the page is open.
+function here() {
+  return (performance.timeOrigin + performance.now()) / 1000;
+}
+
+// By the service's clock, without trust in this machine's: of all messages the fastest tells the difference.
 function serverNow() {
-  const here = Date.now() / 1000;
-  return feed.offset === null ? here : here - feed.offset;
+  return feed.offset === null ? here() : here() - feed.offset;
 }
 
 function dataAge() {
@@ -26,7 +31,7 @@ function secondsUnheard() {
 }
 
 function heard(at) {
-  const offset = Date.now() / 1000 - at;
+  const offset = here() - at;
   if (feed.offset === null || offset < feed.offset || offset > feed.offset + 3600) feed.offset = offset;
   feed.heardAt = performance.now();
   feed.lostAt = null;
@@ -34,6 +39,7 @@ function heard(at) {
 }
 
 function take(document_) {
+  if (document_.version !== 1) throw new Error(`the service is of another version (${visible(document_.version)}); load the page anew`);
   feed.document = document_;
   heard(document_.at);
   onChange(new Set(Object.keys(document_)));
@@ -47,7 +53,7 @@ function takeChange(change) {
 }
 
 function lost(why) {
-  feed.lostAt ??= serverNow();
+  feed.lostAt ??= here();
   feed.trouble = why;
   onChange(new Set());
 }
@@ -58,13 +64,12 @@ async function fetched(address, options = {}) {
 }
 
 async function ask() {
+  askedAt = performance.now();
   performance.mark("headrace-heard");
   const limit = AbortSignal.timeout(SILENCE_SECONDS * 1000);
   const answer = await fetched("status.json", { signal: limit });
   if (!answer.ok) throw new Error(wordsOf(await answer.json().catch(() => ({})), answer.status));
-  const found = await answer.json();
-  if (found.version !== 1) throw new Error(`status.json has version ${visible(found.version)}; load the page anew`);
-  take(found);
+  take(await answer.json());
 }
 
 function told(event, data, id) {
@@ -90,21 +95,20 @@ function readMessage(block) {
 }
 
 async function listen() {
-  connection = new AbortController();
-  const { signal } = connection;
-  const headers = feed.lastId ? { "Last-Event-ID": feed.lastId } : {};
-  const answer = await fetched("events", { signal, headers: { Accept: "text/event-stream", ...headers } });
+  listening = { controller: new AbortController(), heardAt: performance.now(), hasHeard: false };
+  const headers = { Accept: "text/event-stream", ...(feed.lastId ? { "Last-Event-ID": feed.lastId } : {}) };
+  const answer = await fetched("events", { signal: listening.controller.signal, headers });
   if (!answer.ok) throw new Error(wordsOf(await answer.json().catch(() => ({})), answer.status));
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {
     const { done, value } = await reader.read();
     if (done) throw new Error("the service closed the connection");
+    Object.assign(listening, { heardAt: performance.now(), hasHeard: true });
+    Object.assign(feed, { tries: 0, isPolling: false });
     const blocks = (rest + value).replaceAll("\r\n", "\n").split("\n\n");
     rest = blocks.pop();
     blocks.forEach(readMessage);
-    feed.tries = 0;
-    feed.isPolling = false;
   }
 }
 
@@ -120,48 +124,52 @@ function reasonOf(error) {
   return error instanceof TypeError ? "the service can't be reached" : error.message;
 }
 
-// Events, for as long as they come. Where they fail and the document can be asked for, it is, every few seconds.
+// Events, for as long as they come.
 async function follow() {
   for (;;) {
     try {
       if (feed.document === null) await ask();
       await listen();
     } catch (error) {
-      if (isMoving) {
-        isMoving = false;
-        continue;
-      }
-      feed.tries += 1;
-      await bridge(error);
+      const hadHeard = listening?.hasHeard ?? false;
+      listening = null;
+      if (isMoving) isMoving = false;
+      else await bridge(error, hadHeard);
     }
   }
 }
 
-async function bridge(error) {
-  lost(reasonOf(error));
-  if (feed.tries > 2 && feed.document !== null) {
-    try {
-      await ask();
-      feed.isPolling = true;
-    } catch (other) {
-      feed.isPolling = false;
-      lost(reasonOf(other));
-    }
-  }
+// Where no event came and the document can be asked for, it is, every few seconds, until events get through.
+async function bridge(error, hadHeard) {
+  feed.tries += 1;
+  if (!feed.isPolling) lost(reasonOf(error));
+  if (!hadHeard && feed.document !== null) await poll();
   await pause(feed.isPolling ? POLL_SECONDS : RETRIES[Math.min(feed.tries, RETRIES.length) - 1]);
+}
+
+async function poll() {
+  try {
+    await ask();
+    feed.isPolling = true;
+  } catch (error) {
+    feed.isPolling = false;
+    lost(reasonOf(error));
+  }
 }
 
 // As somebody else: what may be seen differs.
 function reconnect() {
   feed.lastId = "";
   isMoving = feed.lostAt === null && !feed.isPolling;
-  connection?.abort();
+  listening?.controller.abort();
   waking?.();
 }
 
 // Called each second: a connection that stands but tells nothing is given up.
 function watchSilence() {
-  if (feed.lostAt === null && secondsUnheard() > SILENCE_SECONDS) connection?.abort();
+  const now = performance.now();
+  if (listening && now - listening.heardAt > SILENCE_SECONDS * 1000) listening.controller.abort();
+  if (feed.isPolling && now - askedAt > POLL_SECONDS * 1000) poll();
 }
 
 function startFeed(changed) {

@@ -7,7 +7,7 @@ let wasStale = false;
 function freshness() {
   const age = dataAge();
   if (age === null) return { state: feed.trouble ? "lost" : "connecting", age };
-  const isGone = feed.lostAt !== null && serverNow() - feed.lostAt > 2;
+  const isGone = feed.lostAt !== null && here() - feed.lostAt > 2;
   if (isGone || secondsUnheard() > UNHEARD_SECONDS) return { state: "lost", age };
   if (age > STALE_SECONDS) return { state: "stale", age };
   return { state: feed.lostAt === null ? "live" : "late", age };

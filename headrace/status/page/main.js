@@ -86,6 +86,7 @@ function startTools() {
   byId("exact").addEventListener("click", () => {
     view.exact = !view.exact;
     mark(byId("exact"), "aria-pressed", String(view.exact));
+    mark(document.body, "data-exact", view.exact ? "" : null);
     tickTimes();
     redrawAll();
   });

@@ -14,16 +14,18 @@ function nodesOf({ nodes }) {
 }
 
 function countsWords(states) {
-  const parts = KNOWN_STATES.filter((state) => states[state]).map((state) => `${number(states[state])} ${state}`);
+  const parts = KNOWN_STATES.filter((state) => states[state]).map((state) => `${number(states[state])}\u00a0${state}`);
   return parts.join(", ") || "none on";
 }
 
 function poolFacts(pool) {
-  const parts = [`${number(pool.minNodes)} to ${number(pool.maxNodes)} nodes`, `boots in ${duration(pool.bootSeconds)}`];
+  const parts = [`${number(pool.minNodes)} to ${number(pool.maxNodes)} nodes`, `boots in ${roughly(pool.bootSeconds)}`];
   if (pool.pricePerHour !== null) parts.push(`${money(pool.pricePerHour)} an hour each`);
   if (pool.driver) parts.push(`driver ${visible(pool.driver)}`);
   if (pool.provides === "gpuServers") parts.push("serves remote GPUs");
-  return parts.map((each) => each.replaceAll(" ", "\u00a0")).join("\u00a0· ");
+  const each = Object.entries(pool.capacity).map(([name, amount]) => `${visible(name)} ${visible(amount)}`);
+  if (each.length) parts.push(each.join(", "));
+  return parts.map((each) => each.replaceAll(" ", "\u00a0").replaceAll(",\u00a0", ", ")).join("\u00a0· ");
 }
 
 function poolRow() {

@@ -54,7 +54,7 @@ function joinUnits(large, largeUnit, small, smallUnit) {
 
 // The largest unit alone: what tells an age need not change each second.
 function roughly(seconds) {
-  if (seconds < 60) return `${Math.round(seconds)} s`;
+  if (seconds < 59.5) return `${Math.round(seconds)} s`;
   if (seconds < 3570) return `${Math.round(seconds / 60)} min`;
   return seconds < 84600 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86400)} d`;
 }
