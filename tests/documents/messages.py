@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from tests.documents.reading import ROOT, blocks_of, tokens_of
+from tests.documents.reading import ROOT, blocks_of, first_cells
 
 TROUBLES = "docs/troubleshooting.md"
 GAP = "\0"  # in a message of the source: a value
@@ -27,21 +27,7 @@ def quoted_messages(page: str) -> Iterator[tuple[int, str]]:
         for block in blocks_of(page):
             lines = enumerate(block.text.splitlines()) if block.language == "text" else ()
             yield from ((block.line + at, line) for at, line in lines)
-    wanted, column, line = False, 0, 0
-    for token in tokens_of(page):
-        if token.type == "table_open":
-            wanted = False
-        if token.type == "tr_open":
-            column, line = 0, (token.map or [line])[0] + 1
-        if token.type in ("th_close", "td_close"):
-            column += 1
-        if token.type == "inline" and column == 0:
-            if token.content in _HEADS:
-                wanted = True
-            elif wanted and token.level > 3:
-                yield from (
-                    (line, child.content) for child in token.children or () if child.type == "code_inline"
-                )
+    yield from first_cells(page, _HEADS)
 
 
 def is_said(message: str) -> bool:

@@ -1,7 +1,7 @@
 """Pages, their blocks of code and what stands in `backticks` in their text."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -74,6 +74,22 @@ def quoted_in(page: str) -> Iterator[Quoted]:
         for child in token.children or ():
             if child.type == "code_inline":
                 yield Quoted(page, line, " ".join(child.content.split()))
+
+
+def first_cells(page: str, heads: Collection[str]) -> Iterator[tuple[int, str]]:
+    """(line, code) of the first column of each table whose first head is one of these."""
+    wanted, column, line = False, 0, 0
+    for token in tokens_of(page):
+        if token.type == "table_open":
+            wanted = False
+        if token.type == "tr_open":
+            column, line = 0, (token.map or [line])[0] + 1
+        if token.type in ("th_close", "td_close"):
+            column += 1
+        if token.type == "inline" and column == 0:
+            codes = [child.content for child in token.children or () if child.type == "code_inline"]
+            yield from ((line, code) for code in codes if wanted)
+            wanted = wanted or token.content in heads
 
 
 def headings_of(page: str) -> Iterator[Heading]:

@@ -4,12 +4,23 @@ import itertools
 from collections import Counter
 
 import pytest
+from pydantic import BaseModel
 
+from headrace.model.api import ApiSettings
+from headrace.model.status_page import StatusSettings
 from tests.documents.data import faults_of
 from tests.documents.listed import NO_NAMES, OTHERS, PROGRAMS
 from tests.documents.messages import is_said, quoted_messages
 from tests.documents.names import faults_of as faults_of_name
-from tests.documents.reading import Block, Quoted, blocks_of, current_pages, headings_of, quoted_in
+from tests.documents.reading import (
+    Block,
+    Quoted,
+    blocks_of,
+    current_pages,
+    first_cells,
+    headings_of,
+    quoted_in,
+)
 from tests.documents.shell import Command, commands
 from tests.documents.survey import OUTPUT, RUN, SHELL, STAYS, TEXT, Fate, survey
 from tests.documents.verdicts import judge
@@ -69,6 +80,34 @@ def test_files_fields_and_variables_that_a_page_names_are_there(page: str) -> No
 def test_messages_that_a_page_quotes_are_those_of_the_source(page: str) -> None:
     quoted = [each for each in quoted_messages(page) if (page, each[1]) not in OTHERS]
     assert [f"{page}:{line}: {message}" for line, message in quoted if not is_said(message)] == []
+
+
+@pytest.mark.parametrize(
+    ("page", "model"), [("docs/api.md", ApiSettings), ("docs/status.md", StatusSettings)]
+)
+def test_a_table_of_settings_has_every_field_and_no_other(page: str, model: type[BaseModel]) -> None:
+    fields = set(model.model_json_schema(by_alias=True)["properties"])
+    assert {name for _, name in first_cells(page, ["field"])} == fields
+
+
+@pytest.mark.parametrize(
+    ("page", "command"),
+    [
+        ("docs/demo.md", "headrace demo"),
+        ("docs/from-oscar.md", "headrace function import"),
+        ("docs/simulate.md", "headrace simulate"),
+    ],
+)
+def test_a_table_of_options_has_those_of_its_command(page: str, command: str) -> None:
+    told = [option for _, option in first_cells(page, ["option"])]
+    found = [
+        fault
+        for option in told
+        for each in commands(f"{command} {option}")
+        for fault in judge(each, strictly=False).faults
+    ]
+    assert told
+    assert found == []
 
 
 @pytest.mark.parametrize("page", PAGES)
