@@ -73,13 +73,19 @@ messages: ## generate the messages of the kubelet's gRPC anew
 	$(READY) dev
 	$(BIN)/python tools/messages.py
 
-docs: ## write the generated pages of docs anew
+docs: ## write the generated pages of docs anew, and make the site of them in build/site
 	$(READY) dev
 	$(BIN)/python tools/reference.py
 	$(BIN)/python tools/stack_reference.py
+	$(BIN)/python tools/metrics_reference.py
 	$(BIN)/python tools/roles_reference.py
 	$(BIN)/python tools/policy_reference.py
 	$(BIN)/python -m headrace.cli.reference > docs/commands.md.new && mv docs/commands.md.new docs/commands.md
+	$(BIN)/python -m headrace.doctor.page > docs/doctor.md.new && mv docs/doctor.md.new docs/doctor.md
+	$(BIN)/python -m tools.pages.pictures
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
+	$(BIN)/python -m tools.pages.checking build/site
+	$(BIN)/python -m tests.documents
 
 pictures: ## take the pictures of docs/status-page.md anew (needs Debian's chromium)
 	$(READY) dev

@@ -168,6 +168,24 @@ def api() -> Access:
     )
 
 
+def status(*, remote_gpus: bool = False) -> Access:
+    """It shows all that there is; a person who has logged in says by it which nodes may be used."""
+    return Access(
+        platform=[
+            # A mirror lists, which no name can be held against: there is no secret in any config map.
+            rule(CORE, ["configmaps"], READ),
+            rule(COORDINATION, ["leases"], ("get",), only=[SCALER_LEASE]),
+        ],
+        functions=[rule(GROUP, ["functions"], READ)],
+        cluster=[
+            rule(GROUP, ["nodepools"], (*READ, "patch")),
+            rule(CORE, ["pods"], READ),
+            rule(CORE, ["nodes"], (*READ, "patch")),
+            *(_gpus_of_servers() if remote_gpus else ()),
+        ],
+    )
+
+
 def of_service(service: str, drivers: Sequence[Driver], *, remote_gpus: bool = False) -> Access:
     """The access of a service by its name."""
     found = {
@@ -175,6 +193,7 @@ def of_service(service: str, drivers: Sequence[Driver], *, remote_gpus: bool = F
         names.SCALER: scaler(drivers, remote_gpus=remote_gpus),
         names.CONTROLLER: controller(remote_gpus=remote_gpus),
         names.API: api(),
+        names.STATUS: status(remote_gpus=remote_gpus),
     }
     return found[service]
 

@@ -19,15 +19,19 @@ from headrace.model.settings import (
     SqsSettings,
     StorageSettings,
 )
+from headrace.model.status_page import StatusSettings
 from headrace.model.tenancy import qualified
 from headrace.model.tenant import Tenant
+from headrace.model.trace import TraceSettings
 from infra import names
 from infra.logins import QUEUE_USERS, identity_of
 from infra.manifests import nats, seaweedfs
 from infra.manifests.parts import USER, WORKER_PRIORITY
-from infra.manifests.services import API_PORT, RECEIVER_PORT, SPOOL
-from infra.service_settings import Api, ApiAccount
+from infra.manifests.services import API_PORT, RECEIVER_PORT, SPOOL, STATUS_PORT
+from infra.service_settings import Api, ApiAccount, Status
 from infra.settings import StackSettings
+
+_PAGE = (names.STATUS, names.OPERATOR)  # who is told of the status page
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,7 @@ class Made:
     authority: str  # a certificate, not secret
     api_passwords: Mapping[str, str] = field(default_factory=dict, repr=False)  # those that were not given
     api_token_key: str = field(default="", repr=False)
+    status_token: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,9 @@ def document(
         ),
         worker=worker_settings(),
         sqs=_sqs(stack, queues) if reader == names.RECEIVER else None,
+        trace=_trace(reader, stack.trace),
         api=_api(stack.api, made) if reader == names.API and stack.api else None,
+        status=_status(stack.status, made) if reader in _PAGE and stack.status else None,
         functions_directory=FUNCTIONS if reader == names.WORKER else "",
         kubernetes=_kubernetes(stack, hosts, _told_of(reader, stack, tenant)),
         platform_bucket=stack.platform_bucket_name,
@@ -126,6 +133,18 @@ def _user(name: str, account: ApiAccount, made: Made) -> ApiUser:
     )
 
 
+def _status(status: Status, made: Made) -> StatusSettings:
+    return StatusSettings(
+        host="0.0.0.0",  # noqa: S104  (a network policy says who may connect)
+        port=STATUS_PORT,
+        title=status.title,
+        token=made.status_token,
+        names=status.names,
+        proxy=status.proxy,
+        refresh_seconds=status.refresh_seconds,
+    )
+
+
 def password_of(name: str, account: ApiAccount, made: Made) -> str:
     """The password of a user of the API: the one that was given, or the one that was made."""
     return account.password if account.password is not None else made.api_passwords[name]
@@ -150,6 +169,13 @@ def _storage(identity: str, stack: StackSettings, keys: Mapping[str, str]) -> St
         secret_key=given.secret_key,
         region=given.region,
     )
+
+
+def _trace(reader: str, trace: TraceSettings | None) -> TraceSettings | None:
+    """For who traces; the controller opens the workers' way to the collector, and logs in nowhere."""
+    if reader == names.CONTROLLER and trace is not None:
+        return trace.model_copy(update={"headers": {}})
+    return trace if reader in (names.RECEIVER, names.WORKER) else None
 
 
 def _eks(stack: StackSettings) -> EksSettings | None:
@@ -182,5 +208,6 @@ def _kubernetes(
             run_as_user=USER,
             image_pull_secrets=tuple(pull),
             priority_class=WORKER_PRIORITY,
+            metrics=stack.monitoring is not None,
         ),
     )

@@ -15,6 +15,7 @@ QUEUE_USERS: Mapping[str, str] = {
     names.WORKER: nats.WORKER,
     names.OPERATOR: nats.OPERATOR,
     names.API: nats.API,
+    names.STATUS: nats.STATUS,
 }
 
 
@@ -31,7 +32,8 @@ def queue_users(stack: StackSettings) -> tuple[str, ...]:
 def store_identities(stack: StackSettings) -> Mapping[str, Sequence[str]]:
     """What each identity of the stack's own store may do, by its name."""
     bucket = stack.platform_bucket_name
-    own = {each: seaweedfs.ACTIONS[each] for each in readers(stack)}
+    actions = {**seaweedfs.ACTIONS, names.STATUS: seaweedfs.of_status(platform_bucket=bucket)}
+    own = {each: actions[each] for each in readers(stack)}
     workers = {
         qualified(each.name, names.WORKER): seaweedfs.of_worker(each, platform_bucket=bucket)
         for each in stack.declared_tenants

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from headrace.model.labels import COMPONENT, HEADRACE, MANAGED_BY, PART_OF
+from headrace.model.labels import COMPONENT, HEADRACE, MANAGED_BY, PART_OF, STATUS_SERVICE
 
 LIMIT = 63  # of a DNS label: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
 _TAIL = 8
@@ -16,10 +16,12 @@ RECEIVER = "receiver"
 SCALER = "scaler"
 CONTROLLER = "controller"
 API = "api"
+STATUS = STATUS_SERVICE
 WORKER = "worker"
 OPERATOR = "operator"
 PUBLISHER = "publisher"
 GPU_PLUGIN = "gpu-plugin"
+MONITORING = "monitoring"
 
 DEVICE_PLUGIN = "device-plugin"
 

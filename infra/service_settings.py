@@ -8,6 +8,7 @@ from headrace.catalog.document import Route
 from headrace.model.function import Quantity
 from headrace.model.metadata import Name, Namespace
 from headrace.model.quantity import parse_bytes
+from headrace.model.status_page import Names, StatusProxy
 from headrace.model.value import ConsistentValue, Value
 from infra.store_settings import Entrance
 
@@ -18,7 +19,13 @@ class Replicas(Value):
     replicas: int = Field(default=2, ge=1, le=5, description="pods at once")
 
 
-class Receiver(Replicas):
+class Entered(Replicas):
+    """A service that others than the platform's own pods may reach."""
+
+    entrance: Entrance = Field(default=Entrance(), description="who may reach it")
+
+
+class Receiver(Entered):
     """The receiver of notifications; every replica takes them."""
 
     listing_seconds: float = Field(
@@ -48,11 +55,10 @@ class ApiAccount(Value):
     )
 
 
-class Api(ConsistentValue, Replicas):
+class Api(ConsistentValue, Entered):
     """The HTTP interface, which speaks OSCAR's API; every replica answers."""
 
     users: Mapping[Name, ApiAccount] = Field(min_length=1, description="who may call, by name")
-    entrance: Entrance = Field(default=Entrance(), description="who may reach it")
     upload: Quantity = Field(default="1Gi", description="of one upload, at most")
     spool: Quantity = Field(
         default="4Gi",
@@ -86,3 +92,26 @@ class Api(ConsistentValue, Replicas):
         """The routes to its secrets."""
         given = (name for name, each in self.users.items() if each.password is not None)
         return tuple(("users", name, "password") for name in given)
+
+
+class Status(Entered):
+    """The status page. Each replica gathers for itself."""
+
+    replicas: int = Field(default=1, ge=1, le=5, description="pods at once")
+    title: str = Field(default="", description="how the page calls the stack; empty: by its namespace")
+    names: Names = Field(
+        default=Names.SHOWN,
+        description="what somebody sees of files without a login: `shown`, their names and why they failed; "
+        "`hidden`, how many they are",
+    )
+    proxy: StatusProxy | None = Field(
+        default=None, description="a proxy before it that lets people log in; none: by the token alone"
+    )
+    refresh_seconds: float = Field(
+        default=1.0, ge=0.2, le=60.0, allow_inf_nan=False, description="between two looks at the stack"
+    )
+
+    @property
+    def secret_parts(self) -> tuple[Route, ...]:
+        """The routes to its secrets."""
+        return (("proxy", "secret"),) if self.proxy is not None and self.proxy.secret else ()

@@ -15,6 +15,7 @@ from headrace.model.labels import HEADRACE
 from headrace.model.metadata import Name, Namespace
 from headrace.model.pool import Driver, NodePoolSpec
 from headrace.model.tenant import Tenant
+from headrace.model.trace import TraceSettings
 from headrace.model.value import ConsistentValue, Value
 from infra import versions
 from infra.aws.estate import Estate
@@ -22,9 +23,10 @@ from infra.aws_settings import AwsSettings, Protection
 from infra.gpu_settings import DevicePlugin, RemoteGpus
 from infra.host_settings import HostSettings
 from infra.kubeconfig import ClusterUid, is_content
-from infra.names import API, CONTROLLER, RECEIVER, SCALER, VOLUMES
+from infra.monitoring_settings import Monitoring
+from infra.names import API, CONTROLLER, RECEIVER, SCALER, STATUS, VOLUMES
 from infra.ranges import EVERYWHERE, Range
-from infra.service_settings import Api, Receiver, Replicas
+from infra.service_settings import Api, Receiver, Replicas, Status
 from infra.stack_rules import faults_of, has_gpus
 from infra.store_settings import BucketSettings, Disk, GivenStore, SeaweedStore, Store
 from infra.tenant_settings import TenantSettings
@@ -130,6 +132,13 @@ class StackSettings(ConsistentValue):
     api: Api | None = Field(
         default=None, description="the HTTP interface, which speaks OSCAR's API; none: there is none"
     )
+    monitoring: Monitoring | None = Field(
+        default=None, description="a Prometheus that reads the services; none: nothing is declared for one"
+    )
+    trace: TraceSettings | None = Field(
+        default=None, description="a collector of OpenTelemetry traces; none: nothing is traced"
+    )
+    status: Status | None = Field(default=None, description="the status page; none: there is none")
     platform_bucket: PlatformBucket = Field(default=PlatformBucket(), description="the platform's own bucket")
     buckets: Mapping[BucketName, BucketSettings] = Field(
         default_factory=dict,
@@ -273,6 +282,8 @@ class StackSettings(ConsistentValue):
             *((("kubeconfig",),) if content else ()),
             *((("store", "s3", "secretKey"),) if self.given_store else ()),
             *(("api", *part) for part in (self.api.secret_parts if self.api else ())),
+            *(("status", *part) for part in (self.status.secret_parts if self.status else ())),
+            *(("trace", "headers", name) for name in (self.trace.headers if self.trace else ())),
             *(("hosts", *part) for part in (self.hosts.secret_parts if self.hosts else ())),
         )
 
@@ -280,7 +291,8 @@ class StackSettings(ConsistentValue):
     def services(self) -> Mapping[str, Replicas]:
         """Headrace's own services of this stack, by name, in the order in which they start."""
         always = {CONTROLLER: self.controller, SCALER: self.scaler, RECEIVER: self.receiver}
-        return {**always, **({API: self.api} if self.api else {})}
+        chosen = {API: self.api, STATUS: self.status}
+        return {**always, **{name: each for name, each in chosen.items() if each is not None}}
 
     @property
     def headrace_image(self) -> str:

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,9 +49,11 @@ def write_function(functions: Path, name: str, spec: str, files: Mapping[str, st
 
 
 @asynccontextmanager
-async def running(state: Path, functions: Path, *, workers: int) -> AsyncIterator[Stack]:
-    """Start, wait until the receiver is ready, and stop at the end."""
-    with started(state, functions, workers=workers) as (up, settings):
+async def running(
+    state: Path, functions: Path, *, workers: int, options: Sequence[str] = ()
+) -> AsyncIterator[Stack]:
+    """Start, wait until the receiver is ready, and stop at the end. `options` are more of `headrace up`."""
+    with started(state, functions, workers=workers, options=options) as (up, settings):
         storage = S3Storage(settings.storage)
         queue = JetStreamQueue.of(settings.queue)
         yield Stack(settings, storage, queue, psutil.Process(up.pid))
@@ -61,13 +63,13 @@ async def running(state: Path, functions: Path, *, workers: int) -> AsyncIterato
 
 @contextmanager
 def started(
-    state: Path, functions: Path, *, workers: int
+    state: Path, functions: Path, *, workers: int, options: Sequence[str] = ()
 ) -> "Iterator[tuple[subprocess.Popen[bytes], Settings]]":
     """The same for who has no event loop."""
     with (state.parent / "up.log").open("ab") as log:
         up = subprocess.Popen(
             [Path(sys.executable).parent / "headrace", "up", "--state", state, "--functions", functions,
-             "--workers", str(workers)],
+             "--workers", str(workers), *options],
             stdout=log, stderr=log, env={**os.environ, "COLUMNS": "200"},
         )  # fmt: skip
     try:

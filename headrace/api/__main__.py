@@ -7,11 +7,13 @@ import asyncio
 import secrets
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from starlette.routing import BaseRoute
 
 from headrace.api.app import application
 from headrace.api.deployments import Deployments
@@ -20,9 +22,13 @@ from headrace.api.objects import ObjectDeployments
 from headrace.api.sites import cluster_site, machine_site
 from headrace.api.spool import Spool
 from headrace.api.system_calls import Site
+from headrace.api.traffic import Traffic
 from headrace.api.world import World
 from headrace.health.http_service import run_service, server_of
 from headrace.kube.lightkube import LightKube
+from headrace.metrics.exposition import Exposition
+from headrace.metrics.family import Figure, Service
+from headrace.metrics.serving import metrics_route
 from headrace.model.api import ApiSettings
 from headrace.model.errors import ConfigurationError
 from headrace.model.settings import Settings
@@ -45,6 +51,7 @@ async def _serve(settings: Settings, api: ApiSettings) -> None:
         folder = closing.enter_context(
             tempfile.TemporaryDirectory(prefix="headrace-spool-", dir=api.spool_directory or None)
         )
+        exposition = Exposition(Service.API)
         world = World(
             settings=settings,
             api=api,
@@ -55,9 +62,19 @@ async def _serve(settings: Settings, api: ApiSettings) -> None:
             now=time.time,
             sleep=asyncio.sleep,
             number=lambda: secrets.token_hex(DIGITS // 2),
+            traffic=Traffic(exposition),
         )
-        app = application(world, site)
+        app = application(world, site, _page(exposition, world))
         await server_of(app, host=api.host, port=api.port, grace_seconds=GRACE_SECONDS).serve()
+
+
+def _page(exposition: Exposition, world: World) -> BaseRoute:
+    """What Prometheus reads."""
+
+    async def read() -> Sequence[Figure]:
+        return world.traffic.figures(world.spool)
+
+    return metrics_route(exposition, read)
 
 
 def _spool(api: ApiSettings, folder: Path) -> Spool:

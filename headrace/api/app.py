@@ -8,7 +8,7 @@ import orjson
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from headrace.api.catalogue import CALLS
@@ -25,18 +25,20 @@ from headrace.health.faults import Fault, FaultError, fault_of
 from headrace.model.errors import HeadraceError
 
 Handler = Callable[[Request], Awaitable[Response]]
+Stray = Callable[[Request, Exception], Awaitable[Response]]
 _LEFT = 499  # as proxies note it: the client went away, and nobody reads the answer
 
 _log = logging.getLogger(__name__)
 
 
-def application(world: World, site: Site) -> ASGIApp:
-    """Everything but the server."""
+def application(world: World, site: Site, *more: BaseRoute) -> ASGIApp:
+    """Everything but the server, with more that the process answers."""
     journal = Journal()
     handlers = _handlers(world, site, journal)
     paths = dict.fromkeys(call.path for call in CALLS)
     routes = [_route(path, handlers, world, journal) for path in paths]
-    app = Starlette(routes=routes, exception_handlers={404: _no_path, 405: _no_method})
+    strays = {404: _stray(_no_path, world), 405: _stray(_no_method, world)}
+    app = Starlette(routes=[*routes, *more], exception_handlers=strays)
     return _Slashless(app)
 
 
@@ -82,17 +84,19 @@ def _handlers(world: World, site: Site, journal: Journal) -> Mapping[str, Handle
 def _route(path: str, handlers: Mapping[str, Handler], world: World, journal: Journal) -> Route:
     """A path with all its methods, so that whoever asks for another is told of them."""
     calls = {call.method: handlers[call.name] for call in CALLS if call.path == path}
-    return Route(path, _guarded(calls, world, journal), methods=list(calls))
+    return Route(path, _guarded(path, calls, world, journal), methods=list(calls))
 
 
-def _guarded(calls: Mapping[str, Handler], world: World, journal: Journal) -> Handler:
-    """Handlers by method, whose faults are answers, and whose calls are noted."""
+def _guarded(path: str, calls: Mapping[str, Handler], world: World, journal: Journal) -> Handler:
+    """Handlers by method, whose faults are answers, and whose calls are counted and noted."""
 
     async def call(request: Request) -> Response:
         began = world.now()
         request.state.user = "-"
         method = "GET" if request.method == "HEAD" else request.method
-        response = await _answered(calls[method], request)
+        with world.traffic.call(method, path) as answered:
+            response = await _answered(calls[method], request)
+            answered(response.status_code)
         address = request.client.host if request.client else "-"
         journal.note(
             request.method,
@@ -125,6 +129,17 @@ async def _answered(handler: Handler, request: Request) -> Response:
         _log.exception("unexpected", extra={"action": "api.failed", **where})
         reason = "an unexpected fault; the log of this service has it"
         return told(Fault(HTTPStatus.INTERNAL_SERVER_ERROR, "fault", reason))
+
+
+def _stray(answer: Stray, world: World) -> Stray:
+    """The answer to a call that no route takes, counted."""
+
+    async def counted(request: Request, error: Exception) -> Response:
+        response = await answer(request, error)
+        world.traffic.stray(response.status_code)
+        return response
+
+    return counted
 
 
 async def _no_path(request: Request, _: Exception) -> Response:

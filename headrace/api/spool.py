@@ -46,6 +46,11 @@ class Spool:
         """What is under way now."""
         return self._used
 
+    @property
+    def room_bytes(self) -> int:
+        """What may be under way at once."""
+        return self._room_bytes
+
     @contextmanager
     def folder(self) -> Iterator[Path]:
         """A folder of one call's own, gone at its end."""

@@ -1,7 +1,7 @@
 """What the calls need of the world, and what several of them do with it."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from headrace.api.deployments import Deployments
 from headrace.api.documents import Answer, MinioProvider
 from headrace.api.faults import not_known
 from headrace.api.spool import Spool
+from headrace.api.traffic import Traffic
 from headrace.catalog.folder import Installed
 from headrace.health.faults import Fault, refusal
 from headrace.model.api import ApiSettings
@@ -43,6 +44,7 @@ class World:
     now: Callable[[], float]
     sleep: Callable[[float], Awaitable[None]]
     number: Callable[[], str]
+    traffic: Traffic = field(default_factory=Traffic)
 
     # Callers
 

@@ -1,11 +1,21 @@
-"""The files of a small working function, to begin with."""
+"""The files of a small working function, to begin with: of our own templates, or of a folder."""
 
+import os
+import shutil
+from collections.abc import Mapping
 from enum import StrEnum
+from pathlib import Path
 
 from pydantic import ValidationError
 
+from headrace.catalog import templates
+from headrace.catalog.files import FolderError, read_files
 from headrace.model.errors import ConfigurationError
 from headrace.model.function import Metadata
+from headrace.model.troubles import Trouble
+
+NAME = "{{name}}"  # in a template's texts and in its files' names: the function's name
+FOLDER = "{{folder}}"  # the function's folder, as the command calls it
 
 
 class Kind(StrEnum):
@@ -13,73 +23,7 @@ class Kind(StrEnum):
 
     SCRIPT = "script"
     HANDLER = "handler"
-
-
-_FUNCTION = """\
-apiVersion: headrace.dev/v1alpha1
-kind: Function
-metadata:
-  name: "{name}"
-spec:
-  run:
-    {run}
-  input:
-    - bucket: uploads
-      prefix: {name}/
-  output:
-    - bucket: results
-      prefix: {name}/
-  resources:
-    cpu: "1"
-    memory: 512Mi
-"""
-
-_SCRIPT = """\
-#!/bin/sh
-# Run once for each file. What lies in $TMP_OUTPUT_DIR at the end is the result; an exit status other than 0
-# is a failed attempt.
-set -eu
-name=$(basename "$INPUT_FILE_PATH")
-wc -c <"$INPUT_FILE_PATH" >"$TMP_OUTPUT_DIR/$name.size.txt"
-"""
-
-_HANDLER = '''\
-"""Writes the size and the SHA-256 of each file."""
-
-import hashlib
-import json
-
-
-class Handler:
-    """Made once a worker, so load models here; called with batches of files."""
-
-    def __init__(self):
-        self.files = 0
-
-    def __call__(self, files):
-        """`file.input` is the file, `file.output` an empty folder for results; an error fails the batch."""
-        for file in files:
-            data = file.input.read_bytes()
-            self.files += 1
-            result = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest(), "worked": self.files}
-            (file.output / f"{file.input.name}.json").write_text(json.dumps(result))
-'''
-
-_README = """\
-# {name}
-
-Takes each file that is put into the bucket `uploads` below `{name}/`, and puts its result into the bucket
-`results`, below `{name}/` too.
-
-- `function.yaml` says what starts it, where results go, and what one worker needs.
-- `{code}` is what it does.
-
-Try it on one file, without any server:
-
-    headrace function test {folder} --file FILE --output DIRECTORY
-
-Then `headrace function check {folder}`, `headrace up`, and `headrace run {name} FILE`.
-"""
+    HTTP = "http"
 
 
 def example(name: str, kind: Kind, *, folder: str) -> dict[str, str]:
@@ -87,19 +31,81 @@ def example(name: str, kind: Kind, *, folder: str) -> dict[str, str]:
 
     Raises ConfigurationError where `name` can't be a function's name.
     """
+    found = {file: content.encode() for file, content in templates.FILES[kind].items()}
+    return {file: content.decode() for file, content in filled(found, name, folder=folder).items()}
+
+
+def filled(template: Mapping[str, bytes], name: str, *, folder: str) -> dict[str, bytes]:
+    """A template's files with name and folder in their places; what is no text stays as it is.
+
+    Raises ConfigurationError where `name` can't be a function's name.
+    """
+    check_name(name)
+    return {file.replace(NAME, name): _filled(content, name, folder) for file, content in template.items()}
+
+
+def check_name(name: str) -> None:
+    """Raises ConfigurationError where it can't be a function's."""
     try:
         Metadata(name=name)
     except ValidationError as error:
         raise ConfigurationError(
             f"function name: found {name!r}, allowed at most 39 lower-case letters, digits and -, with no - "
-            "at either end; choose such a name"
+            "at either end; choose such a name",
+            trouble=Trouble.FUNCTION_NAME,
         ) from error
-    if kind is Kind.HANDLER:
-        code, content, run = "handler.py", _HANDLER, 'handler: "handler:Handler"'
-    else:
-        code, content, run = "script.sh", _SCRIPT, "script: script.sh"
-    return {
-        "function.yaml": _FUNCTION.format(name=name, run=run),
-        code: content,
-        "README.md": _README.format(name=name, code=code, folder=folder),
-    }
+
+
+def read_template(folder: Path) -> dict[str, bytes]:
+    """The files of a template of one's own, with what its `.headraceignore` leaves out of a function.
+
+    Raises ConfigurationError for a folder that holds no function.yaml, or can't be read.
+    """
+    try:
+        files = {
+            path.relative_to(folder).as_posix(): path.read_bytes()
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and "__pycache__" not in path.parts and ".git" not in path.parts
+        }
+        read_files(folder)  # its bounds
+    except (FolderError, OSError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigurationError(f"template {folder}: {reason}; name another folder with --from") from error
+    if "function.yaml" not in files:
+        raise ConfigurationError(
+            f"template {folder}: found no function.yaml, allowed a function's folder; its texts may hold "
+            f"{NAME} for the name"
+        )
+    return files
+
+
+def _filled(content: bytes, name: str, folder: str) -> bytes:
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        return content
+    return text.replace(NAME, name).replace(FOLDER, folder).encode()
+
+
+def write_function(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write a new folder, whole or not at all. Raises ConfigurationError where that can't be done."""
+    made = folder.with_name(f".{folder.name}.new-{os.getpid()}")
+    try:
+        for file, content in files.items():
+            path = made / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+            if content.startswith(b"#!"):
+                path.chmod(0o755)
+        made.rename(folder)
+    except OSError as error:
+        _remove(made)
+        reason = error.strerror or error
+        raise ConfigurationError(
+            f"{folder} can't be written ({reason}); choose another --directory"
+        ) from error
+
+
+def _remove(folder: Path) -> None:
+    if folder.is_dir():
+        shutil.rmtree(folder, ignore_errors=True)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from headrace.model.errors import ConfigurationError
+from headrace.model.troubles import Trouble
 
 SHOWN_CHARACTERS = 60  # of a value that a message quotes
 
@@ -30,7 +31,7 @@ def refuse(faults: Iterable[Fault]) -> None:
     """Raises ConfigurationError that lists every fault, one a line; quiet when there is none."""
     lines = [str(fault) for fault in faults]
     if lines:
-        raise ConfigurationError("\n".join(lines))
+        raise ConfigurationError("\n".join(lines), trouble=Trouble.FUNCTION_FAULTY)
 
 
 def shown(value: object) -> str:

@@ -14,6 +14,7 @@ from headrace.catalog.files import FolderError, read_files
 from headrace.model.errors import ConfigurationError
 from headrace.model.function import MAX_SCRIPT_BYTES, Function, digest_of
 from headrace.model.schema import function_schema
+from headrace.model.troubles import Trouble
 
 FILE_NAME = "function.yaml"
 
@@ -59,7 +60,8 @@ def function_folders(path: Path) -> tuple[Path, ...]:
     except OSError as error:
         raise ConfigurationError(
             f"{path}: can't be read as a folder of functions ({error.strerror}); name a folder whose "
-            f"sub-folders hold a {FILE_NAME} each"
+            f"sub-folders hold a {FILE_NAME} each",
+            trouble=Trouble.FUNCTIONS_FOLDER,
         ) from error
     return tuple(each for each in folders if not each.name.startswith(".") and (each / FILE_NAME).is_file())
 

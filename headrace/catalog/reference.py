@@ -69,9 +69,14 @@ def _row(name: str, field: Schema, definitions: Schema, *, required: bool) -> st
         _type(field, definitions),
         "required" if required else _default(field, definitions),
         _allowed(_resolved(field, definitions), _variant(field)),
-        field["description"],
+        _without_html(field["description"]),
     )
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _without_html(text: str) -> str:
+    """`<` outside of code, as Markdown has it: what follows it would be a tag, and not be shown."""
+    return "`".join(each if at % 2 else each.replace("<", "\\<") for at, each in enumerate(text.split("`")))
 
 
 def _variant(field: Schema) -> Schema:

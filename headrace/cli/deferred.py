@@ -4,6 +4,7 @@ And what an error leads to: a message and an exit code, no traceback.
 """
 
 import importlib
+import json
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,7 +12,9 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
+from headrace.cli.docs import docs_base, error_document, lines
 from headrace.model.errors import ConfigurationError, HeadraceError, NotFoundError, TransientError
+from headrace.model.troubles import Trouble
 
 EXIT_CODES = {
     0: "done",
@@ -21,6 +24,7 @@ EXIT_CODES = {
     4: "a server does not answer, or time ran out; the same command may succeed later",
     130: "interrupted by Ctrl-C",
 }
+_AS_JSON = "headrace.as_json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,8 @@ class Entry:
                 raise
             raise ConfigurationError(
                 f"`headrace {self.name}` needs the package {error.name!r}, which is not installed; "
-                "install headrace[local,echo]"
+                "install headrace[local,echo]",
+                trouble=Trouble.PACKAGE_MISSING,
             ) from error
         if not isinstance(found, typer.Typer):
             single = typer.Typer(add_completion=False)
@@ -64,8 +69,17 @@ class Deferred(TyperCommand):
         self.entry = entry
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:  # noqa: ANN401  (typer's own types are private)
-        """The context of the command itself: the group invokes the context's command."""
-        return self.entry.load().make_context(info_name, args, parent=parent, **extra)
+        """The context of the command itself: the group invokes the context's command.
+
+        A shell that completes a command which lacks a package is offered nothing, and shown no error.
+        """
+        try:
+            command = self.entry.load()
+        except HeadraceError:
+            if not extra.get("resilient_parsing"):
+                raise
+            return super().make_context(info_name, [], parent=parent, **extra)
+        return command.make_context(info_name, args, parent=parent, **extra)
 
 
 class DeferringGroup(TyperGroup):
@@ -86,12 +100,21 @@ class DeferringGroup(TyperGroup):
 class ErrorMappingGroup(DeferringGroup):
     """The outermost group: an error of Headrace becomes a message on stderr and an exit code."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401  (typer's own)
+        """Whether programs read the output is kept for `invoke`."""
+        ctx.meta[_AS_JSON] = "--json" in args
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401  (typer's own)
         """Run the command."""
         try:
             return super().invoke(ctx)
         except HeadraceError as error:
-            typer.echo(f"headrace: {error}", err=True)
+            base = docs_base()
+            if ctx.meta[_AS_JSON]:
+                typer.echo(json.dumps(error_document(error, base)), err=True)
+            else:
+                typer.echo("\n".join(lines(error, base)), err=True)
             raise typer.Exit(exit_code(error)) from error
 
 

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from headrace.files.picture import Picture, kind_of, write_picture
 from headrace.model.errors import ConfigurationError
+from headrace.model.troubles import Trouble
 
 Subject = TypeVar("Subject")
 
@@ -21,7 +22,8 @@ def needed_extra(command: str) -> Iterator[None]:
             raise
         raise ConfigurationError(
             f"`headrace {command}` needs the package {error.name!r}, which is not installed; "
-            "install headrace[simulate]"
+            "install headrace[simulate]",
+            trouble=Trouble.PACKAGE_MISSING,
         ) from error
 
 

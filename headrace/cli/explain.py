@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from headrace.cli.completing import subjects
 from headrace.cli.options import DEFAULT_STATE, Json, State
 from headrace.cli.output import (
     counted,
@@ -49,7 +50,9 @@ def explain(
     what: Annotated[
         str | None,
         typer.Argument(
-            metavar="[s3://BUCKET/KEY | FUNCTION | NODE]", help="An object, a function or a node; or nothing."
+            metavar="[s3://BUCKET/KEY | FUNCTION | NODE]",
+            help="An object, a function or a node; or nothing.",
+            autocompletion=subjects,
         ),
     ] = None,
     *,

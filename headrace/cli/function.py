@@ -24,7 +24,7 @@ COMMANDS = (
     ),
     Entry(
         "test", "headrace.cli.function_test", "test",
-        "Run a function on a local file by the worker's own code, without a server.",
+        "Run a function on its samples, or on a local file, by the worker's own code.",
         "headrace function test functions/thumbnail --file cat.png --output results",
     ),
 )  # fmt: skip

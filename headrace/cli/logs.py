@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from headrace.cli.completing import failed_tasks
 from headrace.cli.options import DEFAULT_STATE, FunctionName, Json, State
 from headrace.cli.output import err, location, print_json, shown_lines
 from headrace.cli.session import execute
@@ -15,7 +16,12 @@ from headrace.operations.logs import logs as read_logs
 def logs(
     context: typer.Context,
     function: FunctionName,
-    file: Annotated[str, typer.Argument(metavar="TASK|KEY|s3://BUCKET/KEY", help="Whose log it is.")],
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="TASK|KEY|s3://BUCKET/KEY", help="Whose log it is.", autocompletion=failed_tasks
+        ),
+    ],
     *,
     state: State = DEFAULT_STATE,
     as_json: Json = False,

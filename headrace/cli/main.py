@@ -22,6 +22,11 @@ COMMANDS = (
         "headrace connect --kubeconfig lab.yaml --state lab",
     ),
     Entry(
+        "doctor", "headrace.cli.doctor", "doctor",
+        "Look for what is wrong, and tell what to do.",
+        "headrace doctor --kubeconfig lab.yaml",
+    ),
+    Entry(
         "demo", "headrace.cli.demo", "demo",
         "Work a hundred echocardiograms and write a report.",
         "headrace demo --files 20",

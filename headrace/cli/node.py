@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from headrace.cli.completing import node_names
 from headrace.cli.deferred import DeferringGroup, Entry
 from headrace.cli.options import DEFAULT_STATE, DryRun, Json, State
 from headrace.cli.output import duration, out, print_json
@@ -38,7 +39,7 @@ COMMANDS = (
     ),
 )  # fmt: skip
 
-NodeName = Annotated[str, typer.Argument(metavar="NODE", help="The node's name.")]
+NodeName = Annotated[str, typer.Argument(metavar="NODE", help="The node's name.", autocompletion=node_names)]
 
 
 class _Commands(DeferringGroup):

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from headrace.cli.completing import function_names
+
 DEFAULT_STATE = Path(".headrace")
 
 State = Annotated[
@@ -21,4 +23,7 @@ Kubeconfig = Annotated[
         envvar="HEADRACE_KUBECONFIG", exists=True, dir_okay=False, help="Its current context is taken."
     ),
 ]
-FunctionName = Annotated[str, typer.Argument(metavar="FUNCTION", help="The function's name.")]
+FunctionName = Annotated[
+    str,
+    typer.Argument(metavar="FUNCTION", help="The function's name.", autocompletion=function_names),
+]

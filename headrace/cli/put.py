@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TransferSpeedColumn
 
+from headrace.cli.completing import function_names
 from headrace.cli.options import DEFAULT_STATE, DryRun, Json, State
 from headrace.cli.output import counted, err, location, out, print_json, size
 from headrace.cli.session import Session, execute
@@ -47,7 +48,12 @@ def put(
         ),
     ],
     function: Annotated[
-        str | None, typer.Option("--function", help="Put them where this function looks for its input.")
+        str | None,
+        typer.Option(
+            "--function",
+            help="Put them where this function looks for its input.",
+            autocompletion=function_names,
+        ),
     ] = None,
     *,
     state: State = DEFAULT_STATE,

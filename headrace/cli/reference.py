@@ -13,9 +13,16 @@ from headrace.cli.main import COMMANDS
 _HEAD = """# Commands
 
 `headrace COMMAND --help` says the same. Facts go to stdout, progress and errors to stderr. With `--json` a
-command prints one document instead, whose names are stable: new ones may be added, none changes its meaning.
+command prints one document instead, whose names are stable: new ones may be added, none changes its meaning;
+an error is one document on stderr then, with `code`, `message` and `see`. An error says where the docs tell
+more ([troubleshooting](troubleshooting.md)); the variable `HEADRACE_DOCS` names another folder of docs, or
+their site.
 Commands that talk to a stack find it by `--state` or the variable `HEADRACE_STATE`. What changes something
 has `--dry-run`.
+
+`headrace --install-completion` makes Tab complete commands and options, and the names of functions, nodes and
+failed tasks, in bash, zsh and fish; it takes effect in the next shell. (In zsh the first Tab of a session
+only loads it.)
 
 This page is generated from the commands; `make docs` writes it anew.
 """
@@ -54,7 +61,7 @@ def _section(name: str, command: Any, *, example: str) -> str:  # noqa: ANN401  
 def _usage(name: str, command: TyperCommand) -> str:
     arguments = [_name(each) for each in command.params if each.param_type_name == "argument"]
     words = " ".join([name, *arguments, "[OPTIONS]"])
-    return f"```sh\n{words}\n```"
+    return f"```text\n{words}\n```"
 
 
 def _name(parameter: Any) -> str:  # noqa: ANN401  (typer's own types are private)

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from headrace.cli.changes import print_changes
+from headrace.cli.completing import failed_tasks
 from headrace.cli.options import DEFAULT_STATE, DryRun, FunctionName, Json, State
 from headrace.cli.session import execute
 from headrace.operations.replay import replay as replay_failures
@@ -14,7 +15,10 @@ def replay(
     context: typer.Context,
     function: FunctionName,
     tasks: Annotated[
-        list[str] | None, typer.Option("--task", help="Only this task; may be given several times.")
+        list[str] | None,
+        typer.Option(
+            "--task", help="Only this task; may be given several times.", autocompletion=failed_tasks
+        ),
     ] = None,
     *,
     state: State = DEFAULT_STATE,

@@ -18,6 +18,7 @@ from headrace.connect.following import read_objects
 from headrace.local.state import StackState, StateDirectory
 from headrace.model.errors import ConfigurationError, NotFoundError
 from headrace.model.settings import Settings, places_of
+from headrace.model.troubles import Trouble
 from headrace.operations.stack import Stack
 from headrace.queue.accounts import queue_of
 from headrace.scaler.explaining import Explanation
@@ -96,16 +97,20 @@ def read_settings(state: Path) -> Settings:
         return Settings.from_json(path.read_bytes())
     except FileNotFoundError as error:
         raise ConfigurationError(
-            f"no stack here: {path} is missing; start one with `headrace up`, or name its folder with --state"
+            f"no stack here: {path} is missing; start one with `headrace up`, or name its folder with "
+            "--state",
+            trouble=Trouble.NO_STACK,
         ) from error
     except OSError as error:
         raise ConfigurationError(
-            f"{path} can't be read ({error.strerror}); it belongs to another user?"
+            f"{path} can't be read ({error.strerror}); it belongs to another user?",
+            trouble=Trouble.STATE_UNREADABLE,
         ) from error
     except ValidationError as error:
         raise ConfigurationError(
             f"{path} is not what `headrace up` writes (see {places_of(error)}); "
-            "mend it, or choose another with --state"
+            "mend it, or choose another with --state",
+            trouble=Trouble.STATE_UNREADABLE,
         ) from error
 
 
@@ -126,8 +131,10 @@ def read_explanation(state: Path) -> Explanation:
             return Explanation.from_json(folder.plan.read_bytes())
     except (OSError, ValidationError) as error:
         raise NotFoundError(
-            f"{folder.plan} is not what `headrace up` writes; is it of another version? start it anew"
+            f"{folder.plan} is not what `headrace up` writes; is it of another version? start it anew",
+            trouble=Trouble.VERSIONS_DIFFER,
         ) from error
     raise NotFoundError(
-        f"no stack runs on {folder.path}; start one with `headrace up`, or name its folder with --state"
+        f"no stack runs on {folder.path}; start one with `headrace up`, or name its folder with --state",
+        trouble=Trouble.STACK_STOPPED,
     )

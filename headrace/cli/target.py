@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headrace.model.errors import ConfigurationError
+from headrace.model.troubles import Trouble
 from headrace.operations.reasons import closest_miss, takes
 from headrace.operations.stack import Stack
 
@@ -77,7 +78,8 @@ def uploads_for(
         if not fitting:
             bucket, _, key = places[0]
             raise ConfigurationError(
-                f"function {function!r} does not take {path}: {closest_miss(sources, bucket, key)}"
+                f"function {function!r} does not take {path}: {closest_miss(sources, bucket, key)}",
+                trouble=Trouble.FILE_NOT_TAKEN,
             )
         found.append(fitting[0])
     return tuple(found)

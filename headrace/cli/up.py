@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
@@ -22,6 +23,7 @@ from headrace.local.signals import cancel_on_signals
 from headrace.local.stack import RUNTIME, StackOptions, cores_of_this_machine, running_stack
 from headrace.local.state import StateDirectory
 from headrace.model.settings import Settings
+from headrace.model.trace import TraceSettings
 
 
 def up(
@@ -29,6 +31,13 @@ def up(
     functions: Annotated[Path, typer.Option(help="The folder of functions.")] = Path("functions"),
     workers: Annotated[
         int | None, typer.Option(min=1, help="Cores for workers; without it, all of this machine.")
+    ] = None,
+    trace: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="An OpenTelemetry collector that gets a trace of each file; it is kept.",
+        ),
     ] = None,
     *,
     browser: OpenPage = None,
@@ -38,11 +47,24 @@ def up(
     What is in the store and in the queue outlives the stack: start it again on the same state.
     """
     options = StackOptions(
-        StateDirectory(state.resolve()), functions.resolve(), workers or cores_of_this_machine()
+        StateDirectory(state.resolve()),
+        functions.resolve(),
+        workers or cores_of_this_machine(),
+        trace=_collector(trace) if trace is not None else None,
     )
     load_folder(options.functions)  # faults are told before anything starts
     console = Console(highlight=False, soft_wrap=True)
     asyncio.run(_run(options, console, opens=is_wished(browser, terminal=console.is_terminal)))
+
+
+def _collector(endpoint: str) -> TraceSettings:
+    try:
+        return TraceSettings(endpoint=endpoint)
+    except ValidationError as error:
+        raise typer.BadParameter(
+            f"found {endpoint!r}, allowed http://HOST:PORT or https://HOST:PORT of an OTLP/HTTP collector",
+            param_hint="--trace",
+        ) from error
 
 
 async def _run(options: StackOptions, console: Console, *, opens: bool) -> None:

@@ -1,7 +1,8 @@
 """A cluster's stack in a state folder of this machine, for as long as the connection is kept."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+import logging
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -16,11 +17,16 @@ from headrace.kube.kinds import SECRETS
 from headrace.kube.lightkube import LightKube
 from headrace.kube.port import Kube, Manifest
 from headrace.local.process import free_ports
-from headrace.local.provision import client_environment
+from headrace.local.provision import client_environment, door_of
 from headrace.local.state import StateDirectory
-from headrace.model.errors import ConfigurationError, NotFoundError
-from headrace.model.labels import AUTHORITY_KEY, OPERATOR_SECRET
+from headrace.local.supervise import Server
+from headrace.model.errors import ConfigurationError, HeadraceError, NotFoundError
+from headrace.model.labels import AUTHORITY_KEY, OPERATOR_SECRET, STATUS_SERVICE
 from headrace.model.settings import KubernetesSettings, Settings
+from headrace.model.troubles import Trouble
+
+STATUS = "status page"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +89,8 @@ async def _secret(kube: Kube, namespace: str) -> Manifest:
     except NotFoundError as error:
         raise ConfigurationError(
             f"namespace {namespace} has no secret {OPERATOR_SECRET}; deploy the platform with `pulumi up`, "
-            "or name its namespace with --namespace"
+            "or name its namespace with --namespace",
+            trouble=Trouble.PLATFORM_MISSING,
         ) from error
 
 
@@ -92,7 +99,7 @@ async def _forwarded(settings: Settings, options: ClusterOptions, closing: Async
     # The kernel kills a child when the thread that started it ends: this one ends last.
     launcher = closing.enter_context(ThreadPoolExecutor(1, thread_name_prefix="launcher"))
     ports: dict[str, int] = {}
-    for name, url in (("store", settings.storage.address), ("queue", settings.queue.url)):
+    for name, url in _addresses(settings):
         target = target_of(url)
         if target is None:
             continue
@@ -101,15 +108,35 @@ async def _forwarded(settings: Settings, options: ClusterOptions, closing: Async
         command = command_of(target, port, options.kubeconfig)
         server = forward(command, port, name=f"forward to {target.service}", log=log, launcher=launcher)
         closing.callback(server.stop)
-        await server.start()
+        await _start(server, needed=name != STATUS)
         _keep(server.keep(), closing)
     return localized(
         settings,
         store=ports.get("store"),
         queue=ports.get("queue"),
+        status=ports.get(STATUS),
         folder=options.state.path,
         kubeconfig=options.kubeconfig,
     )
+
+
+def _addresses(settings: Settings) -> Iterator[tuple[str, str]]:
+    """What commands and people reach, by a name for its log."""
+    yield "store", settings.storage.address
+    yield "queue", settings.queue.url
+    if settings.status is not None and settings.kubernetes is not None:
+        host = f"{STATUS_SERVICE}.{settings.kubernetes.platform_namespace}.svc"
+        yield STATUS, f"http://{host}:{settings.status.port}"
+
+
+async def _start(server: Server, *, needed: bool) -> None:
+    """Raises what starting it raises, where commands need it; else it is tried again while the rest works."""
+    try:
+        await server.start()
+    except HeadraceError as error:
+        if needed:
+            raise
+        _log.warning("%s: %s", server.name, error, extra={"action": "connect.not_forwarded"})
 
 
 def _keep(step: Coroutine[Any, Any, None], closing: AsyncExitStack) -> None:
@@ -122,3 +149,5 @@ def _write(settings: Settings, secret: Manifest, state: StateDirectory) -> None:
         write_private(state.path / AUTHORITY_KEY, authority_of(secret))
     write_private(state.settings, settings.to_json())
     write_private(state.client, client_environment(settings).encode())
+    if settings.status is not None:
+        write_private(state.page, door_of(settings))

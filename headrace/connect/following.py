@@ -23,6 +23,7 @@ from headrace.model import labels
 from headrace.model.errors import ConfigurationError, HeadraceError, TransientError
 from headrace.model.function import digest_of
 from headrace.model.settings import KubernetesSettings, Settings
+from headrace.model.troubles import Trouble
 from headrace.operations.node_wishes import set_enabled
 from headrace.scaler.explaining import Explanation
 from headrace.scaler.kubernetes.telling import explanation_of
@@ -65,7 +66,10 @@ class Follower:
             for mirror in views:
                 await closing.enter_async_context(mirror)
                 if not await mirror.sync(SYNC_SECONDS):
-                    raise TransientError(f"the cluster did not answer for {SYNC_SECONDS:g} s; is it up?")
+                    raise TransientError(
+                        f"the cluster did not answer for {SYNC_SECONDS:g} s; is it up?",
+                        trouble=Trouble.CLUSTER_AWAY,
+                    )
             self._folder.mkdir(mode=0o700, exist_ok=True)
             for stale in self._folder.glob("*.json"):
                 stale.unlink()

@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 from headrace.local.process import Process, answers
 from headrace.local.supervise import Server
 from headrace.model.errors import ConfigurationError
+from headrace.model.troubles import Trouble
 
 HOST = "127.0.0.1"
 READY_SECONDS = 30.0  # for a forward to accept connections
@@ -59,7 +60,8 @@ def check_kubectl() -> None:
     """Raises ConfigurationError when there is no kubectl."""
     if shutil.which("kubectl") is None:
         raise ConfigurationError(
-            "kubectl is not on PATH, and forwards the cluster's ports to this machine; install it"
+            "kubectl is not on PATH, and forwards the cluster's ports to this machine; install it",
+            trouble=Trouble.KUBECTL_MISSING,
         )
 
 

@@ -7,11 +7,12 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from headrace.connect.forwarding import forwarded
+from headrace.connect.forwarding import HOST, forwarded
 from headrace.kube.port import Manifest
 from headrace.model.errors import ConfigurationError
 from headrace.model.labels import AUTHORITY_KEY, OPERATOR_SECRET, SETTINGS_KEY
 from headrace.model.settings import Settings, places_of
+from headrace.model.troubles import Trouble
 
 
 def settings_of(secret: Manifest) -> Settings:
@@ -21,7 +22,8 @@ def settings_of(secret: Manifest) -> Settings:
     except ValidationError as error:
         raise ConfigurationError(
             f"secret {OPERATOR_SECRET}: its {SETTINGS_KEY} does not fit this version of headrace "
-            f"(see {places_of(error)}); use the version that the stack was deployed with"
+            f"(see {places_of(error)}); use the version that the stack was deployed with",
+            trouble=Trouble.VERSIONS_DIFFER,
         ) from error
 
 
@@ -41,7 +43,13 @@ def _entry(secret: Manifest, key: str) -> bytes:
 
 
 def localized(
-    settings: Settings, *, store: int | None, queue: int | None, folder: Path, kubeconfig: Path
+    settings: Settings,
+    *,
+    store: int | None,
+    queue: int | None,
+    status: int | None,
+    folder: Path,
+    kubeconfig: Path,
 ) -> Settings:
     """The settings by way of forwarded ports (None: reached directly); `folder` holds what they name.
 
@@ -58,4 +66,6 @@ def localized(
     if settings.kubernetes is not None:
         changes["kubernetes"] = settings.kubernetes.model_copy(update={"kubeconfig": str(kubeconfig)})
     changes["queue"] = settings.queue.model_copy(update=renewed)
+    if settings.status is not None and status is not None:
+        changes["status"] = settings.status.model_copy(update={"host": HOST, "port": status})
     return settings.model_copy(update=changes)

@@ -19,6 +19,9 @@ from headrace.health.serving import PORT, serving
 from headrace.kube.leadership import Leadership, Seat
 from headrace.kube.lightkube import LightKube
 from headrace.logs.json_lines import configure_logging
+from headrace.metrics.exposition import Exposition
+from headrace.metrics.family import Service as Teller
+from headrace.metrics.serving import metrics_route
 from headrace.model.errors import ConfigurationError, HeadraceError
 from headrace.model.labels import CONTROLLER_LEASE
 from headrace.model.settings import KubernetesSettings, Settings
@@ -33,10 +36,12 @@ async def _serve(settings: Settings, kubernetes: KubernetesSettings, port: int) 
     seat = Seat.own(kubernetes.platform_namespace, CONTROLLER_LEASE)
     leadership = Leadership(lambda: LightKube.of(kubernetes), seat)
     world = World(kube, queue, storage, settings, kubernetes, time.time, time.monotonic, leadership.leading)
-    service = Service(world)
+    exposition = Exposition(Teller.CONTROLLER)
+    service = Service(world, meter=exposition)
+    page = metrics_route(exposition, service.figures)
     leadership.start()
     try:
-        async with serving(port, ready=service.unready, remark=service.remark):
+        async with serving(port, ready=service.unready, remark=service.remark, more=[page]):
             await until_told(service.run(), leadership.strive())
     finally:
         await leadership.stop()

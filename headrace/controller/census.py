@@ -51,6 +51,10 @@ class Census:
         for known in (self._counts, self._begun, self._stirred, self._endings):
             known.pop(function, None)
 
+    def has_counted(self, function: str) -> bool:
+        """Whether it was counted at all."""
+        return function in self._counts
+
     def is_counted(self, function: str) -> bool:
         """Whether it was counted since something happened in it."""
         return function in self._counts and function not in self._stirred

@@ -2,19 +2,24 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 
 from headrace.catalog.deployed import known_as
 from headrace.controller.buckets import Buckets
 from headrace.controller.census import REST_SECONDS, Census
+from headrace.controller.figures import Standing, figures
 from headrace.controller.functions import Functions
 from headrace.controller.pools import Pools
 from headrace.controller.seen import Seen
 from headrace.controller.turns import Turns
 from headrace.controller.waking import Waking, Whose
 from headrace.controller.world import World
-from headrace.kube.kinds import FUNCTIONS, NODE_POOLS
+from headrace.kube.kinds import BUCKETS, FUNCTIONS, NODE_POOLS
 from headrace.kube.mirrors import told_left_out
+from headrace.metrics import catalogue
+from headrace.metrics.family import Figure
+from headrace.metrics.port import SILENT, Meter
 from headrace.model.errors import ChangedError, HeadraceError, NotFoundError
 from headrace.model.tenancy import own_name
 
@@ -30,8 +35,15 @@ _log = logging.getLogger(__name__)
 class Service:
     """Everything of the controller but the process. Belongs to one event loop."""
 
-    def __init__(self, world: World, *, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
+    def __init__(
+        self,
+        world: World,
+        *,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        meter: Meter = SILENT,
+    ) -> None:
         self._world = world
+        self._meter = meter
         self._sleep = sleep
         self.seen = Seen(world.kube, world.kubernetes)
         self.census = Census(world.storage, world.settings.platform_bucket, world.monotonic)
@@ -51,6 +63,20 @@ class Service:
     def remark(self) -> str:
         """What it can't do though it is ready, for people; empty: nothing."""
         return told_left_out(self.seen.left_out)
+
+    async def figures(self) -> Sequence[Figure]:
+        """What Prometheus is told of how it stands."""
+        known = [known_as(each, self._world.kubernetes) for each in self.seen.functions.items.values()]
+        kinds = {FUNCTIONS: self.seen.functions, BUCKETS: self.seen.buckets, NODE_POOLS: self.seen.pools}
+        failing = Counter(whose.kind.name for whose in self.turns.failing)
+        standing = Standing(
+            is_leading=self._world.leading(),
+            silent_seconds=self.seen.silent_seconds if self.seen.synced else 0.0,
+            objects={kind.name: len(view.items) for kind, view in kinds.items()},
+            failing={kind.name: failing[kind.name] for kind in kinds},
+            counts={name: self.census.counts(name) for name in known if self.census.has_counted(name)},
+        )
+        return figures(standing)
 
     async def run(self) -> None:
         """Work until it is cancelled."""
@@ -76,8 +102,10 @@ class Service:
             self._failed(whose, error, logging.WARNING)
         except Exception:  # noqa: BLE001  (the loop's top: it must outlive every fault)
             _log.exception("unexpected", extra={"action": "controller.defect", **whose.fields})
+            self._count(whose, "failed")
             self.turns.failed(whose)
         else:
+            self._count(whose, "done")
             self.turns.done(whose, again)
 
     async def count(self) -> float:
@@ -105,7 +133,11 @@ class Service:
 
     def _failed(self, whose: Whose, error: HeadraceError, level: int) -> None:
         _log.log(level, "again later: %s", error, extra={"action": "controller.turn_failed", **whose.fields})
+        self._count(whose, "failed")
         self.turns.failed(whose)
+
+    def _count(self, whose: Whose, outcome: str) -> None:
+        self._meter.count(catalogue.TURNS, whose.kind.name, outcome)
 
     async def _take_turns(self) -> None:
         while True:

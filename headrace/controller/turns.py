@@ -66,6 +66,11 @@ class Turns(Generic[K]):
         """How often its last turns failed in a row."""
         return self._failures[key]
 
+    @property
+    def failing(self) -> tuple[K, ...]:
+        """Keys whose last turn failed."""
+        return tuple(key for key, failures in self._failures.items() if failures)
+
     def _give_back(self, key: K, again_seconds: float | None) -> None:
         self._in_hand.discard(key)
         if again_seconds is not None:

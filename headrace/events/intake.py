@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from headrace.events.deposit import Deposit
 from headrace.events.gate import Held
 from headrace.events.routing import takers, task_of
+from headrace.events.watcher import Moments, Offer
 from headrace.model.errors import NotFoundError, RejectedError
 from headrace.model.event import Delivery, FileEvent, IgnoredEvent
 from headrace.model.function import Function
@@ -30,6 +31,12 @@ class Report:
     queued: tuple[Task, ...] = ()  # refused by the queue: waiting or leased already
     ignored: tuple[IgnoredEvent, ...] = ()
     held: tuple[Held, ...] = ()  # not let in now: the listing brings them once their tenant has room
+    moments: Moments = field(default=Moments(), compare=False)
+
+    @property
+    def offer(self) -> Offer:
+        """Its tasks, as whoever watches is told of them."""
+        return Offer(self.stored, self.queued, self.held, self.moments)
 
 
 class Intake:
@@ -64,8 +71,10 @@ class Intake:
                 ignored.append(each)
             else:
                 tasks.update((task.id, task) for task in each)
+        offered = self._clock()
         deposited = await self._deposit.put(tasks.values())
-        return Report(deposited.stored, deposited.queued, tuple(ignored), deposited.held)
+        moments = Moments(received, offered, self._clock())
+        return Report(deposited.stored, deposited.queued, tuple(ignored), deposited.held, moments)
 
     async def _tasks_of(self, event: FileEvent, received: float) -> tuple[Task, ...] | IgnoredEvent:
         if event.bucket == self._settings.platform_bucket:

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -10,6 +10,7 @@ import orjson
 
 from headrace.events.deposit import Deposit, Deposited
 from headrace.events.routing import task_of
+from headrace.events.watcher import UNWATCHED, Moments, Offer, Source, Watcher
 from headrace.model.errors import HeadraceError, NotFoundError, TransientError
 from headrace.model.function import Existing, Function, Input
 from headrace.model.keys import FAILURES, IGNORED, RECORDS
@@ -81,7 +82,9 @@ class Listing:
         *,
         settings: Settings,
         clock: Callable[[], float],
+        watcher: Watcher = UNWATCHED,
     ) -> None:
+        self._watcher = watcher
         self._storage = storage
         self._queue = queue
         self._deposit = deposit
@@ -104,6 +107,7 @@ class Listing:
                     total = total.plus(await self._compare(each, source, known))
                 except Exception as error:  # noqa: BLE001  (likewise)
                     total = total.plus(_fault(each.function.name, source.bucket, error))
+        self._watcher.listed(total.compared, len(total.faults))
         return total
 
     async def _what_is_known(self, function: str) -> _Known:
@@ -164,7 +168,7 @@ class Listing:
         compared = put = 0
         async with aclosing(self._lost(listed, source, bucket=bucket, known=known)) as lost:
             async for tasks, looked_at in lost:
-                deposited = await self._deposit.put(tasks)
+                deposited = await self._put(tasks)
                 known.tasks.update(task.id for task in tasks)
                 compared += looked_at
                 put += len(deposited.stored)
@@ -172,6 +176,14 @@ class Listing:
                 if deposited.held:  # of this input no more is let in now: nobody else is to wait for the look
                     break
         return Found(compared, put)
+
+    async def _put(self, tasks: Sequence[Task]) -> Deposited:
+        began = self._clock()
+        deposited = await self._deposit.put(tasks)
+        moments = Moments(began, began, self._clock())
+        offer = Offer(deposited.stored, deposited.queued, deposited.held, moments)
+        self._watcher.offered(Source.LISTING, offer)
+        return deposited
 
     async def _lost(
         self, listed: Listed, source: Input, *, bucket: str, known: _Known

@@ -14,9 +14,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from headrace.events.intake import Intake
 from headrace.events.messages import Message, MessageQueue, Verdict, rest_seconds
 from headrace.events.telling import tell
+from headrace.events.watcher import NO_DIALECT, UNWATCHED, Outcome, Source, Watcher
 from headrace.model.errors import HeadraceError, RejectedError, TransientError
 from headrace.model.settings import SqsSettings
-from headrace.notification import read_delivery
+from headrace.notification import read_body
 
 GRACE_SECONDS = 5.0  # beyond a poll, for what it brought, when the process is told to stop
 DELETE_TRIES = 3
@@ -35,8 +36,10 @@ class Polling:
         settings: SqsSettings,
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        watcher: Watcher = UNWATCHED,
     ) -> None:
         self._queue = queue
+        self._watcher = watcher
         self._intake = intake
         self._settings = settings
         self._sleep = sleep
@@ -112,26 +115,34 @@ class Polling:
         try:
             return await self._take(message)
         except RejectedError as error:
+            self._note(Outcome.REFUSED)
             return await self._bury(message, str(error))
         except (TransientError, TimeoutError) as error:
             reason = str(error) or f"not stored within {self._work_seconds:g} s"
             _tell_kept(logging.WARNING, "events.postponed", message, reason)
+            self._note(Outcome.POSTPONED)
             return Verdict.AWAY
         except HeadraceError as error:
             _tell_kept(logging.ERROR, "events.failed", message, str(error))
         except Exception:  # noqa: BLE001  (as in _poll: the other messages of the batch must not suffer)
             _log.exception("unexpected", extra={"action": "events.failed", "message_id": message.id})
+        self._note(Outcome.FAILED)
         return Verdict.FAILED
+
+    def _note(self, outcome: Outcome, dialect: str = NO_DIALECT) -> None:
+        self._watcher.notified(Source.SQS, outcome, dialect)
 
     @property
     def _work_seconds(self) -> float:
         return self._settings.visibility_seconds / 2
 
     async def _take(self, message: Message) -> Verdict:
-        delivery = read_delivery(message.body.encode(errors="replace"))
+        reading = read_body(message.body.encode(errors="replace"))
         async with asyncio.timeout(self._work_seconds):
-            report = await self._intake.take(delivery)
+            report = await self._intake.take(reading.delivery)
         tell(report)
+        self._note(Outcome.TAKEN, reading.dialect)
+        self._watcher.took(Source.SQS, report.offer)
         return Verdict.DONE
 
     async def _bury(self, message: Message, reason: str) -> Verdict:

@@ -3,17 +3,20 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from headrace.events.deposit import Deposit
+from headrace.events.figures import Standing, figures
 from headrace.events.gate import Gate
 from headrace.events.intake import Intake
 from headrace.events.listing import Listing
 from headrace.events.messages import MessageQueue
 from headrace.events.polling import Polling
-from headrace.events.receiver import Receiver
+from headrace.events.receiver import READY_SECONDS, Receiver
 from headrace.events.roster import Roster
 from headrace.events.sources import FunctionSource
+from headrace.events.watcher import UNWATCHED, Watcher
+from headrace.metrics.family import Figure
 from headrace.model.errors import HeadraceError, NotFoundError, TransientError
 from headrace.model.settings import Settings
 from headrace.queue.port import Queue
@@ -53,8 +56,11 @@ class Service:
         leading: Callable[[], bool] = lambda: True,
         messages: MessageQueue | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        watcher: Watcher = UNWATCHED,
     ) -> None:
         self._settings = settings
+        self._watcher = watcher
+        self._listed_at = 0.0
         self._storage = storage
         self._queue = queue
         self._gate = Gate(queue, settings.kubernetes, clock)
@@ -64,17 +70,18 @@ class Service:
         intake = Intake(
             storage, deposit, functions=lambda: self._roster.functions, settings=settings, clock=clock
         )
-        self._listing = Listing(storage, queue, deposit, settings=settings, clock=clock)
+        self._listing = Listing(storage, queue, deposit, settings=settings, clock=clock, watcher=watcher)
         self._clock = clock
         self._leading = leading
         self._sleep = sleep
         self._held: frozenset[str] = frozenset()  # functions to look again for: files of theirs have room now
         self._is_proven = False
         self._refusal: HeadraceError | None = None
-        self.receiver = Receiver(intake, token=settings.receiver.token, probe=self._probe)
+        token = settings.receiver.token
+        self.receiver = Receiver(intake, token=token, probe=self._probe, watcher=watcher)
         self._polling: Polling | None = None
         if settings.sqs is not None and messages is not None:
-            self._polling = Polling(messages, intake, settings.sqs, sleep=sleep)
+            self._polling = Polling(messages, intake, settings.sqs, sleep=sleep, watcher=watcher)
 
     async def start(self) -> None:
         """Wait for the servers and read the functions.
@@ -147,6 +154,7 @@ class Service:
         if not self._leading():
             return STANDBY_SECONDS
         found = await self._listing.run(self._roster.listed)
+        self._listed_at = self._clock()
         _log.info(
             "listing: %d objects compared, %d lost ones put",
             found.compared,
@@ -166,10 +174,29 @@ class Service:
 
     async def _answer(self) -> None:
         """Return when store and queue answer, whatever it is. Raises TransientError."""
+        await self._ask_store()
+        await self._ask_queue()
+
+    async def _ask_store(self) -> None:
         with contextlib.suppress(NotFoundError):
             await self._storage.head(self._settings.platform_bucket, _PROBE)
+
+    async def _ask_queue(self) -> None:
         with contextlib.suppress(NotFoundError):
             await self._queue.backlog(_PROBE)
+
+    async def figures(self) -> Sequence[Figure]:
+        """What Prometheus is told of how it stands; asks store and queue, and waits READY_SECONDS at most."""
+        store, queue = await asyncio.gather(_answers(self._ask_store()), _answers(self._ask_queue()))
+        sqs = {"sqs": not self._polling.fault} if self._polling is not None else {}
+        standing = Standing(
+            servers={"store": store, "queue": queue, **sqs},
+            is_leading=self._leading(),
+            listed_at=self._listed_at,
+            listing_seconds=self._settings.receiver.listing_seconds,
+            dropped_spans=self._watcher.tracer.dropped,
+        )
+        return figures(standing)
 
     async def _until_there(self, step: Callable[[], Awaitable[object]]) -> None:
         """Wait for servers that are away, and for the platform's bucket, which another service may make."""
@@ -198,3 +225,13 @@ class Service:
             except Exception:  # noqa: BLE001  (the loop's top: it must outlive every fault)
                 _log.exception("unexpected", extra={"action": "events.loop_failed"})
                 await self._sleep(FAILED_SECONDS)
+
+
+async def _answers(question: Awaitable[None]) -> bool:
+    """Whether a server answers in time."""
+    try:
+        async with asyncio.timeout(READY_SECONDS):
+            await question
+    except (HeadraceError, TimeoutError):
+        return False
+    return True

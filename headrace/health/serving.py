@@ -3,14 +3,14 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 
 import orjson
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from headrace.model.errors import ConfigurationError
 
@@ -34,16 +34,18 @@ async def serving(
     ready: Check,
     alive: Check = lambda: "",
     remark: Check = lambda: "",
+    more: Sequence[BaseRoute] = (),
     host: str = "0.0.0.0",  # noqa: S104  (the kubelet asks at the pod's address)
 ) -> AsyncIterator[int]:
     """Answer while the block runs; gives the port, which for 0 is one that was free.
 
     A check is asked at each request; a fault that it names is answered with status 503. `remark` is what a
-    service that is ready can't do nevertheless: it is told along, with status 200.
+    service that is ready can't do nevertheless: it is told along, with status 200. `more` is
+    answered beside these.
     Raises ConfigurationError when the port can't be had.
     """
     listening = bound(host, port)
-    server = _Server(_config(alive, ready, remark))
+    server = _Server(_config(alive, ready, remark, more))
     task = asyncio.create_task(server.serve([listening]), name="health")
     try:
         yield listening.getsockname()[1]
@@ -66,10 +68,10 @@ def bound(host: str, port: int, *, backlog: int = 16) -> socket.socket:
         ) from error
 
 
-def _config(alive: Check, ready: Check, remark: Check) -> uvicorn.Config:
+def _config(alive: Check, ready: Check, remark: Check, more: Sequence[BaseRoute]) -> uvicorn.Config:
     routes = [Route("/healthz", _answering(alive)), Route("/readyz", _answering(ready, remark))]
     return uvicorn.Config(
-        Starlette(routes=routes),
+        Starlette(routes=[*routes, *more]),
         lifespan="off",
         log_config=None,
         access_log=False,

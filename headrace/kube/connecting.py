@@ -15,6 +15,7 @@ from lightkube.core.exceptions import ConfigError
 
 from headrace.model.errors import ConfigurationError
 from headrace.model.settings import KubernetesSettings
+from headrace.model.troubles import Trouble
 
 CONNECT_SECONDS = 3.0
 # A peer that went without a word is noticed after 10 + 3 * 5 seconds, on a watch too.
@@ -52,7 +53,9 @@ def connected(
             timeout=httpx2.Timeout(None, connect=CONNECT_SECONDS),
         )
     except (ConfigError, OSError, ValueError) as error:
-        raise ConfigurationError(f"{_told(settings.kubeconfig, service_account)}: {error}") from error
+        raise ConfigurationError(
+            f"{_told(settings.kubeconfig, service_account)}: {error}", trouble=Trouble.KUBECONFIG
+        ) from error
     client.headers["Accept-Encoding"] = "identity"  # its network is near, its processor shared
     return client
 
@@ -67,11 +70,15 @@ def _config(kubeconfig: str, context: str, service_account: str) -> SingleConfig
             read = KubeConfig.from_service_account(service_account)
         config = read.get(context or None)
     except KeyError as error:
-        raise ConfigurationError(f"{told}: found no {error}; check the file or where this runs") from error
+        raise ConfigurationError(
+            f"{told}: found no {error}; check the file or where this runs", trouble=Trouble.KUBECONFIG
+        ) from error
     except (ConfigError, OSError, ValueError, TypeError, yaml.YAMLError, msgspec.MsgspecError) as error:
-        raise ConfigurationError(f"{told}: {error}") from error
+        raise ConfigurationError(f"{told}: {error}", trouble=Trouble.KUBECONFIG) from error
     if config is None:
-        raise ConfigurationError(f"{told}: found no current-context; name one in the file")
+        raise ConfigurationError(
+            f"{told}: found no current-context; name one in the file", trouble=Trouble.KUBECONFIG
+        )
     return config
 
 

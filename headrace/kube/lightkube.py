@@ -15,6 +15,7 @@ import httpx2
 from lightkube.core.exceptions import ConfigError
 
 from headrace.kube import wire
+from headrace.kube.asking import REVIEW, SELF_REVIEW, Greeting, Wish, review_of
 from headrace.kube.connecting import CONNECT_SECONDS, connected
 from headrace.kube.kinds import PODS, Kind
 from headrace.kube.naming import check_unversioned, key_of, uid_of
@@ -23,6 +24,7 @@ from headrace.kube.wire import Request
 from headrace.model.errors import ChangedError, ConfigurationError, NotFoundError, TransientError
 from headrace.model.labels import HEADRACE
 from headrace.model.settings import KubernetesSettings
+from headrace.model.troubles import Trouble
 
 CALL_SECONDS = 4.0  # a call that is to be confirmed; under the margin that a lease of leadership leaves
 LIST_SECONDS = 30.0  # one page of a list; thousands of pods take seconds on a busy server
@@ -123,6 +125,19 @@ class LightKube:
                     for line in whole:
                         yield wire.event(line, kind)
 
+    async def greet(self) -> Greeting:
+        """See asking.py."""
+        answer = await self._answer(Request("GET", "version", "the API server's version"), CALL_SECONDS)
+        version = wire.document(answer.content, "the API server's version")
+        return Greeting(str(version.get("gitVersion", "")), wire.moment_of(answer.headers.get("Date", "")))
+
+    async def may(self, wish: Wish, *, user: str = "") -> bool:
+        """See asking.py."""
+        about, path = f"the right to {wish.told}", REVIEW if user else SELF_REVIEW
+        request = Request("POST", path, about, body=review_of(wish, user))
+        told = wire.document(await self._call(request, CALL_SECONDS), about)
+        return bool(told.get("status", {}).get("allowed", False))
+
     async def close(self) -> None:
         """See the port."""
         await self._client.aclose()
@@ -162,11 +177,14 @@ class LightKube:
 
     async def _call(self, request: Request, seconds: float) -> bytes:
         """One call and its whole answer. Raises what the port says."""
+        return (await self._answer(request, seconds)).content
+
+    async def _answer(self, request: Request, seconds: float) -> httpx2.Response:
         with _translated(request.about):
             async with asyncio.timeout(seconds):
                 answer = await self._client.send(self._built(request))
         _check(answer, request.about)
-        return answer.content
+        return answer
 
     @asynccontextmanager
     async def _watched(self, request: Request) -> AsyncIterator[httpx2.Response]:
@@ -208,13 +226,19 @@ def _translated(about: str) -> Iterator[None]:
     try:
         yield
     except (ConfigError, httpx2.UnsupportedProtocol, httpx2.InvalidURL) as error:
-        raise ConfigurationError(f"{about}: {error}; correct the kubeconfig") from error
+        raise ConfigurationError(
+            f"{about}: {error}; correct the kubeconfig", trouble=Trouble.KUBECONFIG
+        ) from error
     except (httpx2.TransportError, TimeoutError) as error:
         if _distrusts(error):
-            raise ConfigurationError(f"{about}: {error}; correct the authority in the kubeconfig") from error
+            raise ConfigurationError(
+                f"{about}: {error}; correct the authority in the kubeconfig",
+                trouble=Trouble.CLUSTER_UNTRUSTED,
+            ) from error
         reason = str(error) or type(error).__name__
         raise TransientError(
-            f"{about}: the API server does not answer ({reason}); try again later"
+            f"{about}: the API server does not answer ({reason}); try again later",
+            trouble=Trouble.CLUSTER_AWAY,
         ) from error
 
 

@@ -5,6 +5,7 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -22,6 +23,7 @@ from headrace.model.errors import (
     NotFoundError,
     TransientError,
 )
+from headrace.model.troubles import Trouble
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -30,6 +32,10 @@ PAGE = 500  # objects of a list in one answer, as client-go has it
 
 _CHANGES = {"ADDED": Change.PUT, "MODIFIED": Change.PUT, "DELETED": Change.GONE, "BOOKMARK": Change.BOOKMARK}
 _MESSAGE_LENGTH = 2000
+_TROUBLES: Mapping[int, Trouble] = {
+    HTTPStatus.UNAUTHORIZED: Trouble.CLUSTER_DENIED,
+    HTTPStatus.FORBIDDEN: Trouble.CLUSTER_DENIED,
+}
 # What a caller can do about a refusal; of all other codes those from 500 on pass, those below do not.
 _BY_CODE: Mapping[int, type[HeadraceError]] = {
     HTTPStatus.NOT_FOUND: NotFoundError,
@@ -135,6 +141,14 @@ def document(content: bytes, about: str) -> dict[str, Any]:
     return decoded
 
 
+def moment_of(date: str) -> float | None:
+    """A header Date as seconds since the epoch; None for what is none."""
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except ValueError:
+        return None
+
+
 def bare(manifest: dict[str, Any], kind: Kind) -> Manifest:
     """An object as the port gives it: with its kind, which lists leave out, without its managers' fields."""
     manifest["metadata"].pop("managedFields", None)
@@ -173,7 +187,7 @@ def refusal(code: int, answer: object, about: str) -> HeadraceError:
     kind = _BY_CODE.get(code, TransientError if code >= HTTPStatus.INTERNAL_SERVER_ERROR else None)
     if kind is not None:
         return kind(f"{about}: {said}")
-    return ConfigurationError(f"{about}: {said}{_remedy(code)}")
+    return ConfigurationError(f"{about}: {said}{_remedy(code)}", trouble=_TROUBLES.get(code))
 
 
 def _is_of_another(status: Mapping[str, Any]) -> bool:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headrace.model.errors import ConfigurationError, FatalError
+from headrace.model.troubles import Trouble
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -31,7 +32,8 @@ def find_program(name: str) -> str:
     if found is None:
         raise ConfigurationError(
             f"the program {name} is neither beside {sys.executable} nor on PATH; "
-            "install it with: pip install 'headrace[local]'"
+            "install it with: pip install 'headrace[local]'",
+            trouble=Trouble.PROGRAM_MISSING,
         )
     return found
 
@@ -110,10 +112,14 @@ class Process:
         while not ready():
             if not self.alive:
                 raise FatalError(
-                    f"{self.name} ended with {self.child.returncode} at its start:\n{self.log_tail()}"
+                    f"{self.name} ended with {self.child.returncode} at its start:\n{self.log_tail()}",
+                    trouble=Trouble.START_FAILED,
                 )
             if time.monotonic() > deadline:
-                raise FatalError(f"{self.name} was not ready after {seconds:g} s:\n{self.log_tail()}")
+                raise FatalError(
+                    f"{self.name} was not ready after {seconds:g} s:\n{self.log_tail()}",
+                    trouble=Trouble.START_FAILED,
+                )
             time.sleep(0.05)
 
     def once(self, ready: Callable[[], bool], *, seconds: float) -> "Process":

@@ -14,6 +14,7 @@ from headrace.local.state import StateDirectory
 from headrace.model.api import ApiSettings, ApiUser, StoreKey
 from headrace.model.settings import QueueSettings, ReceiverSettings, Settings, StorageSettings, WorkerSettings
 from headrace.model.status_page import StatusSettings
+from headrace.model.trace import TraceSettings
 
 HOST = "127.0.0.1"
 ACCESS_KEY = "headrace"
@@ -126,10 +127,11 @@ def client_environment(settings: Settings) -> str:
     return "".join(f"export {name}='{value}'\n" for name, value in variables.items() if value)
 
 
-def provision(state: StateDirectory, functions: Path) -> Settings:
+def provision(state: StateDirectory, functions: Path, trace: TraceSettings | None = None) -> Settings:
     """The settings to start with, written to the state folder. Call it while holding the folder.
 
-    Keys and ports are those of the last time; a port is chosen anew only when something else holds it.
+    Keys and ports are those of the last time; a port is chosen anew only when something else holds it. A
+    collector of traces is the one that is given, else that of the last time.
     Raises ConfigurationError for settings that can't be read.
     """
     kept = state.read_settings()
@@ -137,6 +139,8 @@ def provision(state: StateDirectory, functions: Path) -> Settings:
         settings = fresh_settings(state, functions, Ports(*free_ports(len(fields(Ports)))))
     else:
         settings = adapted(kept, state, functions, _still_free(ports_of(kept)))
+    if trace is not None:
+        settings = settings.model_copy(update={"trace": trace})
     write_private(state.settings, settings.to_json())
     write_private(state.client, client_environment(settings).encode())
     write_private(state.page, door_of(settings))

@@ -12,6 +12,7 @@ from headrace.files.whole import write_private
 from headrace.local.process import Process, answers, find_program, free_ports
 from headrace.model.errors import ConfigurationError, HeadraceError
 from headrace.model.settings import StorageSettings
+from headrace.model.troubles import Trouble
 from headrace.storage.client import Client
 
 PROGRAM = "weed"
@@ -78,7 +79,8 @@ def start_seaweedfs(options: SeaweedOptions) -> Process:
     if not _bindable(options.s3_port):
         raise ConfigurationError(
             f"port {options.s3_port} of 127.0.0.1, where S3 is to be served, is taken; "
-            "stop what listens there"
+            "stop what listens there",
+            trouble=Trouble.PORT_TAKEN,
         )
     _configure(options)
     ports = _ports(options.directory)

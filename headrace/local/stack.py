@@ -29,6 +29,7 @@ from headrace.local.telling import Bulletin
 from headrace.local.workers import WorkerPool
 from headrace.model.function import Function
 from headrace.model.settings import Settings
+from headrace.model.trace import TraceSettings
 from headrace.nodes.local import LocalNode
 from headrace.queue.jetstream import JetStreamQueue
 from headrace.scaler.explaining import Explanation, explanation
@@ -49,12 +50,14 @@ class StackOptions:
     """What a person chooses: the state folder, the functions' folder, the cores for workers.
 
     With `most_idle_seconds` workers are kept without files for no longer, whatever their functions say.
+    `trace` is a collector that gets a trace of each file; None: that of the last time, if there was one.
     """
 
     state: StateDirectory
     functions: Path
     cores: int
     most_idle_seconds: float | None = None
+    trace: TraceSettings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +159,8 @@ class EmbeddedStack:
         for task in self._tasks:
             task.cancel()
         self._pool.kill()
+        # The launcher's end kills what it started; the status page has its history to write down before.
+        self._servers[-1].stop()
         self._launcher.shutdown(cancel_futures=True)
         for server in reversed(self._servers):
             server.stop()
@@ -276,7 +281,7 @@ async def running_stack(
     the state folder, FatalError when a server does not start.
     """
     with options.state.locked():
-        settings = await asyncio.to_thread(provision, options.state, options.functions)
+        settings = await asyncio.to_thread(provision, options.state, options.functions, options.trace)
         with logged_to(options.state.logs / "stack.log", settings):
             stack = EmbeddedStack(options, settings, watch)
             try:

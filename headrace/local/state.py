@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError
 from headrace.files.whole import write_private
 from headrace.model.errors import ConfigurationError
 from headrace.model.settings import Settings
+from headrace.model.troubles import Trouble
 from headrace.model.value import StoredValue
 from headrace.scaler.explaining import Explanation
 
@@ -115,7 +116,8 @@ class StateDirectory:
                 holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
                 raise ConfigurationError(
                     f"a stack lives in {self.path} already (process {holder or 'unknown'}); "
-                    "stop it, or name another folder with --state"
+                    "stop it, or name another folder with --state",
+                    trouble=Trouble.STATE_IN_USE,
                 ) from None
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
@@ -134,7 +136,8 @@ class StateDirectory:
             return None
         except ValidationError as error:
             raise ConfigurationError(
-                f"{self.settings} can't be used: {error}; mend it, or name an empty folder with --state"
+                f"{self.settings} can't be used: {error}; mend it, or name an empty folder with --state",
+                trouble=Trouble.STATE_UNREADABLE,
             ) from error
 
     def tell(self, state: StackState) -> None:

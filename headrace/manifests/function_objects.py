@@ -25,6 +25,7 @@ from headrace.model.labels import (
     short_digest,
 )
 from headrace.model.settings import KubernetesSettings, Settings
+from headrace.model.trace import TraceSettings
 from headrace.placement.ways import claim_of
 
 Manifest = Mapping[str, Any]
@@ -63,11 +64,15 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """A server that workers reach; `component` names it where it runs in the platform's namespace."""
+    """A server that workers reach; `component` names it where it runs in the platform's namespace.
+
+    `namespace` is where its pods are instead, with all others there; empty: it is in no other.
+    """
 
     host: str
     port: int
     component: str
+    namespace: str = ""
 
     def peers(self, platform_namespace: str) -> list[Manifest]:
         """As a network policy tells them.
@@ -75,6 +80,8 @@ class Reach:
         A server outside the cluster is one address; where only its name is known, every address is let
         through at that port, as a policy knows no names.
         """
+        if self.namespace:
+            return [{"namespaceSelector": {"matchLabels": {_NAMESPACE_NAME: self.namespace}}}]
         if _is_inside(self.host, platform_namespace):
             pods = {"matchLabels": {PART_OF: HEADRACE, COMPONENT: self.component}}
             namespaces = {"matchLabels": {_NAMESPACE_NAME: platform_namespace}}
@@ -95,7 +102,17 @@ def reaches_of(settings: Settings) -> tuple[Reach, ...]:
         Reach(queue.hostname or "", queue.port or 4222, "queue"),
         Reach(store.hostname or "", store.port or default, "store"),
         *(Reach(address, _IDENTITY_PORT, "identity") for address in identity),
+        *((collector_reach(settings.trace),) if settings.trace is not None else ()),
     )
+
+
+def collector_reach(trace: TraceSettings) -> Reach:
+    """The collector of traces: a service of the cluster as `name.namespace.svc`, or one elsewhere."""
+    address = urlsplit(trace.endpoint)
+    host, default = address.hostname or "", 443 if address.scheme == "https" else 80
+    steps = host.split(".")
+    namespace = steps[1] if steps[2:3] == ["svc"] else ""
+    return Reach(host, address.port or default, "collector", namespace)
 
 
 def account_name(function: str) -> str:

@@ -47,6 +47,8 @@ DRAINED_PORTS = (
     61017,
     61018,
 )  # beyond those that Linux gives to connections; the one that is not the image's
+METRICS_PORTS = (61019, 61020)  # likewise: where the supervisor answers Prometheus
+METRICS = "metrics"  # that port's name
 
 GPU_VARIABLE = "HEADRACE_GPU"  # of the supervisor: the way by which the pod comes to GPUs, for records
 SUPERVISOR, USER = "supervisor", "function"  # the containers' names
@@ -85,6 +87,12 @@ def leaving_seconds(function: Function) -> float:
 def drained_port(http: Http) -> int:
     """The supervisor's port that the user's container waits for before it ends."""
     return next(port for port in DRAINED_PORTS if port != http.port)
+
+
+def metrics_port(function: Function) -> int:
+    """Where the supervisor answers Prometheus."""
+    http = function.spec.run.http
+    return next(port for port in METRICS_PORTS if http is None or port != http.port)
 
 
 def worker_pod(
@@ -221,6 +229,7 @@ def _supervisor(function: Function, sidecar: SidecarSettings, way: Way) -> Manif
         "restartPolicy": "Always",
         "command": ["python", "-m", "headrace.worker"],
         "args": ["--settings", f"{SETTINGS}/{SETTINGS_KEY}", "--function", function.metadata.name],
+        **({"ports": [_metrics(function)]} if sidecar.metrics else {}),
         "env": [
             {"name": "HEADRACE_WORKER", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
             *([{"name": GPU_VARIABLE, "value": way.mark}] if way.mark else ()),
@@ -248,6 +257,10 @@ def _supervisor(function: Function, sidecar: SidecarSettings, way: Way) -> Manif
             *secrets,
         ],
     }
+
+
+def _metrics(function: Function) -> Manifest:
+    return {"name": METRICS, "containerPort": metrics_port(function)}
 
 
 def _user(function: Function, way: Way) -> Manifest:

@@ -45,6 +45,7 @@ NODE_SLOTS = f"{HEADRACE}-node-slots"  # a config map: which instances of a clou
 PLAN = f"{HEADRACE}-plan"  # a config map: what the scaler has decided, for people
 PLAN_KEY = "plan.json"
 OPERATOR_SECRET = f"{HEADRACE}-operator"  # settings for a person's commands
+STATUS_SERVICE = "status"  # the status page's, in the platform's namespace
 
 # Entries of the secrets that hold a service's settings
 SETTINGS_KEY = "settings.json"

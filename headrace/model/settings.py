@@ -14,6 +14,7 @@ from headrace.model.metadata import Namespace
 from headrace.model.status_page import StatusSettings
 from headrace.model.tenancy import tenant_of
 from headrace.model.tenant import Tenant
+from headrace.model.trace import TraceSettings
 from headrace.model.value import ConsistentValue, Value
 
 _QUEUE = r"^https?://[^/]+/.+$"  # the URL of a queue of SQS
@@ -161,6 +162,7 @@ class SidecarSettings(Value):
     run_as_user: int = Field(default=65532, ge=1)
     image_pull_secrets: tuple[str, ...] = ()
     priority_class: str = ""
+    metrics: bool = Field(default=False, exclude_if=not_)  # whether it answers GET /metrics
 
 
 class HostsSettings(Value):
@@ -224,6 +226,7 @@ class Settings(Value):
     receiver: ReceiverSettings
     worker: WorkerSettings
     sqs: SqsSettings | None = None  # none: notifications come by HTTP alone
+    trace: TraceSettings | None = Field(default=None, exclude_if=not_)  # none: nothing is traced
     api: ApiSettings | None = Field(default=None, exclude_if=not_)  # none: this stack has no HTTP interface
     status: StatusSettings | None = Field(default=None, exclude_if=not_)  # none: it has no status page
     functions_directory: str = ""
@@ -242,6 +245,7 @@ class Settings(Value):
             self.receiver.token,
             *(self.api.passwords if self.api else ()),
             *(self.status.passwords if self.status else ()),
+            *(self.trace.headers.values() if self.trace else ()),
         )
 
     def buckets_of(self, tenant: str) -> Mapping[str, str]:

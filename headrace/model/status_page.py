@@ -28,12 +28,29 @@ class StatusProxy(ConsistentValue):
     makes it ask for: so only pages of `origins` may act.
     """
 
-    identity_header: str = Field(pattern=_HEADER)  # X-Forwarded-Email
-    secret_header: str = Field(default="X-Headrace-Proxy", pattern=_HEADER)
-    secret: str = Field(default="", repr=False)  # that the proxy sends in secretHeader
-    addresses: tuple[str, ...] = ()  # of the proxy: 10.0.0.7/32
-    origins: tuple[str, ...] = Field(min_length=1)  # https://status.example.org
-    users: tuple[str, ...] = ()  # who may act; none: everybody whom the proxy lets in
+    identity_header: str = Field(
+        pattern=_HEADER, description="the header that tells who asks", examples=["X-Forwarded-Email"]
+    )
+    secret_header: str = Field(
+        default="X-Headrace-Proxy", pattern=_HEADER, description="the header that holds `secret`"
+    )
+    secret: str = Field(
+        default="",
+        repr=False,
+        description="what the proxy sends to be believed, 16 characters or more; empty: it is believed by "
+        "its address",
+    )
+    addresses: tuple[str, ...] = Field(
+        default=(), description="address ranges of the proxy; none: it is believed by its secret"
+    )
+    origins: tuple[str, ...] = Field(
+        min_length=1,
+        description="where pages may act from, as the browser calls them",
+        examples=[["https://status.example.org"]],
+    )
+    users: tuple[str, ...] = Field(
+        default=(), description="who may act, as the header tells; none: everybody whom the proxy lets in"
+    )
 
     def _faults(self) -> Iterator[str]:
         if not self.secret and not self.addresses:

@@ -8,6 +8,7 @@ from headrace.model.errors import ConfigurationError, NotFoundError
 from headrace.model.function import Input
 from headrace.model.settings import KubernetesSettings, real_bucket
 from headrace.model.tenancy import tenant_of
+from headrace.model.troubles import Trouble
 from headrace.operations.records import Records
 from headrace.queue.port import Queue
 from headrace.storage.port import Storage
@@ -37,7 +38,9 @@ class Stack:
             if installed.function.name == function:
                 return installed
         names = ", ".join(installed.function.name for installed in self.functions) or "none"
-        raise NotFoundError(f"function {function!r} is not installed; installed: {names}")
+        raise NotFoundError(
+            f"function {function!r} is not installed; installed: {names}", trouble=Trouble.FUNCTION_UNKNOWN
+        )
 
     def real_bucket(self, logical: str, tenant: str = "") -> str:
         """The store's name of a bucket that a tenant's function names, or one of the stack's own."""

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from headrace.model.errors import TransientError
+from headrace.model.troubles import Trouble
 from headrace.operations.stack import Stack
 from headrace.operations.task_story import Stage, TaskStory, look
 
@@ -12,6 +13,8 @@ LONGEST_WAIT_SECONDS = 0.5
 
 class StillWaitingError(TransientError):
     """Time ran out: the task has not ended, and goes on."""
+
+    trouble = Trouble.STILL_WAITING
 
 
 async def settled(

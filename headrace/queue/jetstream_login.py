@@ -10,6 +10,7 @@ from nats.errors import Error as NatsError
 
 from headrace.model.errors import ConfigurationError, TransientError
 from headrace.model.settings import QueueSettings
+from headrace.model.troubles import Trouble
 
 CONNECT_SECONDS = 1
 CLOSE_SECONDS = 1.0
@@ -115,7 +116,8 @@ def _check_secured(settings: QueueSettings, client: _Client) -> None:
     if _demands_tls(settings) and not client.secured:
         raise ConfigurationError(
             f"the queue server {settings.url} offers no TLS, which a tls:// address and queue.caFile demand; "
-            "give the server a certificate, or name the right server"
+            "give the server a certificate, or name the right server",
+            trouble=Trouble.QUEUE_UNTRUSTED,
         )
 
 
@@ -126,9 +128,14 @@ def _refusal(
     if isinstance(error, ssl.SSLCertVerificationError):
         return ConfigurationError(
             f"the queue server {settings.url} is not trusted: {error.verify_message}; "
-            "name its authority as queue.caFile and the name in its certificate as queue.tlsHostname"
+            "name its authority as queue.caFile and the name in its certificate as queue.tlsHostname",
+            trouble=Trouble.QUEUE_UNTRUSTED,
         )
     if "authorization" in str(error).lower():
         who = f"user {settings.user!r} with this password" if settings.user else "the token"
-        return ConfigurationError(f"the queue server {settings.url} refused {who}")
-    return TransientError(f"the queue server {settings.url} can't be reached: {last or error!r}")
+        return ConfigurationError(
+            f"the queue server {settings.url} refused {who}", trouble=Trouble.QUEUE_REFUSED
+        )
+    return TransientError(
+        f"the queue server {settings.url} can't be reached: {last or error!r}", trouble=Trouble.QUEUE_AWAY
+    )

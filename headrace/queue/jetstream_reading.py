@@ -12,6 +12,7 @@ from nats.js.api import ConsumerInfo
 
 from headrace.model.errors import NotFoundError, TransientError
 from headrace.model.task import Task
+from headrace.model.troubles import Trouble
 from headrace.queue.jetstream_batch import ask
 from headrace.queue.jetstream_layout import (
     CONSUMER,
@@ -144,7 +145,7 @@ async def _subjects(server: Server, function: str, *, after: int) -> dict[str, A
             {"subjects_filter": subject(function, "*"), "offset": after},
         )
     except NotFoundError as error:
-        raise NotFoundError(f"function {function}: {error}") from error
+        raise NotFoundError(f"function {function}: {error}", trouble=Trouble.STREAM_MISSING) from error
 
 
 def _direct(function: str) -> str:

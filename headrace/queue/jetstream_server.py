@@ -28,6 +28,7 @@ from headrace.model.errors import (
     TransientError,
 )
 from headrace.model.settings import QueueSettings
+from headrace.model.troubles import Trouble
 from headrace.queue.jetstream_login import close, login
 
 log = logging.getLogger(__name__)
@@ -54,7 +55,9 @@ def translated(doing: str) -> Iterator[None]:
         kind = ConfigurationError if error.code is not None and error.code < 500 else TransientError
         raise kind(f"{doing}: the queue server refused: {error.description}") from error
     except (NatsError, OSError, TimeoutError) as error:
-        raise TransientError(f"{doing}: the queue server did not answer: {error!r}") from error
+        raise TransientError(
+            f"{doing}: the queue server did not answer: {error!r}", trouble=Trouble.QUEUE_AWAY
+        ) from error
 
 
 class Server:
@@ -78,7 +81,7 @@ class Server:
                 self._opening = self.spawn(self._open())
             error = await asyncio.shield(self._opening)
             if error is not None:
-                raise type(error)(str(error)) from error
+                raise type(error)(str(error), trouble=error.trouble) from error
         return self._client
 
     @property
@@ -108,7 +111,7 @@ class Server:
         """One call of the JetStream API, for what the library lacks; its answer parsed."""
         answer = await self.request(f"$JS.API.{call}", orjson.dumps(document))
         if answer is None:
-            raise TransientError(f"{call}: JetStream is not ready on {self._url}")
+            raise TransientError(f"{call}: JetStream is not ready on {self._url}", trouble=Trouble.QUEUE_AWAY)
         parsed: dict[str, Any] = orjson.loads(answer.data)
         if "error" in parsed:
             with translated(call):

@@ -18,6 +18,9 @@ from headrace.kube.leadership import Leadership, Seat
 from headrace.kube.lightkube import LightKube
 from headrace.kube.mirrors import told_left_out
 from headrace.logs.json_lines import configure_logging
+from headrace.metrics.exposition import Exposition
+from headrace.metrics.family import Service
+from headrace.metrics.serving import metrics_route
 from headrace.model.errors import ConfigurationError, HeadraceError
 from headrace.model.labels import SCALER_LEASE
 from headrace.model.settings import KubernetesSettings, Settings
@@ -53,11 +56,13 @@ async def _serve(settings: Settings, place: KubernetesSettings, port: int) -> No
     kube, queue = LightKube.of(place), queue_of(settings.queue)
     seat = Seat.own(place.platform_namespace, SCALER_LEASE)
     leadership = Leadership(lambda: LightKube.of(place), seat)
-    life = Life(Parts(kube, queue, place, leadership))
+    exposition = Exposition(Service.SCALER)
+    life = Life(Parts(kube, queue, place, leadership, meter=exposition))
+    page = metrics_route(exposition, life.figures)
     health = _Health(life)
     leadership.start()
     try:
-        async with serving(port, ready=health.unready, alive=health.dead, remark=health.remark):
+        async with serving(port, ready=health.unready, alive=health.dead, remark=health.remark, more=[page]):
             await life.run()
     finally:
         await leadership.stop()

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from headrace.model.errors import ConfigurationError, HeadraceError, NotFoundError
 from headrace.model.function import Function
@@ -39,16 +40,20 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One step: when, what was seen, and what was decided."""
+    """One step: when, what was seen, what was decided, and how many seconds that took to compute."""
 
     moment: float
     snapshot: Snapshot
     plan: Plan
+    seconds: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What the scaler sees and acts on. `drivers` by pool; `now` gives seconds since the epoch."""
+    """What the scaler sees and acts on. `drivers` by pool.
+
+    `now` gives seconds since the epoch, `timer` on a clock that is fine and steady.
+    """
 
     queue: Queue
     workers: WorkerHost
@@ -56,6 +61,7 @@ class World:
     wishes: Wishes
     keeper: Keeper
     now: Callable[[], float]
+    timer: Callable[[], float] = time.perf_counter
 
 
 class Scaler:
@@ -134,7 +140,9 @@ class Scaler:
         await self._fleet.look(_working(present, views) | serving, now)
         self._served |= dict.fromkeys(_having(sights, present, self._tenants), now)
         snapshot = with_room(self._snapshot(sights, _leaving(present), now), now)
-        return Decision(now, snapshot, decide(snapshot, self._settings, now))
+        began = self._world.timer()
+        plan = decide(snapshot, self._settings, now)
+        return Decision(now, snapshot, plan, self._world.timer() - began)
 
     async def _backlogs(self, functions: Sequence[Function]) -> list[Backlog | HeadraceError]:
         """Of each function, or why it is left as it is. Raises the first fault where no backlog was read."""

@@ -6,16 +6,22 @@ Exit status: 0 after SIGTERM or SIGINT, 1 with the reason on stderr when it can'
 import secrets
 import socket
 import time
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from starlette.routing import BaseRoute
 
 from headrace.health.http_service import run_service, server_of
 from headrace.health.serving import bound
 from headrace.kube.lightkube import LightKube
+from headrace.metrics.catalogue import STREAMS, STREAMS_LIMIT
+from headrace.metrics.exposition import Exposition
+from headrace.metrics.family import Figure, Service
+from headrace.metrics.serving import metrics_route
 from headrace.model.errors import ConfigurationError
 from headrace.model.settings import KubernetesSettings, Settings
 from headrace.model.status_page import Names, StatusSettings
@@ -59,11 +65,21 @@ async def _serve(settings: Settings, status: StatusSettings) -> None:
         )
         newsroom = Newsroom(world)
         acts = Acts(gathering, set_enabled)
-        desk = Desk(status, newsroom, acts, Seats(), lambda: gathering.unready, lambda: server.should_exit)
-        app = application(desk)
+        seats = Seats()
+        desk = Desk(status, newsroom, acts, seats, lambda: gathering.unready, lambda: server.should_exit)
+        app = application(desk, metrics_page(seats))
         server = server_of(app, host=status.host, port=status.port, grace_seconds=GRACE_SECONDS)
         await closing.enter_async_context(newsroom.going_on())
         await server.serve([listening])
+
+
+def metrics_page(seats: Seats) -> BaseRoute:
+    """What Prometheus reads."""
+
+    async def read() -> Sequence[Figure]:
+        return Figure(STREAMS, seats.taken), Figure(STREAMS_LIMIT, seats.most)
+
+    return metrics_route(Exposition(Service.STATUS), read)
 
 
 def _listening(status: StatusSettings) -> socket.socket:

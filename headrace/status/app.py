@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from headrace.health.faults import Fault, FaultError, fault_of
@@ -32,8 +32,8 @@ Handler = Callable[[Request], Awaitable[ASGIApp]]
 _log = logging.getLogger(__name__)
 
 
-def application(desk: Desk) -> ASGIApp:
-    """Everything but the server."""
+def application(desk: Desk, *more: BaseRoute) -> ASGIApp:
+    """Everything but the server, with more that the process answers."""
     calls = Calls(desk)
     table: dict[str, Handler] = {
         "/": calls.page,
@@ -47,7 +47,7 @@ def application(desk: Desk) -> ASGIApp:
     }
     routes = [Route(path, _Guarded(handler, desk), methods=["GET"]) for path, handler in table.items()]
     routes.append(Route("/actions/{action}", _Guarded(calls.act, desk), methods=["POST"]))
-    app = Starlette(routes=routes, exception_handlers={404: _no_path, 405: _no_method})
+    app = Starlette(routes=[*routes, *more], exception_handlers={404: _no_path, 405: _no_method})
     return _Headed(app)
 
 

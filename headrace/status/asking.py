@@ -17,6 +17,7 @@ from headrace.status.sources import Answer, Terms, of_functions
 
 # Counting lists every record of a function: it may take this part of the time.
 COUNT_SHARE = 0.1
+TURN_SECONDS = 5.0  # after which no further function is counted before a rest
 AGAIN_SECONDS = 60.0  # from one count to the next of a function in which nothing was seen to happen
 
 _QUEUED = ("waiting", "running", "oldestAt", "paused", "forecast")
@@ -81,12 +82,18 @@ class Counting:
         due = [name for name in names if self._is_due(name, begun)]
         for name in set(self._counted) - set(due):  # nothing happened there: the count still holds
             self._counted[name] = Counted(self._counted[name].endings, begun)
-        for name in due if begun >= self._rest_until else ():
-            await self._count(name)
         if due and begun >= self._rest_until:
-            ended = self.now()
-            self._rest_until = ended + (ended - begun) * (1 / COUNT_SHARE - 1)
+            await self._count_some(due, begun)
         return Answer(Counts(dict(self._counted), await self._newest(names)))
+
+    async def _count_some(self, due: Sequence[str], begun: float) -> None:
+        """Those that were counted longest ago first, for a while; then none for some time."""
+        for name in sorted(due, key=lambda name: self._asked.get(name, 0.0)):
+            await self._count(name)
+            if self.now() - begun >= TURN_SECONDS:
+                break
+        ended = self.now()
+        self._rest_until = ended + (ended - begun) * (1 / COUNT_SHARE - 1)
 
     def _is_due(self, name: str, now: float) -> bool:
         if name not in self._counted or self._busy.get(name) or self._has_files(name):

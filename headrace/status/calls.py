@@ -22,7 +22,8 @@ from headrace.status.streaming import Seats, Stream
 
 JSON = "application/json"
 MOST_BYTES = 4096  # of an action
-_FRESH = {"Cache-Control": "no-cache"}  # to be asked for anew each time, which costs an ETag
+# To be asked for anew each time, which costs an ETag; and never another's, as it depends on who asks.
+_FRESH = {"Cache-Control": "private, no-cache"}
 _NEVER = {"Cache-Control": "no-store"}
 _ACTIONS = (May.REPLAY, May.PAUSE, May.RESUME, May.ENABLE, May.DISABLE)
 

@@ -30,6 +30,7 @@ from headrace.status.sight import FunctionSeen, GpusSeen
 from headrace.status.sources import Answer
 
 SILENT_SECONDS = 30.0  # without the API server, after which what a mirror shows is called old
+LOOK_SECONDS = 5.0  # between two looks at the scaler's lease
 LEASE_SECONDS = 30.0  # without a renewal, after which nobody is thought to scale
 
 
@@ -55,6 +56,7 @@ class Cluster:
         self._workers = Parsed(self._pods, lambda each: _worker(each, place))
         self._names = NodeNames(self._nodes)
         self._plan: tuple[int, Explanation | None] = (-1, None)
+        self._lease: tuple[float, float | None] | None = None  # when it was looked up, when it was renewed
         self._gpus: tuple[int, GpusSeen] | None = None
         self._open = AsyncExitStack()
 
@@ -106,16 +108,27 @@ class Cluster:
 
     async def _led(self, explained: Explanation, remark: str) -> Answer[Explanation]:
         """It writes only what has changed, so its lease tells whether it lives."""
-        namespace = self._place.platform_namespace
-        try:
-            lease = await self._kube.get(LEASES, labels.SCALER_LEASE, namespace=namespace)
-        except NotFoundError:
+        renewed = await self._renewed()
+        if renewed is None:
             return Answer(explained, "no scaler has ever led; does it run?", explained.at)
-        at = max(renewed_at(lease), explained.at)
+        at = max(renewed, explained.at)
         silent = self._now() - at
         if silent > LEASE_SECONDS and not remark:
             remark = f"no scaler has renewed its lease for {silent:.0f} s; does it run?"
         return Answer(explained, remark, min(at, self._now()))
+
+    async def _renewed(self) -> float | None:
+        """When the scaler's lease was renewed, as looked up a moment ago; None: there is none."""
+        now = self._now()
+        if self._lease is None or now - self._lease[0] >= LOOK_SECONDS:
+            namespace = self._place.platform_namespace
+            try:
+                found = await self._kube.get(LEASES, labels.SCALER_LEASE, namespace=namespace)
+            except NotFoundError:
+                self._lease = now, None
+            else:
+                self._lease = now, renewed_at(found)
+        return self._lease[1]
 
     async def read_gpus(self) -> Answer[GpusSeen]:
         """GPUs of nodes and, where the stack has some, of servers."""

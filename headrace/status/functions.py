@@ -21,12 +21,22 @@ def functions_shown(sight: Sight, rates: Rates, now: float) -> tuple[FunctionSho
     stories = {each.name: each for each in (sight.plan.functions if sight.plan else ())}
     seen = sight.functions or ()
     shown = [_shown(each, sight, stories.get(each.name), rates, now) for each in seen]
-    return tuple(sorted(shown, key=lambda each: (each.fault is None, each.name)))
+    return tuple(sorted(shown, key=_order))
 
 
 def listed(functions: Sequence[FunctionShown], *, known: bool) -> Functions:
-    """As many as there is room for."""
-    return Functions(total=len(functions) if known else None, items=tuple(functions[:MOST_FUNCTIONS]))
+    """As many as there is room for; those that have nothing to do and nothing failed are left out first."""
+    chosen = sorted(functions, key=lambda each: each.fault is None and not _stirs(each))[:MOST_FUNCTIONS]
+    items = tuple(sorted(chosen, key=_order))
+    return Functions(total=len(functions) if known else None, items=items)
+
+
+def _stirs(function: FunctionShown) -> bool:
+    return bool(function.waiting or function.running or function.failed)
+
+
+def _order(function: FunctionShown) -> tuple[bool, str]:
+    return function.fault is None, function.name
 
 
 def _shown(

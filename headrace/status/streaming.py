@@ -82,14 +82,17 @@ class Stream:
         await self._send(send, {"type": "http.response.start", "status": 200, "headers": headers})
         await self._put(send, f"retry: {RETRY_MILLISECONDS}\n\n".encode())
         seen: Edition | None = None
+        now = asyncio.get_running_loop().time
+        due = now() + self.beat_seconds
         while not self.ending():
             edition = self.newsroom.edition(with_names=self.with_names)
-            if edition is not None and (message := self._message(seen, edition)):
+            message = self._message(seen, edition) if edition is not None else b""
+            if not message and edition is not None and now() >= due:
+                message = _event("beat", edition.beat, edition.mark)
+            if message:
                 await self._put(send, message)
-                seen = edition
-            elif seen is not None:
-                await self._put(send, _event("beat", seen.beat, seen.mark))
-            await self.newsroom.next(edition, self.beat_seconds)
+                seen, due = edition, now() + self.beat_seconds
+            await self.newsroom.next(edition, max(0.0, due - now()))
         await self._send(send, {"type": "http.response.body", "body": b"", "more_body": False})
 
     def _message(self, seen: Edition | None, edition: Edition) -> bytes:

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 
 from headrace.model.errors import FatalError, NotFoundError, TransientError
+from headrace.model.troubles import Trouble
 from headrace.storage.port import Storage
 
 PREFIX = "race/"
@@ -44,5 +45,6 @@ async def _race(storage: Storage, bucket: str, key: str) -> None:
     raise FatalError(
         f"the store can't be trusted with results: of {WRITERS} create-only puts of s3://{bucket}/{key} "
         f"at once {len(winners)} succeeded, and it holds {found!r}; exactly one may succeed. "
-        "Use a store that supports If-None-Match on PUT"
+        "Use a store that supports If-None-Match on PUT",
+        trouble=Trouble.STORE_UNSURE,
     )

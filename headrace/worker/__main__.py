@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +27,7 @@ from headrace.worker.deployed import load_deployed
 from headrace.worker.folders import worker_folder
 from headrace.worker.secrets import mounted_secrets, read_secrets
 from headrace.worker.sweep import sweep
+from headrace.worker.watched import watched
 from headrace.worker.worker import Worker
 
 log = logging.getLogger("headrace.worker")
@@ -70,7 +72,8 @@ async def serve_in_pod(settings: Settings, name: str, storage: Storage, queue: Q
     sweeping = asyncio.create_task(_sweep_often(storage, settings, installed.function.name))
     worker = name_in_pod(settings.tenant, os.environ)
     try:
-        await Pod(worker, installed, settings, storage, queue, secrets).serve(ended)
+        async with watched(settings, installed.function, worker) as watch:
+            await Pod(worker, installed, settings, storage, queue, secrets, watch).serve(ended)
     finally:
         sweeping.cancel()
 
@@ -80,10 +83,13 @@ async def serve(settings: Settings, name: str, storage: Storage, queue: Queue) -
     installed = load_function(Path(settings.functions_directory) / name)
     secrets = read_secrets(Path(settings.worker.secrets_directory), installed.function.spec.secrets)
     configure_logging((*settings.secrets, *secrets.values()))
-    with worker_folder(Path(settings.worker.work_directory), worker_name(name)) as folder:
+    own = worker_name(name)
+    async with AsyncExitStack() as closing:
+        folder = closing.enter_context(worker_folder(Path(settings.worker.work_directory), own))
+        watch = await closing.enter_async_context(watched(settings, installed.function, own))
         worker = build_worker(
             installed, settings, storage, queue,
-            folder=folder, secrets=secrets, now=time.time, sole_parent=True,
+            folder=folder, secrets=secrets, now=time.time, sole_parent=True, watch=watch,
         )  # fmt: skip
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):

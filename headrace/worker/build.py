@@ -14,12 +14,14 @@ from headrace.manifests.worker_pod import GPU_VARIABLE, leaving_seconds
 from headrace.model.errors import ConfigurationError
 from headrace.model.settings import Settings
 from headrace.model.tenancy import qualified
+from headrace.model.troubles import Trouble
 from headrace.queue.port import Queue
 from headrace.storage.port import Storage
 from headrace.worker.batches import Batches
 from headrace.worker.commit import Ledger
 from headrace.worker.finishing import Finisher
 from headrace.worker.gpu_watch import Place
+from headrace.worker.held import Watch, unwatched
 from headrace.worker.identity import Identity
 from headrace.worker.leases import Leases
 from headrace.worker.runner_port import Runner
@@ -71,6 +73,7 @@ def build_worker(
     secrets: Mapping[str, str],
     now: Callable[[], float],
     sole_parent: bool,
+    watch: Watch = unwatched,
 ) -> Worker:
     """A worker of `installed` on this machine, with its files below `folder`, whose name is the worker's.
 
@@ -81,7 +84,8 @@ def build_worker(
         raise ConfigurationError(
             f"function {installed.function.name!r} has run.http, allowed handler or script on this machine: "
             "an image that serves needs a container, and here functions run on the host; deploy it to a "
-            "cluster, or write a handler"
+            "cluster, or write a handler",
+            trouble=Trouble.RUN_ELSEWHERE,
         )
     temporary = folder / "tmp"
     temporary.mkdir()
@@ -97,6 +101,7 @@ def build_worker(
         secrets=secrets,
         new_runner=partial(RunnerProcess, program, sole_parent=sole_parent),
         grace_seconds=GRACE_SECONDS,
+        watch=watch,
     )
 
 
@@ -112,6 +117,7 @@ def build_pod_worker(
     folder: Path,
     secrets: Mapping[str, str],
     now: Callable[[], float],
+    watch: Watch = unwatched,
 ) -> Worker:
     """A worker of `installed` whose runner is in the pod's other container, with its files below `folder`.
 
@@ -128,6 +134,7 @@ def build_pod_worker(
         secrets=secrets,
         new_runner=lambda _: new_runner(),
         grace_seconds=leaving_seconds(installed.function),
+        watch=watch,
     )
 
 
@@ -154,10 +161,11 @@ def assembled(
     secrets: Mapping[str, str],
     new_runner: Callable[[Path], Runner],
     grace_seconds: float,
+    watch: Watch = unwatched,
 ) -> Worker:
     """A worker around runners of any kind."""
     ledger = Ledger(storage, settings.platform_bucket)
-    leases = Leases(identity, folder / "tasks", settings.queue.lease_seconds)
+    leases = Leases(identity, folder / "tasks", settings.queue.lease_seconds, watch)
     redactor, buckets = Redactor(secrets), settings.buckets_of(settings.tenant)
     parts = Parts(
         queue=queue,

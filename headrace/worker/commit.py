@@ -1,7 +1,7 @@
 """The end of a task: stage outputs, create the one record, publish. Every step may be repeated."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from headrace.model.errors import NotFoundError, TransientError
 from headrace.model.keys import failure_key, history_key, log_key, note_key, record_key, staging_key
@@ -56,13 +56,17 @@ class Ledger:
             for file in files
         )
 
-    async def commit(self, record: Record) -> None:
+    async def commit(self, record: Record, *, recorded: Callable[[], None] = lambda: None) -> bool:
         """Create the record if absent, and publish it or whichever was there before.
 
-        Raises TransientError when the store does not answer; repeat it then with the same record.
+        Returns whether this attempt's own record is the one that holds; `recorded` is called once it was
+        created. Raises TransientError when the store does not answer; repeat it then with the same record.
         """
-        if await self._ended_by(record):
+        holds = await self._ended_by(record)
+        if holds is record:
+            recorded()
             await self.publisher.publish(record)
+        return isinstance(holds, Record) and holds.attempt == record.attempt
 
     async def fail(self, record: FailureRecord) -> None:
         """End a task without a result, unless it has ended already.
@@ -74,17 +78,17 @@ class Ledger:
         await self._storage.put(self._bucket, index, record.index())
         await self._ended_by(record)
 
-    async def _ended_by(self, record: Record | FailureRecord) -> bool:
-        """Create the one record of a task; False when another was there before and holds."""
+    async def _ended_by(self, record: Record | FailureRecord) -> Record | FailureRecord:
+        """Create the one record of a task, and give it, or the one that was there before and holds."""
         if await self._storage.create(self._bucket, self._key(record.task), record.to_json()):
-            return True
+            return record
         found = await self.publisher.find(record.task.function, record.task.id)
         if found is None:
             raise TransientError(
                 f"the record of task {record.task.id} was refused, yet is not there; try again"
             )
         if await self.holds(found):
-            return False
+            return found
         await self.reopen(found)
         raise TransientError(f"the record of task {record.task.id} was an older one's; try again")
 

@@ -39,9 +39,20 @@ class Finisher:
         except RejectedError as error:
             return await self.fail(held, Outcome(Cause.EXCEPTION, str(error)))
         outputs = await self.ledger.stage(held.task, held.attempt, files)
+        held.uploaded, held.output_bytes = self.identity.now(), sum(each.size for each in outputs)
         log = await self._log(held)
-        await self.ledger.commit(self._record(held, outputs=outputs, log=log))
+        await self._commit(held, self._record(held, outputs=outputs, log=log))
         return None
+
+    async def _commit(self, held: Held, record: Record) -> None:
+        """Noting when it was recorded and published, where this attempt is the one that holds."""
+
+        def recorded() -> None:
+            held.committed = self.identity.now()
+
+        if await self.ledger.commit(record, recorded=recorded):
+            held.published = self.identity.now()
+            held.committed = held.committed or held.published  # by an earlier try, whose answer was lost
 
     def _record(self, held: Held, *, outputs: tuple[Output, ...], log: str) -> Record:
         return Record(
@@ -69,6 +80,7 @@ class Finisher:
     async def fail(self, held: Held, outcome: Outcome) -> float | None:
         """Count a lone failure; returns the delay of the retry, or None after the last attempt."""
         log = await self._log(held)
+        held.failure = self.redactor.hide(outcome.reason)
         verdict = after_failure(
             held.note,
             outcome,
@@ -77,6 +89,7 @@ class Finisher:
         )
         if isinstance(verdict, GiveUp):
             await self.ledger.fail(self._failure(held, verdict, log))
+            held.ending = Ending.FAILED
             return None
         await self.ledger.remember(held.task, verdict.note)
         return verdict.delay_seconds

@@ -14,7 +14,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_when_event_set
 from headrace.model.errors import HeadraceError, TransientError
 from headrace.queue.port import Lease
 from headrace.worker.folders import TaskFolders
-from headrace.worker.held import Held
+from headrace.worker.held import Held, Watch, unwatched
 from headrace.worker.identity import Identity
 
 log = logging.getLogger(__name__)
@@ -28,8 +28,11 @@ T = TypeVar("T")
 class Leases:
     """Every task in hand, by its attempt."""
 
-    def __init__(self, identity: Identity, folder: Path, lease_seconds: float) -> None:
+    def __init__(
+        self, identity: Identity, folder: Path, lease_seconds: float, watch: Watch = unwatched
+    ) -> None:
         self._identity = identity
+        self._watch = watch
         self._folders = TaskFolders(folder)
         self._seconds = lease_seconds
         self._held: dict[str, Held] = {}
@@ -102,6 +105,7 @@ class Leases:
     async def done(self, held: Held) -> None:
         """Acknowledge: the task has its record."""
         await self.persistently(held.lease.done)
+        held.is_acknowledged = True
         self.forget(held)
 
     async def release(self, held: Held, delay_seconds: float) -> None:
@@ -117,5 +121,7 @@ class Leases:
     def forget(self, held: Held) -> None:
         """Drop a task and its files."""
         if self._held.pop(held.attempt, None) is not None:
+            held.left = self._identity.now()
+            self._watch(held)
             self._folders.give_back(held.folder)
             self.changed.set()

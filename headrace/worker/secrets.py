@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from headrace.model.errors import ConfigurationError
+from headrace.model.troubles import Trouble
 
 SHORTEST = 4  # characters; shorter values can't be told from ordinary text
 HIDDEN = "***"
@@ -28,19 +29,23 @@ def read_secrets(folder: Path, names: Iterable[str]) -> dict[str, str]:
 def _check(path: Path) -> None:
     if not path.is_file():
         raise ConfigurationError(
-            f"secret {path.stem!r}: no file {path}; write lines NAME=value into it, mode 0600"
+            f"secret {path.stem!r}: no file {path}; write lines NAME=value into it, mode 0600",
+            trouble=Trouble.SECRET_MISSING,
         )
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:
         raise ConfigurationError(
-            f"secret {path.stem!r}: {path} has mode {mode:04o}, allowed 0600; run chmod 0600"
+            f"secret {path.stem!r}: {path} has mode {mode:04o}, allowed 0600; run chmod 0600",
+            trouble=Trouble.SECRET_MISSING,
         )
 
 
 def _variable(path: Path, number: int, line: str) -> tuple[str, str]:
     name, equals, value = line.partition("=")
     if not equals or not name.strip().isidentifier():
-        raise ConfigurationError(f"secret {path.stem!r}: line {number} of {path} is not NAME=value")
+        raise ConfigurationError(
+            f"secret {path.stem!r}: line {number} of {path} is not NAME=value", trouble=Trouble.SECRET_MISSING
+        )
     return name.strip(), value
 
 
@@ -56,7 +61,8 @@ def mounted_secrets(folder: Path, names: Iterable[str]) -> dict[str, str]:
             files = [path for path in sorted((folder / name).iterdir()) if not path.name.startswith("..")]
         except OSError as error:
             raise ConfigurationError(
-                f"secret {name!r}: {folder / name} can't be read ({error.strerror}); mount the secret there"
+                f"secret {name!r}: {folder / name} can't be read ({error.strerror}); mount the secret there",
+                trouble=Trouble.SECRET_MISSING,
             ) from error
         variables.update((path.name, path.read_text(errors="replace")) for path in files)
     return variables

@@ -85,6 +85,7 @@ class Stager:
                 ended=self.identity.now(),
             )
         )
+        held.ending = ending
 
 
 _REASONS = {

@@ -17,7 +17,9 @@ from headrace.model.keys import (
     LOGS,
     NOTES,
     RECORDS,
+    REPLAYS,
     STAGING,
+    STATUS,
 )
 from headrace.model.tenancy import qualified
 from infra.aws.estate import Estate
@@ -115,6 +117,17 @@ def api(estate: Estate) -> Document:
         *_objects((*READ, *WRITE), estate.function_buckets, ["*"]),
         *_objects(READ, [estate.platform], ["*"]),
         *_objects(WRITE, [estate.platform], ended),
+        *_keys(estate),
+    )
+
+
+def status(estate: Estate) -> Document:
+    """It looks at what became of files, keeps how things went, and replays what a person says."""
+    return document(
+        allow((*LIST, "s3:GetBucketVersioning"), [estate.platform]),
+        *_objects(READ, [estate.platform], ["*"]),
+        *_objects(WRITE, [estate.platform], [f"{area}/*" for area in (STATUS, HISTORY, REPLAYS)]),
+        *_objects(DELETE, [estate.platform], [f"{area}/*" for area in (RECORDS, FAILURES, NOTES, REPLAYS)]),
         *_keys(estate),
     )
 

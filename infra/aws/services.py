@@ -22,6 +22,7 @@ def rights_of(estate: Estate, services: Collection[str], *, deletes: bool) -> Ma
         names.CONTROLLER: lambda known: rights.controller(known, deletes=deletes),
         names.RECEIVER: rights.receiver,
         names.SCALER: rights.scaler,
+        names.STATUS: rights.status,
     }
     idle = () if estate.node_groups else (names.SCALER,)  # it has nothing to do on AWS
     return {name: of for name, of in found.items() if name in services and name not in idle}

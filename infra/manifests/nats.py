@@ -23,7 +23,7 @@ HEALTH = "/healthz?js-server-only=true"
 ACCOUNT = "HEADRACE"
 EVENTS, WORKER, SCALER, CONTROLLER, OPERATOR = "events", "worker", "scaler", "controller", "operator"
 USERS = (EVENTS, WORKER, SCALER, CONTROLLER, OPERATOR)
-API = "api"  # of stacks that have one
+API, STATUS = "api", "status"  # of stacks that have them
 CONFIGURATION, CERTIFICATES, DATA = "/etc/nats/config", "/etc/nats/tls", "/data"
 FILE = "nats.conf"
 MAX_PAYLOAD_BYTES = 1024 * 1024  # a task is below 4 KiB: keys have at most 1024 bytes
@@ -76,6 +76,8 @@ def rights() -> Mapping[str, Rights]:
         ),
         # It puts the tasks of what it is sent, and takes out those whose jobs are deleted.
         API: Rights((*_LOOK, *_COUNT, *_OPEN, *_PUT, *_REMOVE), _INBOX),
+        # It puts what a person replays.
+        STATUS: Rights((*_LOOK, *_COUNT, *_PUT, f"{_API}.CONSUMER.PAUSE.*.*"), (*_INBOX, *_TELL)),
     }
 
 

@@ -51,6 +51,11 @@ def of_worker(tenant: Tenant, *, platform_bucket: str) -> Sequence[str]:
     return [*of_buckets(tenant), *(f"{action}:{place}" for place in places for action in KEPT)]
 
 
+def of_status(*, platform_bucket: str) -> Sequence[str]:
+    """It looks at everything, and writes what is the platform's: how things went, and what is replayed."""
+    return ["Read", "List", f"Write:{platform_bucket}"]
+
+
 def of_buckets(tenant: Tenant) -> Sequence[str]:
     """A tenant's buckets, and nothing of what the platform keeps."""
     return [f"{action}:{bucket}" for bucket in sorted(tenant.buckets.values()) for action in OBJECTS]

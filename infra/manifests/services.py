@@ -23,7 +23,7 @@ from infra.manifests.parts import (
 )
 
 RBAC = "rbac.authorization.k8s.io"
-RECEIVER_PORT = API_PORT = 8080
+RECEIVER_PORT = API_PORT = STATUS_PORT = 8080
 SPOOL = "/spool"  # where the API keeps uploads until they are whole
 RECEIVER_GRACE_SECONDS = 45  # a poll of SQS that is under way takes 20 s, and what it brings a few more
 MODULES: Mapping[str, str] = {
@@ -31,14 +31,20 @@ MODULES: Mapping[str, str] = {
     names.SCALER: "headrace.scaler",
     names.CONTROLLER: "headrace.controller",
     names.API: "headrace.api",
+    names.STATUS: "headrace.status",
 }
-PORTS: Mapping[str, int] = {names.RECEIVER: RECEIVER_PORT, names.API: API_PORT}  # others answer the kubelet
+PORTS: Mapping[str, int] = {  # others answer the kubelet alone
+    names.RECEIVER: RECEIVER_PORT,
+    names.API: API_PORT,
+    names.STATUS: STATUS_PORT,
+}
 
 AMOUNTS: Mapping[str, Amounts] = {
     names.RECEIVER: Amounts(cpu="50m", memory="192Mi", most_memory="512Mi"),
     names.SCALER: Amounts(cpu="100m", memory="256Mi", most_memory="1Gi"),
     names.CONTROLLER: Amounts(cpu="50m", memory="192Mi", most_memory="512Mi"),
     names.API: Amounts(cpu="50m", memory="192Mi", most_memory="512Mi"),
+    names.STATUS: Amounts(cpu="50m", memory="192Mi", most_memory="512Mi"),
 }
 
 

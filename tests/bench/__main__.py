@@ -22,6 +22,7 @@ from tests.bench import (
     started_workers,
     status_page,
     tenants,
+    watched,
 )
 from tests.bench.figures import Spread, percentile, table
 
@@ -126,6 +127,7 @@ SECTIONS = {
     "polling": polling.page,
     "echo": _echo,
     "backup": backup.page,
+    "watched": watched.page,
     "elasticity": elasticity_page.page,  # takes half an hour
     "decisions": elasticity_page.decision_page,
     "tenants": tenants.page,  # takes five minutes

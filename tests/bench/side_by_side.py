@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from headrace.catalog.folder import load_function
-from headrace.cli.function_test import try_file
+from headrace.cli.function_trying import try_file
 from headrace.model.record import FailureRecord
 from headrace.model.settings import StorageSettings
 from headrace.storage.s3 import S3Storage

@@ -28,7 +28,7 @@ from tests.toolchain.needed import leave_out
 HOST = "queue.headrace.svc"
 START_SECONDS = 30.0
 TENANTS, LATER = ("lab", "ward-2"), "clinic"
-USERS = (*nats.USERS, nats.API)
+USERS = (*nats.USERS, nats.API, nats.STATUS)
 
 
 @dataclass(frozen=True)
@@ -141,6 +141,22 @@ async def test_the_api_puts_tasks_and_takes_out_its_own_but_works_none(platform:
     assert await api.remove("asked", a_task("asked").id) is True
     assert (await api.backlog("asked")).tasks == 0
     await api.close()
+
+
+async def test_the_status_page_pauses_replays_and_hears_and_no_more(platform: Platform) -> None:
+    status, events = (JetStreamQueue.of(platform.settings(user)) for user in (nats.STATUS, nats.EVENTS))
+    await events.ensure("shown", lease_seconds=30, max_leased=10)
+    assert await status.put(a_task("shown")) is True
+    await status.pause("shown")
+    assert (await status.backlog("shown")).paused
+    await status.resume("shown")
+    assert await status.standings() == {}
+    with pytest.raises(HeadraceError):
+        await status.remove("shown", a_task("shown").id)
+    with pytest.raises(HeadraceError):
+        await status.drop("shown")
+    for queue in (status, events):
+        await queue.close()
 
 
 async def test_what_a_user_may_not_do_is_not_done_and_logged(

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from headrace.cli.deferred import exit_code
+from headrace.cli.docs import docs_base
 from headrace.cli.main import app
 from headrace.model.errors import (
     ChangedError,
@@ -433,7 +434,10 @@ def test_every_error_has_its_exit_code(error: Any, code: int) -> None:
 def test_an_unknown_function_is_an_error_with_a_message_and_no_traceback(world: World) -> None:
     result = headrace(world, "pause", "ehco")
     assert (result.exit_code, result.stdout) == (3, "")
-    assert result.stderr == "headrace: function 'ehco' is not installed; installed: echo, other\n"
+    assert result.stderr.splitlines() == [
+        "headrace: function 'ehco' is not installed; installed: echo, other",
+        f"see {docs_base()}/troubleshooting.md#a-function-is-not-installed",
+    ]
 
 
 def test_a_state_folder_without_a_stack_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:

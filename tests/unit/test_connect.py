@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from headrace.connect.cluster import _addresses
 from headrace.connect.following import Follower, read_objects
 from headrace.connect.forwarding import Target, command_of, forwarded, target_of
 from headrace.connect.operator import authority_of, localized, settings_of
@@ -25,11 +26,13 @@ from headrace.model.settings import (
     StorageSettings,
     WorkerSettings,
 )
+from headrace.model.status_page import StatusSettings
 from headrace.scaler.explaining import Explanation, NodeStory
 from headrace.scaler.kubernetes.telling import explanation_of
 from headrace.scaler.plan import Reason, ReasonCode
 from tests.fixtures.kube import until
 
+HERE = {"folder": Path("/state"), "kubeconfig": Path("/lab.yaml")}
 PLACE = KubernetesSettings(namespace="headrace-functions", platform_namespace="headrace")
 SETTINGS = Settings(
     storage=StorageSettings(endpoint="http://seaweedfs.headrace.svc:8333", access_key="a", secret_key="s"),
@@ -74,7 +77,9 @@ def test_a_forwarded_address_keeps_all_but_the_host():
 
 
 def test_settings_by_way_of_forwards_check_the_certificate_against_the_services_name():
-    found = localized(SETTINGS, store=5001, queue=5002, folder=Path("/state"), kubeconfig=Path("/lab.yaml"))
+    found = localized(
+        SETTINGS, store=5001, queue=5002, status=None, folder=Path("/state"), kubeconfig=Path("/lab.yaml")
+    )
     queue = SETTINGS.queue.model_copy(
         update={
             "url": "tls://127.0.0.1:5002",
@@ -93,8 +98,21 @@ def test_settings_by_way_of_forwards_check_the_certificate_against_the_services_
     assert found == SETTINGS.model_copy(update=wanted)
 
 
+def test_the_status_page_is_reached_by_its_forward_too():
+    page = StatusSettings(host="0.0.0.0", port=8080, token="t" * 20)
+    told = SETTINGS.model_copy(update={"status": page})
+    assert dict(_addresses(told))["status page"] == "http://status.headrace.svc:8080"
+    found = localized(
+        told, store=1, queue=2, status=5003, folder=Path("/state"), kubeconfig=Path("/lab.yaml")
+    )
+    assert (found.status.host, found.status.port, found.status.token) == ("127.0.0.1", 5003, "t" * 20)
+    assert "status page" not in dict(_addresses(SETTINGS))
+
+
 def test_what_is_reached_directly_keeps_its_address():
-    found = localized(SETTINGS, store=None, queue=None, folder=Path("/state"), kubeconfig=Path("/lab.yaml"))
+    found = localized(
+        SETTINGS, store=None, queue=None, status=None, folder=Path("/state"), kubeconfig=Path("/lab.yaml")
+    )
     assert (found.storage, found.queue.url) == (SETTINGS.storage, SETTINGS.queue.url)
 
 
@@ -157,7 +175,9 @@ async def test_a_follower_writes_functions_and_plan_and_carries_wishes(state):
     await kube.create(FUNCTIONS, function("broken", run={}))
     await kube.create(CONFIG_MAPS, plan(5.0))
     await kube.create(NODES, {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"}})
-    settings = localized(SETTINGS, store=1, queue=2, folder=state.path, kubeconfig=Path("/lab.yaml"))
+    settings = localized(
+        SETTINGS, store=1, queue=2, status=None, folder=state.path, kubeconfig=Path("/lab.yaml")
+    )
     async with Follower(kube, settings, PLACE, state).following():
         assert [each.function.name for each in read_objects(state.path / "functions")] == ["echo"]
         assert Explanation.from_json(state.plan.read_bytes()).at == 5.0
@@ -181,7 +201,9 @@ async def test_a_wish_of_a_clouds_node_goes_to_the_object_that_it_has_or_to_its_
     off = {labels.enabled_of(name): "false" for name in ("gpu-0", "gpu-1")}
     await kube.create(NODE_POOLS, {"metadata": {"name": "gpu", "annotations": off}, "spec": {}})
     await kube.create(NODES, {"metadata": {"name": "ip-10-0-0-1", "labels": {labels.NODE: "gpu-0"}}})
-    settings = localized(SETTINGS, store=1, queue=2, folder=state.path, kubeconfig=Path("/lab.yaml"))
+    settings = localized(
+        SETTINGS, store=1, queue=2, status=None, folder=state.path, kubeconfig=Path("/lab.yaml")
+    )
 
     async def carried() -> bool:
         pool = await kube.get(NODE_POOLS, "gpu")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from headrace.catalog.example import Kind, example
+from headrace.catalog.example import Kind, example, write_function
 from headrace.catalog.folder import load_function
 from headrace.cli.function_check import check
 from headrace.cli.function_new import new
@@ -45,9 +45,8 @@ def looping(folder: Path, name: str, reads: str, writes: str) -> None:
 def test_an_example_of_any_name_is_sound(tmp_path_factory, name):
     for kind in Kind:
         folder = tmp_path_factory.mktemp("functions") / name
-        folder.mkdir()
-        for file, content in example(name, kind, folder=str(folder)).items():
-            (folder / file).write_text(content)
+        files = example(name, kind, folder=str(folder))
+        write_function(folder, {file: content.encode() for file, content in files.items()})
         function = load_function(folder).function
         assert function.name == name
         assert find_cycles([function]) == ()
@@ -72,11 +71,17 @@ def test_the_handler_of_the_example_works_files(tmp_path):
     }
 
 
-@pytest.mark.parametrize(("option", "code"), [("--script", "script.sh"), ("--handler", "handler.py")])
+@pytest.mark.parametrize(
+    ("option", "code"),
+    [("--script", "script.sh"), ("--handler", "handler.py"), ("--http", "server.py")],
+)
 def test_new_writes_a_sound_function_once(tmp_path, option, code):
     result = invoke("new", "mine", option, "--directory", tmp_path / "functions")
     folder = tmp_path / "functions" / "mine"
-    assert sorted(file.name for file in folder.iterdir()) == sorted(["function.yaml", "README.md", code])
+    assert sorted(file.name for file in folder.iterdir()) == sorted(
+        [".headraceignore", "Containerfile", "README.md", "expected", "function.yaml", "samples", code]
+    )
+    assert [file.name for file in folder.parent.iterdir()] == ["mine"], "nothing half written stays"
     assert f"wrote {folder / code}" in result.output
     load_function(folder)
     with pytest.raises(ConfigurationError, match="exists and is left as it is"):
@@ -89,7 +94,10 @@ def test_new_with_dry_run_writes_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("arguments", [["Mine"], ["../mine"], ["mine", "--script", "--handler"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["Mine"], ["../mine"], ["mine", "--script", "--handler"], ["mine", "--http", "--handler"]],
+)
 def test_new_refuses_what_can_be_no_function(tmp_path, arguments):
     with pytest.raises(ConfigurationError, match="allowed"):
         invoke("new", *arguments, "--directory", tmp_path)

@@ -83,6 +83,12 @@ def test_all_objects_but_secrets_are_in_files_as_they_are_declared(usual):
             assert each.get("spec") == declared.get("spec")
 
 
+def test_who_watches_is_in_files_too(checkout):
+    checkout.platform(monitoring={"namespace": "monitoring"})
+    kinds = {each["kind"] for each in documents(rendered_files(PLATFORM, checkout.folder, "test")).values()}
+    assert {"PodMonitor", "PrometheusRule"} <= kinds
+
+
 def test_what_the_rest_stands_on_is_a_stage_of_its_own_that_comes_first(usual):
     kinds = {path: each["kind"] for path, each in documents(usual).items()}
     ground = {kind for path, kind in kinds.items() if path.startswith("ground/")}

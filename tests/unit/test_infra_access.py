@@ -6,7 +6,7 @@ from headrace.model.pool import Driver
 from infra import access, names
 
 LEADING = (names.RECEIVER, names.SCALER, names.CONTROLLER)
-SERVICES = (*LEADING, names.API)
+SERVICES = (*LEADING, names.API, names.STATUS)
 
 
 def every_rule(service, drivers=tuple(Driver)):
@@ -25,7 +25,7 @@ def test_no_service_grants_itself_more(service):
     assert touched & {"roles", "rolebindings", "clusterroles", "clusterrolebindings"} == set()
 
 
-@pytest.mark.parametrize("service", LEADING)
+@pytest.mark.parametrize("service", [*LEADING, names.STATUS])
 def test_only_the_api_touches_secrets(service):
     assert "secrets" not in {resource for rule in every_rule(service) for resource in rule["resources"]}
     found = access.api()
@@ -51,6 +51,16 @@ def test_only_the_scaler_with_simulated_nodes_makes_and_deletes_nodes():
     assert may(names.SCALER, [Driver.STATIC]) == {"get", "list", "watch", "patch"}
     assert may(names.CONTROLLER, [Driver.KWOK]) == {"get", "list", "watch"}
     assert may(names.RECEIVER, [Driver.KWOK]) == set()
+
+
+def test_the_status_page_says_only_which_nodes_may_be_used():
+    found = access.status(remote_gpus=True)
+    rules = [*found.platform, *found.functions, *found.cluster]
+    written = {(*rule["resources"],): set(rule["verbs"]) - set(access.READ) for rule in rules}
+    assert {what: verbs for what, verbs in written.items() if verbs} == {
+        ("nodepools",): {"patch"},
+        ("nodes",): {"patch"},
+    }
 
 
 def test_only_the_scaler_with_nodes_of_a_cloud_writes_which_instances_they_are():

@@ -55,10 +55,9 @@ def test_only_the_controller_deletes_streams_and_only_workers_take_tasks():
 
     assert who("$JS.API.STREAM.DELETE.*") == [nats.CONTROLLER]
     assert who("$JS.API.CONSUMER.MSG.NEXT.*.*") == [nats.WORKER]
-    assert who("tasks.*.*") == [nats.EVENTS, nats.OPERATOR, nats.API]
-    assert who("$JS.API.STREAM.LIST") == [nats.EVENTS, nats.OPERATOR, nats.API], (
-        "a tenant's bound is over all streams"
-    )
+    puts = [nats.EVENTS, nats.OPERATOR, nats.API, nats.STATUS]
+    assert who("tasks.*.*") == puts
+    assert who("$JS.API.STREAM.LIST") == puts, "a tenant's bound is over all streams"
     opens = [nats.EVENTS, nats.CONTROLLER, nats.OPERATOR, nats.API]
     assert who("$JS.API.STREAM.CREATE.*") == opens, "a restore fills them"
 

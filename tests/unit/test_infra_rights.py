@@ -227,12 +227,28 @@ API = [
     (True, "kms:GenerateDataKey", ESTATE.data_key, BY_S3),
     (False, "sqs:ReceiveMessage", QUEUE, {}),
 ]
+STATUS = [
+    (True, "s3:GetObject", s3(f"the-platform/{keys.log_key('echo', '1', '2')}"), {}),
+    (True, "s3:PutObject", s3(f"the-platform/{keys.status_history_key()}"), {}),
+    *((True, "s3:PutObject", s3(f"the-platform/{key}"), {})
+      for key in (keys.history_key("echo", "1", "2"), keys.replay_key("echo", "1"))),
+    *((True, "s3:DeleteObject", s3(f"the-platform/{key}"), {})
+      for key in (
+          keys.record_key("echo", "1"), keys.failure_key("echo", "1"),
+          keys.note_key("echo", "1"), keys.replay_key("echo", "1"),
+      )),
+    (False, "s3:PutObject", s3(f"the-platform/{keys.record_key('echo', '1')}"), {}),
+    (False, "s3:GetObject", s3("acme-uploads/echo/a.dcm"), {}),
+    (False, "s3:PutObject", s3("acme-uploads/echo/a.dcm"), {}),
+    (False, "s3:DeleteObject", s3(f"the-platform/{keys.history_key('echo', '1', '2')}"), {}),
+]  # fmt: skip
 RECEIVERS = rights.receiver(ESTATE)
 DOCUMENTS = {
     "receiver": (RECEIVERS, RECEIVER),
     "scaler": (rights.scaler(ESTATE), SCALER),
     "controller": (rights.controller(ESTATE), CONTROLLER),
     "api": (rights.api(ESTATE), API),
+    "status": (rights.status(ESTATE), STATUS),
     "function": (rights.function(ESTATE, function()), FUNCTION),
     "a tenant's function": (rights.function(LAB, function(), "lab"), TENANTS_FUNCTION),
 }

@@ -157,6 +157,16 @@ def test_tenants_of_either_standard_need_no_exception():
     assert refused(found, deciding("local", shipped=None, config=config)) == []
 
 
+def test_who_watches_needs_no_exception():
+    monitoring = json.dumps({"namespace": "monitoring"})
+    trace = json.dumps({"endpoint": "http://collector.tracing.svc:4318"})
+    found, config = platform("local", monitoring=monitoring, trace=trace)
+    assert {"podmonitor/headrace/headrace-services", "networkpolicy/headrace/headrace-traces"} <= {
+        each.name for each in found
+    }
+    assert refused(found, deciding("local", shipped=None, config=config)) == []
+
+
 def test_the_stack_on_premises_lacks_nothing_but_digests():
     found, config = platform("onprem")
     faults = refused(found, deciding("onprem", shipped=SHIPPED, config=config))

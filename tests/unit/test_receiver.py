@@ -58,6 +58,7 @@ async def call(
     headers: Mapping[str, str] = AUTHORISED,
     probe: Callable[[], Awaitable[None]] = ready,
     leaves: bool = False,
+    receiver: Receiver | None = None,
     **adapters: Any,
 ) -> Answer:
     """One request; its body comes in parts, and the sender may leave before the last."""
@@ -75,7 +76,8 @@ async def call(
         return messages.pop(0)
 
     answer = Answer()
-    app = Receiver(bench.intake(**adapters), token=TOKEN, probe=probe).app()
+    receiver = receiver or Receiver(bench.intake(**adapters), token=TOKEN, probe=probe)
+    app = receiver.app()
     await app(scope, receive, answer.send)
     return answer
 

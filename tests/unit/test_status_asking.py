@@ -9,7 +9,7 @@ from headrace.model.observation import Standing
 from headrace.model.record import Ending
 from headrace.operations.replay import replay
 from headrace.queue.port import Backlog
-from headrace.status.asking import AGAIN_SECONDS, Counting, read_backlogs, read_heard
+from headrace.status.asking import AGAIN_SECONDS, TURN_SECONDS, Counting, read_backlogs, read_heard
 from headrace.status.installed import seen
 from headrace.status.sight import FunctionSeen
 from tests.fixtures.world import NOW, Tapped, World, installed
@@ -87,6 +87,16 @@ async def test_counting_takes_a_tenth_of_the_time_at_most():
     assert spent > 0
     assert (await bench.count(8.9 * spent))[1] == 0
     assert (await bench.count(0.2 * spent))[1] > 0
+
+
+async def test_a_function_that_takes_long_to_count_does_not_hold_up_what_is_known_of_others():
+    bench = Bench()
+    await bench.world.open()
+    bench.slow = TURN_SECONDS
+    first, _ = await bench.count()
+    assert set(first.functions) == {"echo"}
+    second, _ = await bench.count(1000.0)
+    assert set(second.functions) == {"echo", "view"}
 
 
 async def test_the_newest_failures_are_read_once_and_gone_once_they_are_replayed():

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 from pathlib import Path
 
 from headrace.model.errors import TransientError
@@ -16,6 +17,7 @@ from headrace.status.document import (
     MOST_FAILED,
     MOST_FUNCTIONS,
     MOST_NODES,
+    MOST_POINTS,
     MOST_TEXT,
     MOST_USERS,
     MOST_WORKERS,
@@ -223,3 +225,46 @@ def test_beyond_the_bounds_what_is_off_goes_first_and_all_are_counted():
     assert sum(name.startswith("on-") for name in document.nodes.names) == MOST_NODES - 10
     assert (document.functions.total, len(document.functions.items)) == (MOST_FUNCTIONS + 5, MOST_FUNCTIONS)
     assert len(document.functions.items[0].fault or "") == MOST_TEXT
+
+
+def test_of_too_many_functions_those_that_have_nothing_to_do_are_left_out_first():
+    names = [f"f{number:03d}" for number in range(MOST_FUNCTIONS + 5)]
+    functions = tuple(seen(installed(name).function, "d", settings_of()) for name in names)
+    busy = names[-1]
+    backlogs = {name: Backlog(int(name == busy), 0, None, 0, paused=False) for name in names}
+    document = written(
+        HEAD, Sight(sources=(), functions=functions, backlogs=backlogs), Followed(History()), NOW
+    )
+    shown = [each.name for each in document.functions.items]
+    assert (len(shown), shown[-1], shown == sorted(shown)) == (MOST_FUNCTIONS, busy, True)
+    assert document.totals.waiting == 1
+
+
+def _fields(value: object) -> set[str]:
+    """Names of every field, but of mappings whose keys are data."""
+    if isinstance(value, list):
+        return {name for each in value for name in _fields(each)}
+    if isinstance(value, dict):
+        return set(value) | {name for each in value.values() for name in _fields(each)}
+    return set()
+
+
+def test_the_docs_name_every_field():
+    document = json.loads(EXAMPLE.read_text())
+    for section in ("pools", "tenants"):
+        for each in document[section]:
+            each.update(dict.fromkeys(("capacity", "states", "used", "quota") & each.keys()))
+    document["course"]["pools"] = None
+    text = (Path(__file__).parents[2] / "docs/status.md").read_text()
+    known = set(re.findall(r"`([a-zA-Z]+)`", text))
+    assert _fields(document) - known == set()
+
+
+def test_the_docs_name_the_bounds():
+    text = (Path(__file__).parents[2] / "docs/status.md").read_text()
+    assert f"`items` ({MOST_FUNCTIONS}): below" in text
+    assert f"columns of {MOST_WORKERS}:" in text
+    assert f"columns of {MOST_NODES:,}:" in text
+    assert text.count(f"`items` ({MOST_FAILED}, newest first)") == 2
+    assert f"`users` ({MOST_USERS}:" in text
+    assert f"columns of {MOST_POINTS}:" in text

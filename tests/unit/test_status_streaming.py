@@ -142,6 +142,21 @@ async def test_who_has_the_newest_is_told_so_at_once():
     assert set(reader.events[0].data) == {"version", "instance", "sequence", "at"}
 
 
+async def test_an_edition_in_which_nothing_is_new_is_no_event():
+    bench, reader = Bench(), Reader()
+    await bench.look()
+    task = await _reading(bench, reader)
+    await _until(lambda: reader.events)
+    for _ in range(5):
+        bench.newsroom.bring_out()
+        await asyncio.sleep(0)
+    await bench.look()
+    await _until(lambda: len(reader.events) == 2)
+    reader.left.set()
+    await task
+    assert [each.kind for each in reader.events] == ["document", "change"]
+
+
 async def test_silence_is_broken_by_beats():
     bench, reader = Bench(), Reader()
     await bench.look()

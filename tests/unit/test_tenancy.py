@@ -262,7 +262,7 @@ async def test_a_connected_command_line_knows_a_tenants_functions_by_name(tmp_pa
     kube = MemoryKube(namespaces=SPACES)
     for each in (manifest(), manifest(namespace="functions")):
         await kube.create(FUNCTIONS, each)
-    local = localized(settings(), store=1, queue=2, folder=state.path, kubeconfig=Path("/k"))
+    local = localized(settings(), store=1, queue=2, status=None, folder=state.path, kubeconfig=Path("/k"))
     async with Follower(kube, local, PLACE, state).following():
         found = read_objects(state.path / "functions", PLACE)
     assert [each.function.name for each in found] == ["echo", "lab.echo"]

@@ -18,7 +18,7 @@ from headrace.storage.memory import MemoryStorage
 from headrace.worker.attempt import RETURNED, Cause, Outcome
 from headrace.worker.commit import Ledger
 from headrace.worker.finishing import Finisher
-from headrace.worker.held import Held
+from headrace.worker.held import Held, Watch, unwatched
 from headrace.worker.identity import Identity
 from headrace.worker.leases import Leases
 from headrace.worker.secrets import Redactor
@@ -38,7 +38,7 @@ FUNCTION = Function.from_json(
 class Bench:
     """A stack in memory, and a worker whose runs `work` decides."""
 
-    def __init__(self, tmp_path: Path, work: Callable[[Held], Outcome]) -> None:
+    def __init__(self, tmp_path: Path, work: Callable[[Held], Outcome], watch: Watch = unwatched) -> None:
         self.time = 1000.0
         self.storage, self.queue = MemoryStorage(now=self.now), MemoryQueue(now=self.now)
         self.ran: list[str] = []
@@ -47,7 +47,7 @@ class Bench:
         identity = Identity(FUNCTION, "digest", "w1", self.now, lambda: f"attempt{next(counter)}")
         self.ledger = Ledger(self.storage, PLATFORM)
         self.seconds_per_file, self.most_files = None, 1
-        leases = Leases(identity, tmp_path, 30.0)
+        leases = Leases(identity, tmp_path, 30.0, watch)
         self.parts = Parts(
             queue=self.queue,
             leases=leases,

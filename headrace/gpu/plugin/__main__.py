@@ -7,6 +7,7 @@ import asyncio
 import logging
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -21,6 +22,7 @@ from headrace.gpu.backends.table import Backends, backends
 from headrace.gpu.plugin.answers import Answers
 from headrace.gpu.plugin.cdi import CdiFolder
 from headrace.gpu.plugin.checkpoint import Checkpoint
+from headrace.gpu.plugin.figures import figures
 from headrace.gpu.plugin.health import Health
 from headrace.gpu.plugin.preparing import Preparer
 from headrace.gpu.plugin.serving import Sockets, serving
@@ -30,6 +32,9 @@ from headrace.health.serving import serving as answering
 from headrace.kube.lightkube import LightKube
 from headrace.kube.port import Kube
 from headrace.logs.json_lines import configure_logging
+from headrace.metrics.exposition import Exposition
+from headrace.metrics.family import Figure, Service
+from headrace.metrics.serving import metrics_route
 from headrace.model.errors import HeadraceError
 from headrace.model.settings import KubernetesSettings
 
@@ -57,11 +62,16 @@ async def serve(place: Place, preparer: Preparer, found: Backends, port: int) ->
     """Until SIGTERM or SIGINT. Raises ConfigurationError."""
     sockets = Sockets(place.kubelet)
     health = Health(lambda: preparer.prepared, found)
-    async with (
-        serving(sockets, Answers(preparer), health) as registration,
-        answering(port, ready=lambda: registration.fault, alive=lambda: sockets.missing),
-    ):
-        await until_told()
+    async with serving(sockets, Answers(preparer), health) as registration:
+
+        async def read() -> Sequence[Figure]:
+            return figures(preparer.prepared, is_registered=not registration.fault)
+
+        page = metrics_route(Exposition(Service.GPU_PLUGIN), read)
+        async with answering(
+            port, ready=lambda: registration.fault, alive=lambda: sockets.missing, more=[page]
+        ):
+            await until_told()
 
 
 def lay_out_stub(folder: Path) -> None:

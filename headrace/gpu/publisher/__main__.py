@@ -17,6 +17,9 @@ from headrace.health.serving import PORT, serving
 from headrace.kube.leadership import Leadership, Seat
 from headrace.kube.lightkube import LightKube
 from headrace.logs.json_lines import configure_logging
+from headrace.metrics.exposition import Exposition
+from headrace.metrics.family import Service
+from headrace.metrics.serving import metrics_route
 from headrace.model.errors import HeadraceError
 from headrace.model.labels import PUBLISHER_LEASE
 from headrace.model.settings import KubernetesSettings
@@ -37,9 +40,10 @@ async def _serve(place: KubernetesSettings, port: int) -> None:
     seat = Seat.own(place.platform_namespace, PUBLISHER_LEASE)
     leadership = Leadership(lambda: LightKube.of(place), seat)
     publisher = Publisher(World(kube, backends(), leadership.leading, time.time))
+    page = metrics_route(Exposition(Service.PUBLISHER), publisher.figures)
     leadership.start()
     try:
-        async with serving(port, ready=lambda: _unready(publisher)):
+        async with serving(port, ready=lambda: _unready(publisher), more=[page]):
             await until_told(publisher.run(), leadership.strive())
     finally:
         await leadership.stop()

@@ -11,6 +11,7 @@ import orjson
 from headrace.catalog.deployed import gpu_server_of
 from headrace.gpu.backends.port import RemoteBackend, Seat
 from headrace.gpu.publisher.deciding import Action, Step, actions
+from headrace.gpu.publisher.figures import Seen, ServerStanding, figures
 from headrace.gpu.publisher.reaping import GRACE_SECONDS, Orphans, Session
 from headrace.gpu.publisher.standing import LEASE_SECONDS, Standing, after, closed, first
 from headrace.gpu.publisher.telling import status_of
@@ -20,6 +21,7 @@ from headrace.kube.naming import annotations_of, is_ending
 from headrace.kube.parsed import Parsed
 from headrace.kube.port import EVERYTHING, Kube, Manifest
 from headrace.manifests.gpu_slices import held_in, published_in
+from headrace.metrics.family import Figure
 from headrace.model.errors import (
     ChangedError,
     ExistsError,
@@ -79,6 +81,19 @@ class Publisher:
     def silent_seconds(self) -> float | None:
         """How long the API server has been out of reach; None before its first lists."""
         return max(each.silent_seconds for each in self._mirrors) if self._synced else None
+
+    async def figures(self) -> Sequence[Figure]:
+        """What Prometheus is told of how it stands."""
+        manifests = self._by_name()
+        servers = {
+            name: ServerStanding(each.answering, _is_stopping(manifests[name]))
+            for name, each in self._standings.items()
+            if name in manifests
+        }
+        published = published_in(self._slices.items.values())
+        held = held_in(self._claims.items.values())
+        seen = Seen(self._world.leading(), self.silent_seconds or 0.0, servers, published, held)
+        return figures(seen)
 
     async def run(self) -> None:
         """For ever. Raises TransientError when the first lists do not come."""

@@ -4,16 +4,20 @@ import asyncio
 import gc
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Protocol
 
 from headrace.kube.port import Kube
+from headrace.metrics import catalogue
+from headrace.metrics.family import Figure, Service
+from headrace.metrics.port import SILENT, Meter
 from headrace.model.errors import HeadraceError
 from headrace.model.pool import NodePool
 from headrace.model.settings import KubernetesSettings
 from headrace.model.switching import unswitched
+from headrace.model.tenancy import own_name, tenant_of
 from headrace.nodes.port import NodeDriver
 from headrace.queue.port import Queue
 from headrace.scaler.kubernetes.counting import CountedKube
@@ -23,7 +27,8 @@ from headrace.scaler.kubernetes.telling import Bulletin, LeftOut, Remarks
 from headrace.scaler.kubernetes.watching import Watching
 from headrace.scaler.kubernetes.wishes import NodeWishes
 from headrace.scaler.kubernetes.workers import PodHost
-from headrace.scaler.service import Scaler, World
+from headrace.scaler.monitor import Monitor
+from headrace.scaler.service import Decision, Scaler, World
 from headrace.scaler.settings import ScalerSettings
 
 STEP_SECONDS = 1.0  # between two decisions while nothing changes but the queue
@@ -49,7 +54,10 @@ class Lead(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the scaler is connected to. `now` gives seconds since the epoch, `monotonic` on a steady clock."""
+    """What the scaler is connected to. `now` gives seconds since the epoch, `monotonic` on a steady clock.
+
+    `meter` takes what is counted.
+    """
 
     kube: Kube
     queue: Queue
@@ -58,6 +66,7 @@ class Parts:
     settings: ScalerSettings = SETTINGS
     now: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
+    meter: Meter = SILENT
 
 
 class Life:
@@ -71,6 +80,7 @@ class Life:
         self._host = PodHost(
             self._kube, parts.place, self._watching.seen, parts.queue, leading=leading, now=parts.now
         )
+        self._monitor = Monitor(parts.now, parts.meter)
         self._left_out: Sequence[LeftOut] = ()
         self._synced = False
         self._beat = parts.monotonic()
@@ -90,6 +100,23 @@ class Life:
         """How long no step has ended: a leader that stands still keeps every other from leading."""
         return self._parts.monotonic() - self._beat
 
+    async def figures(self) -> Sequence[Figure]:
+        """What Prometheus is told of how it stands."""
+        own, is_leading = (Service.SCALER.value,), self._parts.leadership.leading()
+        return (
+            Figure(catalogue.LEADING, is_leading, own),
+            Figure(catalogue.KUBE_SILENT, self.silent_seconds or 0.0, own),
+            *(
+                Figure(catalogue.KUBE_CALLS, number, _asked(call))
+                for call, number in self._kube.calls.items()
+            ),
+            *self._monitor.figures(),
+            *(Figure(catalogue.WORKERS_FAILING, 1, _labels(each)) for each in self._troubled()),
+        )
+
+    def _troubled(self) -> Iterable[str]:
+        return self._host.troubles if self._parts.leadership.leading() else ()
+
     async def run(self) -> None:
         """For ever.
 
@@ -102,7 +129,10 @@ class Life:
             try:
                 while True:
                     await self._elected()
+                    self._monitor.begin()
                     await self._term()
+                    if not self._parts.leadership.leading():
+                        self._monitor.end()
             finally:
                 for helper in helpers:
                     helper.cancel()
@@ -186,7 +216,9 @@ class Life:
         before = self._watching.revision
         if not self._watching.silent_seconds:
             functions = [each.function for each in self._watching.functions.by_name.values()]
-            await scaler.step(functions, left=self._watching.out_of_reach)
+            decision = await scaler.step(functions, left=self._watching.out_of_reach)
+            if decision is None:
+                self._monitor.failed()
         self._beat = self._parts.monotonic()
         await asyncio.sleep(REST_SECONDS)
         await self._watching.changed(STEP_SECONDS - REST_SECONDS, since=before)
@@ -208,7 +240,12 @@ class Life:
             now=self._parts.now,
         )
         used = [pool for pool in pools if pool.name in drivers]
-        return Scaler(world, used, settings=self._parts.settings, tell=bulletin.tell, tenants=place.tenants)
+
+        def tell(decision: Decision) -> None:
+            bulletin.tell(decision)
+            self._monitor.tell(decision)
+
+        return Scaler(world, used, settings=self._parts.settings, tell=tell, tenants=place.tenants)
 
     def _drivers(self, pools: Sequence[NodePool], closing: AsyncExitStack) -> Mapping[str, NodeDriver]:
         """By pool; those that can't be had are left out."""
@@ -220,3 +257,13 @@ class Life:
             for name, driver in found.items()
             if driver is not None
         }
+
+
+def _labels(function: str) -> tuple[str, str]:
+    return own_name(function), tenant_of(function)
+
+
+def _asked(call: str) -> tuple[str, str]:
+    """The verb and the kind of a call, as labels."""
+    verb, _, kind = call.rpartition(" ")
+    return verb.removesuffix(" of").replace(" ", "-"), kind

@@ -27,6 +27,7 @@ from headrace.worker.container.link import Container
 from headrace.worker.container.runner import ContainerRunner
 from headrace.worker.container.served import ServedRunner, Server
 from headrace.worker.gpu_watch import GpuWatch, Place
+from headrace.worker.held import Watch, unwatched
 from headrace.worker.runner_port import Runner, RunnerGoneError
 from headrace.worker.worker import Worker
 
@@ -94,6 +95,7 @@ class Pod:
     storage: Storage
     queue: Queue
     secrets: Mapping[str, str]
+    watch: Watch = unwatched
 
     async def serve(self, ended: asyncio.Event) -> None:
         """Work whenever the user's container is there, until `ended`, which TERM sets.
@@ -149,7 +151,7 @@ class Pod:
         return build_pod_worker(
             self.installed, self.settings, self.storage, self.queue,
             name=self.name, new_runner=new_runner, servers=servers, folder=folder,
-            secrets=self.secrets, now=time.time,
+            secrets=self.secrets, now=time.time, watch=self.watch,
         )  # fmt: skip
 
     async def _work(self, container: Container, volume: Volume, ended: asyncio.Event) -> None:

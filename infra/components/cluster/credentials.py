@@ -54,6 +54,7 @@ class Credentials(pulumi.ComponentResource):
                 token=self._password(TOKEN, rotation.passwords),
                 authority=self.authority.certificate,
                 api=self._of_api(args.stack),
+                status=self._of_status(args.stack),
             ).apply(_made)
         )
         self.register_outputs({"authority": self.authority.certificate})
@@ -67,6 +68,12 @@ class Credentials(pulumi.ComponentResource):
         return pulumi.Output.all(
             **passwords, **{TOKEN_KEY: self._password("api-tokens", stack.rotation.passwords)}
         )
+
+    def _of_status(self, stack: StackSettings) -> pulumi.Output[str]:
+        """The token of people who act by the status page."""
+        if stack.status is None:
+            return pulumi.Output.from_input("")
+        return self._password("status", stack.rotation.passwords)
 
     def _password(self, what: str, rotation: int) -> pulumi.Output[str]:
         return Password(f"credentials-{what}", rotation=rotation, parent=self).value
@@ -84,6 +91,7 @@ def _made(found: dict[str, object]) -> Made:
         authority=str(found["authority"]),
         api_passwords=passwords,
         api_token_key=api.get(TOKEN_KEY, ""),
+        status_token=str(found["status"]),
     )
 
 

@@ -12,6 +12,7 @@ from infra.components.cluster.credentials import Credentials, CredentialsArgs
 from infra.components.cluster.gpus import Gpus, GpusArgs
 from infra.components.cluster.ground import BaseArgs, Definitions, Namespaces
 from infra.components.cluster.hosts import Hosts
+from infra.components.cluster.monitoring import Monitoring, MonitoringArgs
 from infra.components.cluster.pools import Pools, PoolsArgs
 from infra.components.cluster.queue import Queue, QueueArgs
 from infra.components.cluster.service import AWAITED_LATER, Service, ServiceArgs
@@ -86,6 +87,8 @@ class Platform(pulumi.ComponentResource):
             Service(each, ServiceArgs(stack, documents.marks[each], after, files), self._opts)
             for each in stack.services
         ]
+        # Its kinds may be missing on the cluster: without it everything else is there nevertheless.
+        Monitoring("monitoring", MonitoringArgs(stack, after), self._opts)
         return [documents, *servers, *services]
 
     def _create_bucket(
@@ -106,7 +109,7 @@ class Platform(pulumi.ComponentResource):
     def _create_waiting(self, bucket: pulumi.Resource) -> None:
         """Wait for what needs the bucket. A patch that is deleted takes only its own mark away."""
         ground = self._ground.under(self, bucket)
-        for name in AWAITED_LATER:
+        for name in (each for each in AWAITED_LATER if each in self._stack.services):
             apps.v1.DeploymentPatch(
                 f"awaited/{name}",
                 metadata={

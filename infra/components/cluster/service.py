@@ -12,11 +12,12 @@ from infra.host_files import NO_FILES, HostFiles
 from infra.manifests import nats, network, seaweedfs, services
 from infra.manifests.parts import Manifest, disruption_budget, service
 from infra.objects import Ground, declare
+from infra.service_settings import Entered
 from infra.settings import StackSettings
 from infra.store_settings import Entrance
 
-# The receiver is ready once the store has been tried in the platform's bucket, which comes last.
-AWAITED_LATER = (names.RECEIVER,)
+# They are ready once they have reached the platform's bucket, which comes last.
+AWAITED_LATER = (names.RECEIVER, names.STATUS)
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -82,12 +83,8 @@ class Service(pulumi.ComponentResource):
     @property
     def _entrance(self) -> Entrance | None:
         """How it is reached, where it is more than what answers the kubelet."""
-        stack = self._stack
-        found = {
-            names.RECEIVER: stack.receiver.entrance,
-            names.API: stack.api.entrance if stack.api else None,
-        }
-        return found.get(self._name)
+        found = self._stack.services[self._name]
+        return found.entrance if isinstance(found, Entered) else None
 
     def _ingress(self) -> list[Manifest]:
         if (entrance := self._entrance) is None:

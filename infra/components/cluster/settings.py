@@ -17,7 +17,9 @@ from infra.objects import Ground, declare
 from infra.service_settings import Api
 from infra.settings import StackSettings
 
-API_USERS = "api-users"  # a secret with a password a user
+# Secrets for whoever gives people what they log in by.
+API_USERS = "api-users"  # a password a user
+STATUS_LOGIN = "status-login"  # the token of those who may act
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,9 @@ class Documents(pulumi.ComponentResource):
             self._create(names.WORKER, args, tenant)
         if args.stack.api is not None:
             self._create_passwords(args.stack.api, args)
+        if args.stack.status is not None:
+            token = args.credentials.made.apply(lambda made: {"token": made.status_token})
+            self._create_login(STATUS_LOGIN, names.STATUS, token, args)
         self.register_outputs({})
 
     def _create(self, reader: str, args: DocumentsArgs, tenant: str = "") -> pulumi.Output[str]:
@@ -60,7 +65,12 @@ class Documents(pulumi.ComponentResource):
         found = args.credentials.made.apply(
             lambda made: {name: password_of(name, each, made) for name, each in api.users.items()}
         )
-        manifest = secret(names.own(API_USERS), args.stack.namespace, names.API, found)
+        self._create_login(API_USERS, names.API, found, args)
+
+    def _create_login(
+        self, name: str, component: str, contents: pulumi.Output[dict[str, str]], args: DocumentsArgs
+    ) -> None:
+        manifest = secret(names.own(name), args.stack.namespace, component, contents)
         declare(args.ground.under(self, *args.ground.after), manifest)
 
 

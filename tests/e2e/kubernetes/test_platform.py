@@ -12,11 +12,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pydicom.data
 import pytest
 
 from headrace.local.samples import REAL_CLIP
+from headrace.model import labels
 from headrace.model.labels import short_digest
+from headrace.model.settings import Settings
 from infra import names
 from tests.e2e.evidence import plain_client
 from tests.e2e.kubernetes import upgrade
@@ -95,6 +98,7 @@ def site(
             "networks": [f"{cluster.host}/32"],
             "servers": {"gpu1": {**server, "devices": devices}},
         },
+        status={"title": "the box", "names": "hidden"},
     )
     found.platform.up()
     found.functions.up()
@@ -222,6 +226,34 @@ def test_a_files_story_is_told(commands: Commands) -> None:
     story = commands.json("explain", "s3://uploads/echo/0.dcm")
     assert [task["stage"] for task in story["tasks"]] == ["done"]
     assert story["tasks"][0]["record"]["worker"].startswith("echo-")
+
+
+def test_the_status_page_shows_the_cluster_and_lets_who_has_the_token_act(
+    site: Site, commands: Commands
+) -> None:
+    """By the rights that the stack gives it: every source answers, and a wish reaches its node."""
+    settings = Settings.from_json((commands.state / "settings.json").read_bytes()).status
+    assert settings is not None
+    with httpx2.Client(base_url=f"http://{settings.host}:{settings.port}", timeout=30) as page:
+        assert "<title>" in page.get("/").text
+        document = wait_until(lambda: told_all(page.get("/status.json").json()), "every source answers")
+        assert document["stack"]["name"] == "the box"
+        (echo,) = (each for each in document["functions"]["items"] if each["name"] == "echo")
+        assert (echo["done"], echo["failed"], echo["waiting"]) == (CLIPS, 0, 0)
+        assert document["nodes"]["names"] == ["gpu-hosts-0", site.box.node]
+        assert [each["place"] for each in document["gpus"]["items"]] == ["gpu1", "gpu1"]
+        wish = {"node": site.box.node}
+        assert page.post("/actions/disable", json=wish).status_code == 401
+        login = {"Authorization": f"Bearer {settings.token}"}
+        for action, said in (("disable", "false"), ("enable", "true")):
+            assert page.post(f"/actions/{action}", json=wish, headers=login).status_code == 200
+            node = site.get("node", site.box.node)
+            assert node["metadata"]["annotations"][labels.ENABLED] == said
+
+
+def told_all(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The document once no source has a fault."""
+    return None if [each for each in document["sources"] if each["error"]] else document
 
 
 def test_a_function_that_is_applied_alone_works(site: Site, commands: Commands) -> None:

@@ -1,0 +1,1 @@
+"""Gathers the facts that groups of checks judge: reads, asks, and changes nothing."""

@@ -1,0 +1,85 @@
+"""All commands of the docs with what becomes of each: run, judged by something, or listed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tests.documents import data
+from tests.documents.listed import PROGRAMS
+from tests.documents.reading import Block, Quoted, blocks_of, quoted_in
+from tests.documents.shell import Command, commands
+from tests.documents.verdicts import judge
+
+RUN, STAYS, FAILS, OUTPUT = "run", "stays", "fails", "output"
+SHELL, TEXT = "sh", "text"
+# Programs whose name in a sentence begins a command that can be judged without what it needs.
+_STARTS = (
+    "headrace ", ".venv/bin/headrace ", "make ", "pulumi ", "kubectl ", "ansible-playbook ", "python -m ",
+    "aws ", "sh tools/",
+)  # fmt: skip
+
+
+class Fate(StrEnum):
+    RUN = "run"
+    JUDGED = "judged"
+    LISTED = "listed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One command or one block of data, what becomes of it, and what is wrong with it."""
+
+    place: str
+    text: str
+    fate: Fate
+    by: str
+    faults: tuple[str, ...] = ()
+
+
+def survey(page: str) -> Iterator[Found]:
+    """Everything on a page that tells somebody to do or write something."""
+    for block in blocks_of(page):
+        yield from _commands(block) if block.language == SHELL else _data(block)
+    for quoted in quoted_in(page):
+        yield from _quoted(quoted)
+
+
+def _commands(block: Block) -> Iterator[Found]:
+    for command in commands(block.text):
+        place = f"{block.page}:{block.line + command.line}"
+        if RUN in block.words:
+            yield Found(place, str(command), Fate.RUN, "itself")
+            continue
+        verdict = judge(command)
+        if verdict.by:
+            yield Found(place, str(command), Fate.JUDGED, verdict.by, verdict.faults)
+        else:
+            yield _listed(block.page, place, command)
+
+
+def _listed(page: str, place: str, command: Command) -> Found:
+    reason = PROGRAMS.get((page, command.words[0]))
+    return Found(place, str(command), Fate.LISTED if reason else Fate.UNKNOWN, reason or "")
+
+
+def _data(block: Block) -> Iterator[Found]:
+    if block.language == TEXT:
+        return
+    faults = data.faults_of(block)
+    first = block.text.strip().splitlines()[0] if block.text.strip() else ""
+    if RUN in block.words:
+        yield Found(block.place, first, Fate.RUN, "itself", tuple(faults or ()))
+    elif faults is None:
+        yield Found(block.place, first, Fate.UNKNOWN, "")
+    else:
+        yield Found(block.place, first, Fate.JUDGED, f"what reads {block.language}", tuple(faults))
+
+
+def _quoted(quoted: Quoted) -> Iterator[Found]:
+    if not quoted.text.startswith(_STARTS):
+        return
+    for command in commands(quoted.text):
+        verdict = judge(command, strictly=False)
+        if verdict.by:
+            yield Found(quoted.place, str(command), Fate.JUDGED, verdict.by, verdict.faults)
