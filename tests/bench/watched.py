@@ -28,7 +28,7 @@ from tests.bench.figures import Spread, table
 from tests.bench.rate import BODY_BYTES, HANDLER, SPEC
 from tests.stack import Stack, running, write_function
 
-FILES, ROUNDS, WARM_FILES = 500, 7, 50
+FILES, ROUNDS, WARM_FILES = 300, 5, 50
 
 
 @dataclass(frozen=True, slots=True)
