@@ -112,7 +112,7 @@ def test_files_come_one_fails_and_is_replayed(page: Page, site: Site) -> None:
     expect(failed.locator("pre")).to_have_text("no picture in it\n")
     failed.get_by_role("button", name="Replay").click()
     page.get_by_role("dialog").get_by_role("button", name="Replay").click()
-    expect(page.locator("#said")).to_contain_text("1 of copy queued again", timeout=WAIT_MS)
+    expect(page.locator("#said")).to_contain_text("1 file of copy queued again", timeout=WAIT_MS)
     expect(figure(page, "done")).to_have_text(str(FILES + 1), timeout=WAIT_MS)
     expect(page.locator("#failed")).to_contain_text("No file has failed.", timeout=WAIT_MS)
     expect(page.locator("h1")).to_have_text(f"Nothing waits. {FILES + 1} files done.")
