@@ -25,7 +25,7 @@ SPEC = """\
 """
 SCRIPT = """\
 #!/bin/sh
-sleep 0.3
+sleep 1
 if grep -q unreadable "$INPUT_FILE_PATH" && ! test -e MENDED; then
   echo "no picture in it" >&2
   exit 3
@@ -96,10 +96,10 @@ def test_files_come_one_fails_and_is_replayed(page: Page, site: Site) -> None:
         site.put(f"{number}.txt", b"a picture")
     site.put("<img src=x onerror=alert(1)>.txt", b"unreadable")
     expect(page.locator("#decisions")).to_contain_text("0 → ", timeout=WAIT_MS)
-    expect(page.locator("#nodes .legend")).to_contain_text("busy", timeout=WAIT_MS)
     expect(figure(page, "done")).to_have_text(str(FILES), timeout=WAIT_MS)
     expect(figure(page, "failed")).to_have_text("1", timeout=WAIT_MS)
     expect(page.locator("#attention")).to_contain_text("1 file has failed")
+    expect(page.locator("#nodes .strip path.state-busy[d]")).to_be_attached(timeout=WAIT_MS)
     expect(page.locator("#nodes .legend")).to_contain_text("idle", timeout=WAIT_MS)
     expect(figure(page, "workers")).to_have_text("0", timeout=WAIT_MS)
 
@@ -112,7 +112,7 @@ def test_files_come_one_fails_and_is_replayed(page: Page, site: Site) -> None:
     expect(failed.locator("pre")).to_have_text("no picture in it\n")
     failed.get_by_role("button", name="Replay").click()
     page.get_by_role("dialog").get_by_role("button", name="Replay").click()
-    expect(page.locator("#said")).to_contain_text("1 of copy queued again", timeout=WAIT_MS)
+    expect(page.locator("#said")).to_contain_text("1 file of copy queued again", timeout=WAIT_MS)
     expect(figure(page, "done")).to_have_text(str(FILES + 1), timeout=WAIT_MS)
     expect(page.locator("#failed")).to_contain_text("No file has failed.", timeout=WAIT_MS)
     expect(page.locator("h1")).to_have_text(f"Nothing waits. {FILES + 1} files done.")
