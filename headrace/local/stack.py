@@ -159,11 +159,12 @@ class EmbeddedStack:
         for task in self._tasks:
             task.cancel()
         self._pool.kill()
-        # The launcher's end kills what it started; the status page has its history to write down before.
-        self._servers[-1].stop()
-        self._launcher.shutdown(cancel_futures=True)
+        # In their own time, before the launcher's end: the kernel kills then what its thread has started.
         for server in reversed(self._servers):
             server.stop()
+        self._launcher.shutdown(cancel_futures=True)
+        for server in self._servers:
+            server.stop()  # one whose launch was under way
 
     async def _prepare(self, functions: tuple[Function, ...]) -> None:
         """Make room for functions that came or changed."""

@@ -145,6 +145,7 @@ def test_a_file_put_by_any_s3_client_gives_its_result_and_workers_come_and_go(up
     assert process.wait(WAIT_SECONDS) == 0
     assert up.no_longer_runs(pids)
     assert not (up.state / "stack.json").exists()
+    assert "Server Exiting" in (up.state / "nats" / "nats.log").read_text(), "it was killed, not ended"
 
 
 def test_a_disabled_node_takes_no_work_until_it_is_enabled_even_after_a_restart(up: Up) -> None:

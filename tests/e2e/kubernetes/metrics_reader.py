@@ -10,22 +10,27 @@ _PROGRAM = """\
 import json, sys, urllib.request
 
 def read(address):
-    try:
-        return urllib.request.urlopen(f"http://{address}/metrics", timeout=5).read().decode()
-    except OSError as error:
-        return f"no answer: {error}"
+    for _ in range(int(sys.argv[2])):
+        try:
+            return urllib.request.urlopen(f"http://{address}/metrics", timeout=3).read().decode()
+        except OSError as error:
+            said = f"no answer: {error}"
+    return said
 
 print(json.dumps({name: read(address) for name, address in json.loads(sys.argv[1]).items()}))
 """
 
 
-def read_from(site: Site, namespace: str, addresses: Mapping[str, str]) -> Mapping[str, str]:
-    """What is told at each address (host:port), by its name, to a pod of a new namespace."""
+def read_from(site: Site, namespace: str, addresses: Mapping[str, str], *, tries: int) -> Mapping[str, str]:
+    """What is told at each address (host:port), by its name, to a pod of a new namespace.
+
+    Each try takes 3 s at most; a policy takes a moment to know of a new pod.
+    """
     site.box.kubectl("create", "namespace", namespace)
     container = {
         "name": NAME,
         "image": site.images["headrace"],
-        "command": ["python", "-c", _PROGRAM, json.dumps(dict(addresses))],
+        "command": ["python", "-c", _PROGRAM, json.dumps(dict(addresses)), str(tries)],
     }
     pod = {
         "apiVersion": "v1",

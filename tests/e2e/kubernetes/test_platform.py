@@ -266,9 +266,9 @@ def test_metrics_are_told_to_the_namespace_of_prometheus_alone(site: Site) -> No
         name: f"{pods[name]['status']['podIP']}:{services.PORTS.get(name, HEALTH_PORT)}"
         for name in (names.RECEIVER, names.SCALER, names.CONTROLLER, names.STATUS)
     }
-    for name, text in read_from(site, WATCHERS, addresses).items():
+    for name, text in read_from(site, WATCHERS, addresses, tries=20).items():
         assert f'headrace_build_info{{component="{name}"' in text, (name, text[:300])
-    others = read_from(site, "passers-by", addresses)
+    others = read_from(site, "passers-by", addresses, tries=3)
     assert [name for name, text in others.items() if not text.startswith("no answer")] == []
 
 
