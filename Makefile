@@ -27,7 +27,7 @@ toolchain: ## build the real engines of the tests: Kubernetes, Pulumi and more (
 	$(READY) dev
 	@$(BIN)/python -m tests.toolchain $(ARGS)
 
-cluster: ## start a real Kubernetes with one node on this machine; ARGS=down removes it
+cluster: ## start a real Kubernetes with one node on this machine; ARGS=images gives it images, ARGS=down removes it
 	$(READY) dev
 	@$(BIN)/python -m tests.toolchain.cluster $(or $(ARGS),up) --state .headrace/cluster
 

@@ -92,6 +92,11 @@ COPY function /function
 WORKDIR /function
 USER 65532:65532
 """
+_PACKAGES = """\
+# With a requirements.txt that locks packages by hash, take these two lines in: they bring what it names.
+# COPY packages /packages
+# ENV PYTHONPATH=/packages
+"""
 _IDLE = """CMD ["python3", "-c", "print('the worker beside it starts the runner')"]\n"""
 _SERVES = """CMD ["python3", "server.py"]\n"""
 
@@ -168,7 +173,7 @@ FILES: Mapping[str, Mapping[str, str]] = {
         "README.md": _readme("handler.py", _NEXT),
         "samples/hello.txt": _SAMPLE,
         "expected/hello.txt/hello.txt.json": f'{{"bytes": 6, "sha256": "{_SHA256}", "worked": 1}}',
-        "Containerfile": _CONTAINERFILE + _IDLE,
+        "Containerfile": _CONTAINERFILE + _PACKAGES + _IDLE,
         ".headraceignore": _IGNORED,
     },
     "http": {

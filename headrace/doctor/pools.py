@@ -61,7 +61,7 @@ class PoolFacts:
 def judged(facts: PoolFacts, ground: Ground) -> Sequence[Finding]:
     """Everything that can be said of them."""
     return (
-        _pools(facts.pools, ground),
+        _pools(facts.pools, facts.nodes, ground),
         _boots(facts, ground),
         _ready(facts.nodes, ground),
         _disabled(facts, ground),
@@ -69,7 +69,7 @@ def judged(facts: PoolFacts, ground: Ground) -> Sequence[Finding]:
     )
 
 
-def _pools(found: Seen | None, ground: Ground) -> Finding:
+def _pools(found: Seen | None, nodes: Seen | None, ground: Ground) -> Finding:
     if found is None:
         return POOLS.skipped("this machine is its only node")
     if isinstance(found, HeadraceError):
@@ -80,12 +80,25 @@ def _pools(found: Seen | None, ground: Ground) -> Finding:
     bad = {key_of(each)[1]: told for each in found if (told := unready(each) or _empty(each))}
     if bad:
         return POOLS.fault(ground, listed(f"{name}: {told}" for name, told in bad.items()), pool=min(bad))
+    if bare := _bare(found, nodes):
+        told = f"of driver static, whose nodes nobody makes, and no node bears its label: {listed(bare)}"
+        label = f"kubectl --kubeconfig {{kubeconfig}} label node NODE {POOL}={{pool}}"
+        return POOLS.warning(ground, told, instead=label, pool=bare[0])
     return POOLS.ok(f"usable: {listed(key_of(each)[1] for each in found)}")
 
 
 def _empty(pool: Manifest) -> str:
     spec: Mapping[str, Any] = pool.get("spec", {})
     return "its maxNodes is 0" if spec.get("maxNodes") == 0 else ""
+
+
+def _bare(found: Sequence[Manifest], nodes: Seen | None) -> list[str]:
+    """Pools of driver static that have no node."""
+    if nodes is None or isinstance(nodes, HeadraceError):
+        return []
+    there = {labels_of(each).get(POOL) for each in nodes}
+    static = [key_of(each)[1] for each in found if each.get("spec", {}).get("driver") == "static"]
+    return [name for name in static if name not in there]
 
 
 def _boots(facts: PoolFacts, ground: Ground) -> Finding:

@@ -7,10 +7,11 @@ from tests.documents.reading import ROOT
 
 # What the docs call, with the options they give; tests/integration/test_docs_tools.py asks kubectl for each.
 COMMANDS: Mapping[str, tuple[str, ...]] = {
-    "get": ("-o", "--output", "-w", "-l", "--selector", "-L", "--all-namespaces", "--raw"),
+    "get": ("-o", "--output", "-w", "-l", "--selector", "-L", "--watch", "--all-namespaces", "--raw"),
     "describe": ("--selector",),
     "apply": ("-f", "--filename", "-k", "--server-side", "--force-conflicts"),
     "delete": ("-k", "--ignore-not-found", "--all", "--selector"),
+    "label": (),
     "logs": ("-c", "--selector"),
     "scale": ("--replicas",),
     "create rolebinding": ("--clusterrole", "--group"),

@@ -10,6 +10,14 @@ PROGRAMS: Mapping[tuple[str, str], str] = {
     ("docs/backup.md", "jq"): "its filter takes a Secret of a running platform",
     ("docs/backup.md", "gpg"): "asks for a passphrase at a terminal",
     (
+        "docs/cluster-in-a-box.md",
+        "eval",
+    ): "takes in what a cluster in a box prints, which takes root and minutes",
+    ("docs/cluster-in-a-box.md", "uv"): "asks a package registry",
+    ("docs/cluster-in-a-box.md", "base64"): "decodes a secret of a running platform",
+    ("docs/cluster-in-a-box.md", "curl"): "asks the API of a running platform",
+    ("docs/cluster-in-a-box.md", "rm"): "removes what a cluster in a box leaves",
+    (
         "docs/echo.md",
         "uv",
     ): "trains for 25 minutes, on libraries that no test has; MODEL.md says what came of it",
@@ -40,6 +48,8 @@ NO_NAMES: Mapping[tuple[str, str], str] = {
 
 # (page, message) -> whose it is, where the docs quote what others say.
 OTHERS: Mapping[tuple[str, str], str] = {
+    ("docs/cluster-in-a-box.md", "images can't be built here; missing: …"): "tests/toolchain",
+    ("docs/cluster-in-a-box.md", "no box is ready in …"): "tests/toolchain",
     ("docs/aws.md", "AWS Account ID not allowed"): "Pulumi's provider for AWS",
     ("docs/aws.md", "not authorized to perform: …"): "AWS",
     ("docs/aws.md", "Unauthorized"): "the API server",

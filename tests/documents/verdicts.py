@@ -39,6 +39,8 @@ def _make(words: Sequence[str]) -> list[str]:
     variables = {name for pair in _VARIABLE.findall(makefile) for name in pair if name} | {"PYTHON", "ARGS"}
     faults = []
     for word in words:
+        if word == "-s":  # silent, where a shell takes in what a target prints
+            continue
         name, assigned, _ = word.partition("=")
         if assigned and name not in variables:
             faults.append(f"make reads no {name}")

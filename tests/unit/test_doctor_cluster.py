@@ -257,6 +257,12 @@ def test_this_machine_has_no_pools_of_its_own() -> None:
             "kubectl --kubeconfig lab.yaml describe nodepools.headrace.dev sim",
         ),
         (
+            {"pools": (ready(pool_object("box", driver="static")),)},
+            "nodes-pools",
+            "warning",
+            "kubectl --kubeconfig lab.yaml label node NODE headrace.dev/pool=box",
+        ),
+        (
             {"explained": explained(story("n", NodeState.FAILED))},
             "nodes-boots",
             "warning",

@@ -45,9 +45,11 @@ def test_every_key_has_a_meaning(model):
     ("path", "project", "model"),
     [
         ("stacks/Pulumi.local.yaml", "headrace", StackSettings),
+        ("stacks/Pulumi.box.yaml", "headrace", StackSettings),
         ("stacks/Pulumi.onprem.yaml", "headrace", StackSettings),
         ("stacks/Pulumi.aws.yaml", "headrace", StackSettings),
         ("stacks/functions/Pulumi.local.yaml", "headrace-functions", FunctionSettings),
+        ("stacks/functions/Pulumi.box.yaml", "headrace-functions", FunctionSettings),
         ("stacks/functions/Pulumi.aws.yaml", "headrace-functions", FunctionSettings),
     ],
 )
