@@ -374,7 +374,7 @@ def test_the_table_of_the_page_is_what_is_printed(checkout):
 
 
 def test_the_snippet_of_the_page_makes_a_trace_that_can_be_simulated(checkout):
-    exec(re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[0], {})
+    exec(re.findall(r"```python run\n(.*?)```", PAGE, re.DOTALL)[0], {})
     assert "0.0,echo,9437184,11.5" in (checkout / "trace.csv").read_text()
     result = invoke("--trace", "trace.csv", *POOLS, "--json", "--policy", "headrace")
     document = json.loads(result.stdout)
