@@ -139,7 +139,8 @@ class Member:
         if self.waiting and self.count >= function.max_workers:
             return Reason(ReasonCode.LIMIT, f"maxWorkers is {function.max_workers}", figures)
         if self.waiting or self.working:
-            return Reason(ReasonCode.FILES_WAIT, f"{self.waiting} files wait", figures)
+            waits = "1 file waits" if self.waiting == 1 else f"{self.waiting} files wait"
+            return Reason(ReasonCode.FILES_WAIT, waits, figures)
         if self.count and self.count <= function.min_workers:
             return Reason(ReasonCode.MIN_WORKERS, f"minWorkers is {function.min_workers}", figures)
         if self.count:
