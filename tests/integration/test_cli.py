@@ -173,7 +173,9 @@ async def test_a_server_that_is_away_ends_a_command_with_exit_code_4(
         settings = settings.model_copy(update={"queue": queue})
     (tmp_path / "settings.json").write_bytes(settings.to_json())
     code, out, err = await Shell(tmp_path).script("status")
-    assert (code, out, err.startswith("headrace: "), len(err.splitlines())) == (4, "", True, 1), err
+    told, where = err.splitlines()
+    assert (code, out, told.startswith("headrace: ")) == (4, "", True), err
+    assert where == f"see docs/troubleshooting.md#the-{away}-does-not-answer"
 
 
 async def test_help_imports_nothing_that_takes_time() -> None:
