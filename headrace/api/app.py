@@ -21,8 +21,8 @@ from headrace.api.service_calls import ServiceCalls
 from headrace.api.submitting import Submitter
 from headrace.api.system_calls import Site, SystemCalls
 from headrace.api.world import JSON, World, told
-from headrace.health.faults import Fault, FaultError, fault_of
-from headrace.model.errors import HeadraceError
+from headrace.health.faults import Fault, FaultError
+from headrace.health.http_service import fault_logged
 
 Handler = Callable[[Request], Awaitable[Response]]
 Stray = Callable[[Request, Exception], Awaitable[Response]]
@@ -120,15 +120,8 @@ async def _answered(handler: Handler, request: Request) -> Response:
     except ClientDisconnect:
         _log.info("the client left", extra={"action": "api.client_left", **where})
         return Response(status_code=_LEFT)
-    except HeadraceError as error:
-        fault = fault_of(error)
-        if fault.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            _log.warning("%s", error, extra={"action": "api.failed", **where})
-        return told(fault)
-    except Exception:  # noqa: BLE001  (the call's top: the service must outlive every fault)
-        _log.exception("unexpected", extra={"action": "api.failed", **where})
-        reason = "an unexpected fault; the log of this service has it"
-        return told(Fault(HTTPStatus.INTERNAL_SERVER_ERROR, "fault", reason))
+    except Exception as error:  # noqa: BLE001  (the call's top: the service must outlive every fault)
+        return told(fault_logged(error, _log, "api.failed", where))
 
 
 def _stray(answer: Stray, world: World) -> Stray:

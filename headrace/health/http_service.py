@@ -1,15 +1,18 @@
-"""A service that is an HTTP server: how it reads its settings, listens, and comes to an end."""
+"""A service that is an HTTP server: how it reads its settings, listens, answers faults, and ends."""
 
 import asyncio
+import logging
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
 from pathlib import Path
 
 import uvicorn
 from pydantic import ValidationError
 from starlette.types import ASGIApp
 
+from headrace.health.faults import Fault, fault_of
 from headrace.logs.json_lines import configure_logging
 from headrace.model.errors import HeadraceError
 from headrace.model.settings import Settings, places_of
@@ -31,6 +34,19 @@ def server_of(app: ASGIApp, *, host: str, port: int, grace_seconds: int) -> uvic
             timeout_graceful_shutdown=grace_seconds,
         )
     )
+
+
+def fault_logged(error: Exception, log: logging.Logger, action: str, where: Mapping[str, str]) -> Fault:
+    """The fault to answer for what a call raised; what is not the caller's is logged, as `action`."""
+    extra = {"action": action, **where}
+    if isinstance(error, HeadraceError):
+        fault = fault_of(error)
+        if fault.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            log.warning("%s", error, extra=extra)
+        return fault
+    log.error("unexpected", exc_info=error, extra=extra)
+    reason = "an unexpected fault; the log of this service has it"
+    return Fault(HTTPStatus.INTERNAL_SERVER_ERROR, "fault", reason)
 
 
 def run_service(name: str, path: Path, serve: Callable[[Settings], Awaitable[None]]) -> None:

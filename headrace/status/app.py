@@ -13,8 +13,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from headrace.health.faults import Fault, FaultError, fault_of
-from headrace.model.errors import HeadraceError
+from headrace.health.faults import Fault, FaultError
+from headrace.health.http_service import fault_logged
 from headrace.status.access import check_host
 from headrace.status.calls import JSON, Calls, Desk, call_of
 
@@ -90,15 +90,8 @@ class _Guarded:
             return told(error.fault)
         except ClientDisconnect:
             return Response(status_code=HTTPStatus.BAD_REQUEST)
-        except HeadraceError as error:
-            fault = fault_of(error)
-            if fault.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-                _log.warning("%s", error, extra={"action": "status.failed", **where})
-            return told(fault)
-        except Exception:  # noqa: BLE001  (the call's top: the service must outlive every fault)
-            _log.exception("unexpected", extra={"action": "status.failed", **where})
-            reason = "an unexpected fault; the log of this service has it"
-            return told(Fault(HTTPStatus.INTERNAL_SERVER_ERROR, "fault", reason))
+        except Exception as error:  # noqa: BLE001  (the call's top: the service must outlive every fault)
+            return told(fault_logged(error, _log, "status.failed", where))
 
 
 def told(fault: Fault) -> Response:
