@@ -85,4 +85,4 @@ def _wait(up: "subprocess.Popen[bytes]", state: Path) -> Settings:
         if (state / "stack.json").exists() and (state / "settings.json").exists():
             return Settings.from_json((state / "settings.json").read_bytes())
         time.sleep(0.1)
-    raise RuntimeError(f"the stack did not come up; see {state.parent / 'up.log'}")
+    raise RuntimeError(f"the stack did not come up:\n{(state.parent / 'up.log').read_text()}")

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from headrace.model.troubles import Trouble
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _libc = ctypes.CDLL(None, use_errno=True)
 LOG_TAIL_BYTES = 2000
+_held: deque[socket.socket] = deque(maxlen=256)  # far more than a stack has; one that leaves it is closed
 
 
 def _die_with_parent() -> None:
@@ -39,15 +41,26 @@ def find_program(name: str) -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nothing listens on now, all different."""
-    sockets = [socket.socket() for _ in range(count)]
+    """Ports of 127.0.0.1 that nothing listens on, all different, for servers that this process starts.
+
+    While this process runs, no connection and no other program that asks for just any port gets them: their
+    sockets stay bound and never listen. A server may take one that sets SO_REUSEADDR, as those of Go and
+    asyncio do (ip(7), socket(7)).
+    """
+    return [hold_port(0) for _ in range(count)]
+
+
+def hold_port(port: int) -> int:
+    """The same for one port; 0: any that is free. Raises OSError (EADDRINUSE) where something listens."""
+    holder = socket.socket()
     try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", port))
+    except OSError:
+        holder.close()
+        raise
+    _held.append(holder)
+    return int(holder.getsockname()[1])
 
 
 @dataclass

@@ -2,14 +2,13 @@
 
 import html
 import secrets
-import socket
 import time
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from headrace.files.whole import write_private
-from headrace.local.process import free_ports
+from headrace.local.process import free_ports, hold_port
 from headrace.local.state import StateDirectory
 from headrace.model.api import ApiSettings, ApiUser, StoreKey
 from headrace.model.settings import QueueSettings, ReceiverSettings, Settings, StorageSettings, WorkerSettings
@@ -171,13 +170,11 @@ def _is_free(port: int, deadline: float) -> bool:
     if not port:  # an older stack had no such server
         return False
     while True:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, port))
-            except OSError:
-                if time.monotonic() >= deadline:
-                    return False
-            else:
-                return True
+        try:
+            hold_port(port)
+        except OSError:
+            if time.monotonic() >= deadline:
+                return False
+        else:
+            return True
         time.sleep(0.05)

@@ -2,14 +2,13 @@
 
 import errno
 import json
-import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from headrace.files.whole import write_private
-from headrace.local.process import Process, answers, find_program, free_ports
+from headrace.local.process import Process, answers, find_program, free_ports, hold_port
 from headrace.model.errors import ConfigurationError, HeadraceError
 from headrace.model.settings import StorageSettings
 from headrace.model.troubles import Trouble
@@ -216,14 +215,12 @@ def _sockets(ports: dict[str, int], s3_port: int) -> Sequence[Path]:
 
 
 def _bindable(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                return False
-            raise
+    try:
+        hold_port(port)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return False
+        raise
     return True
 
 

@@ -114,9 +114,7 @@ def test_only_a_port_that_is_taken_is_chosen_anew(
 ) -> None:
     monkeypatch.setattr(module, "PORT_WAIT_SECONDS", 0.0)
     first = ports_of(provision(state, Path("/f")))
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", first.queue))
-        other.listen()
+    with socket.create_server(("127.0.0.1", first.queue)):
         second = ports_of(provision(state, Path("/f")))
     assert (second.store, second.receiver) == (first.store, first.receiver)
     assert second.queue != first.queue

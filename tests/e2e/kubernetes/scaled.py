@@ -137,7 +137,7 @@ class ScaledSystem(System):
         for space in (PLATFORM_SPACE, SPACE):
             self.box.kubectl("create", "namespace", space)
         self.box.apply(*(dict(each) for each in (*definitions(), *admission())))
-        for service in MODULES:
+        for service in self._ports_of:
             access = of_service(service, [Driver.KWOK])
             self.box.apply(
                 account(service, PLATFORM_SPACE),
