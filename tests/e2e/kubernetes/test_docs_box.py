@@ -223,7 +223,7 @@ def with_passphrase(operator: Reader) -> Mapping[str, str]:
     return {**operator.surroundings.environ, "GNUPGHOME": str(home)}
 
 
-def test_a_platform_is_deployed_and_goes(operator: Reader) -> None:
+def test_a_platform_is_deployed_and_goes_and_comes_by_the_readmes_lines(operator: Reader) -> None:
     """By the stack `local`, on the emptied cluster, which is the reader's current one."""
     home = Path(operator.surroundings.environ["HOME"])
     kubeconfig = json.loads(operator.box.kubectl("config", "view", "--raw", "-o", "json"))
@@ -246,6 +246,8 @@ def test_a_platform_is_deployed_and_goes(operator: Reader) -> None:
     operator.does(*section(DEPLOY, before="Going"))
     operator.does(own("pulumi config set protect false && pulumi up --skip-preview"), **deployed(operator))
     operator.does(*section(DEPLOY, "Going"), **deployed(operator))
+    operator.does(own("pulumi stack rm local --preserve-config"), **deployed(operator))
+    operator.does(*section("README.md", "On Kubernetes"), **deployed(operator))
 
 
 def deployed(operator: Reader) -> Mapping[str, Any]:
