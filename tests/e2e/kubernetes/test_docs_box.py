@@ -237,7 +237,7 @@ def test_a_platform_is_deployed_and_goes_and_comes_by_the_readmes_lines(operator
     home = Path(operator.surroundings.environ["HOME"])
     kubeconfig = json.loads(operator.box.kubectl("config", "view", "--raw", "-o", "json"))
     kubeconfig["contexts"][0]["name"] = kubeconfig["current-context"] = "kind-kind"
-    (home / ".kube").mkdir()
+    (home / ".kube").mkdir(exist_ok=True)
     (home / ".kube" / "config").write_text(json.dumps(kubeconfig))
     own_ones = ("kubeconfig", "context", "clusterUid")
     platform = {
