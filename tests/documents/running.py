@@ -1,6 +1,8 @@
 """Runs the blocks of a page that are marked `run`, in order, in one shell and one folder.
 
 - `sh run`: what it prints is compared with a block `text output` behind it.
+- `sh run box`, `sh run lab`: only where there is a cluster in a box, or hosts of a lab. There the page's
+  plain ones are run too, as the others build on them.
 - `sh run stays`: one command that goes on until the page has ended; what follows waits for its output.
 - `sh run fails`: it ends with a status other than 0.
 - `python run`: a file of that text is run.
@@ -8,45 +10,37 @@
 In outputs … stands for anything within a line, and alone on a line for any lines.
 """
 
-import os
 import re
 import shlex
-import shutil
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
 
-from tests.documents.reading import ROOT, Block
-from tests.documents.survey import FAILS, OUTPUT, RUN, SHELL, STAYS
+from tests.documents.reading import Block
+from tests.documents.surroundings import Surroundings
+from tests.documents.survey import FAILS, OUTPUT, SHELL, STAYS
 
-BLOCK_SECONDS = 240.0  # only for who hangs: on a busy machine a start takes long
 STOP_SECONDS = 40.0
 STAYING = "staying"  # a file with the ids of processes
-# What a page finds where its reader is: the checkout. It may write into what is copied.
-LINKED = (".venv", "docs", "README.md")
-COPIED = ("functions/echo", "functions/thumbnail")
 
 
 class PageError(AssertionError):
     """A block did not do what its page says."""
 
 
-def run_page(blocks: Sequence[Block], folder: Path, files: Mapping[str, bytes]) -> int:
-    """How many blocks were run. `folder` is empty; `files` are there before. Raises PageError."""
-    place = folder / "checkout"
-    _furnish(place, files)
+def run_page(blocks: Sequence[Block], surroundings: Surroundings, notes: Path) -> int:
+    """How many blocks were run. `notes`, an empty folder, gets what each printed. Raises PageError."""
     count = 0
-    with _shell(place) as shell:
+    with _shell(surroundings, notes) as shell:
         for block, behind in zip(blocks, [*blocks[1:], None], strict=True):
-            if RUN in block.words:
+            if surroundings.take(block):
                 count += 1
                 output = behind if behind and OUTPUT in behind.words else None
-                _Step(block, output, folder / f"{count}").take(shell)
+                _Step(block, output, notes / f"{count}", surroundings.seconds).take(shell)
     return count
 
 
@@ -64,28 +58,22 @@ def _line(line: str) -> str:
     return ".*".join(map(re.escape, line.split("…"))) + r"\n"
 
 
-def _furnish(place: Path, files: Mapping[str, bytes]) -> None:
-    for name in COPIED:
-        shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__", "training"))
-    for name in LINKED:
-        (place / name).symlink_to(ROOT / name)
-    for name, content in files.items():
-        (place / name).write_bytes(content)
-
-
 @contextmanager
-def _shell(place: Path) -> Iterator["subprocess.Popen[str]"]:
+def _shell(surroundings: Surroundings, notes: Path) -> Iterator["subprocess.Popen[str]"]:
     """bash, which ends at the first command that fails; whatever was left running in it ends with it."""
-    surroundings = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", "PYTHONPATH": str(ROOT), "TERM": "dumb"}
-    surroundings["PATH"] = f"{Path(sys.executable).parent}:{surroundings['PATH']}"
-    surroundings.pop("HEADRACE_STATE", None)
-    shell = subprocess.Popen(["bash"], cwd=place, stdin=subprocess.PIPE, text=True, env=surroundings)
+    shell = subprocess.Popen(
+        ["bash"],
+        cwd=surroundings.checkout,
+        stdin=subprocess.PIPE,
+        text=True,
+        env=dict(surroundings.environ),
+    )
     assert shell.stdin is not None
     try:
         shell.stdin.write("set -euo pipefail\n")
         yield shell
     finally:
-        _stop(place.parent / STAYING)
+        _stop(notes / STAYING)
         for each in psutil.Process(shell.pid).children(recursive=True) if shell.poll() is None else ():
             each.kill()  # a block that hangs
         shell.kill()
@@ -108,8 +96,8 @@ def _stop(file: Path) -> None:
 class _Step:
     """One block on its way; what it prints is in `base`.out."""
 
-    def __init__(self, block: Block, output: Block | None, base: Path) -> None:
-        self._block, self._output = block, output
+    def __init__(self, block: Block, output: Block | None, base: Path, seconds: float) -> None:
+        self._block, self._output, self._seconds = block, output, seconds
         self._told, self._done, self._base = base.with_suffix(".out"), base.with_suffix(".done"), base
 
     def take(self, shell: "subprocess.Popen[str]") -> None:
@@ -145,11 +133,11 @@ class _Step:
         return self._told.read_text(errors="replace") if self._told.exists() else ""
 
     def _until(self, shell: "subprocess.Popen[str]", ready: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + BLOCK_SECONDS
+        deadline = time.monotonic() + self._seconds
         while not ready():
             told = f"{self._block.text}\n{self._said()}"
             if shell.poll() is not None and not ready():
                 raise PageError(f"{self._block.place} ended with {shell.returncode}:\n{told}")
             if time.monotonic() > deadline:
-                raise PageError(f"{self._block.place} was not done after {BLOCK_SECONDS:g} s:\n{told}")
+                raise PageError(f"{self._block.place} was not done after {self._seconds:g} s:\n{told}")
             time.sleep(0.05)

@@ -1,6 +1,6 @@
 """All commands of the docs with what becomes of each: run, judged by something, or listed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -11,6 +11,9 @@ from tests.documents.shell import Command, commands
 from tests.documents.verdicts import judge
 
 RUN, STAYS, FAILS, OUTPUT = "run", "stays", "fails", "output"
+BOX, LAB = "box", "lab"
+# Words behind `run` that say where a block is run: what is there. Without one any checkout does.
+WHERE: Mapping[str, str] = {BOX: "a cluster in a box", LAB: "hosts of a lab"}
 SHELL, TEXT = "sh", "text"
 # Programs whose name in a sentence begins a command that can be judged without what it needs.
 _STARTS = (
@@ -45,11 +48,16 @@ def survey(page: str) -> Iterator[Found]:
         yield from _quoted(quoted)
 
 
+def where(block: Block) -> str:
+    """The word for the place where a block that is run has to be; empty: any checkout does."""
+    return next((word for word in block.words if word in WHERE), "")
+
+
 def _commands(block: Block) -> Iterator[Found]:
     for command in commands(block.text):
         place = f"{block.page}:{block.line + command.line}"
         if RUN in block.words:
-            yield Found(place, str(command), Fate.RUN, "itself")
+            yield Found(place, str(command), Fate.RUN, where(block))
             continue
         verdict = judge(command)
         if verdict.by:
@@ -69,7 +77,7 @@ def _data(block: Block) -> Iterator[Found]:
     faults = data.faults_of(block)
     first = block.text.strip().splitlines()[0] if block.text.strip() else ""
     if RUN in block.words:
-        yield Found(block.place, first, Fate.RUN, "itself", tuple(faults or ()))
+        yield Found(block.place, first, Fate.RUN, where(block), tuple(faults or ()))
     elif faults is None:
         yield Found(block.place, first, Fate.UNKNOWN, "")
     else:

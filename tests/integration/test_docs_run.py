@@ -6,9 +6,14 @@ import pytest
 
 from tests.documents.reading import ROOT, Block, blocks_of, current_pages
 from tests.documents.running import PageError, matches, run_page
-from tests.documents.survey import RUN
+from tests.documents.surroundings import Surroundings, plain
+from tests.documents.survey import RUN, where
 
-PAGES = [page for page in current_pages() if any(RUN in block.words for block in blocks_of(page))]
+PAGES = [
+    page
+    for page in current_pages()
+    if any(RUN in block.words and not where(block) for block in blocks_of(page))
+]
 FDL = b"""\
 functions:
   oscar:
@@ -32,7 +37,7 @@ FILES = {
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_does_what_it_says(page: str, tmp_path: Path) -> None:
-    assert run_page(list(blocks_of(page)), tmp_path, FILES.get(page, {})) > 0
+    assert run_page(list(blocks_of(page)), plain(tmp_path, FILES.get(page, {})), tmp_path) > 0
 
 
 @pytest.mark.parametrize(
@@ -71,7 +76,7 @@ def test_a_page_that_does_something_else_is_found_out(
     blocks: list[Block], fault: str, tmp_path: Path
 ) -> None:
     with pytest.raises(PageError, match=fault):
-        run_page(blocks, tmp_path, {})
+        run_page(blocks, plain(tmp_path, {}), tmp_path)
 
 
 def test_blocks_share_folder_and_variables_and_what_stays_ends_with_the_page(tmp_path: Path) -> None:
@@ -89,5 +94,18 @@ def test_blocks_share_folder_and_variables_and_what_stays_ends_with_the_page(tmp
         block("here\n", "output", language="text"),
         block("exit 2\n", "run", "fails"),
     ]
-    assert run_page(blocks, tmp_path, {}) == 5
+    assert run_page(blocks, plain(tmp_path, {}), tmp_path) == 5
     assert (tmp_path / "3.out").read_text() == "up\ndown\n"
+
+
+@pytest.mark.parametrize(("place", "run"), [("", ["all"]), ("box", ["all", "box"]), ("lab", ["all", "lab"])])
+def test_a_block_that_says_where_is_run_there_alone(place: str, run: list[str], tmp_path: Path) -> None:
+    blocks = [
+        block("echo all >>said\n", "run"),
+        block("echo box >>said\n", "run", "box"),
+        block("echo lab >>said\n", "run", "lab"),
+        block("echo none >>said\n"),
+    ]
+    here = plain(tmp_path, {})
+    assert run_page(blocks, Surroundings(here.checkout, here.environ, place), tmp_path) == len(run)
+    assert (here.checkout / "said").read_text().split() == run

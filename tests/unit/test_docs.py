@@ -2,6 +2,7 @@
 
 import itertools
 from collections import Counter
+from collections.abc import Sequence
 
 import pytest
 from pydantic import BaseModel
@@ -22,7 +23,7 @@ from tests.documents.reading import (
     quoted_in,
 )
 from tests.documents.shell import Command, commands
-from tests.documents.survey import OUTPUT, RUN, SHELL, STAYS, TEXT, Fate, survey
+from tests.documents.survey import FAILS, OUTPUT, RUN, SHELL, STAYS, TEXT, WHERE, Fate, survey
 from tests.documents.verdicts import judge
 
 PAGES = current_pages()
@@ -32,6 +33,29 @@ LANGUAGES = {SHELL, TEXT, "yaml", "json", "toml", "python", "dockerfile", "csv"}
 @pytest.mark.parametrize("page", PAGES)
 def test_every_block_says_what_it_is(page: str) -> None:
     assert [block.place for block in blocks_of(page) if block.language not in LANGUAGES] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_words_behind_a_language_are_those_of_the_tests(page: str) -> None:
+    assert [(block.place, block.words) for block in blocks_of(page) if not are_known(block.words)] == []
+
+
+def are_known(words: Sequence[str]) -> bool:
+    """`output` alone, or `run` with at most one place and whether it stays or fails."""
+    if RUN not in words:
+        return set(words) <= {OUTPUT}
+    return set(words) <= {RUN, STAYS, FAILS, *WHERE} and len(set(words) & set(WHERE)) <= 1
+
+
+@pytest.mark.parametrize(
+    ("words", "known"),
+    [
+        ("", True), ("output", True), ("run", True), ("run box stays", True), ("run fails lab", True),
+        ("box", False), ("run box lab", False), ("run output", False), ("run bx", False),
+    ],
+)  # fmt: skip
+def test_a_word_that_no_test_reads_is_found(words: str, known: bool) -> None:
+    assert are_known(words.split()) is known
 
 
 @pytest.mark.parametrize("page", PAGES)
