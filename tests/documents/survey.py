@@ -42,8 +42,18 @@ class Found:
 
 def survey(page: str) -> Iterator[Found]:
     """Everything on a page that tells somebody to do or write something."""
+    yield from in_blocks(page)
+    yield from in_sentences(page)
+
+
+def in_blocks(page: str) -> Iterator[Found]:
+    """Commands, and blocks of data and programs: what a reader copies."""
     for block in blocks_of(page):
         yield from _commands(block) if block.language == SHELL else _data(block)
+
+
+def in_sentences(page: str) -> Iterator[Found]:
+    """Commands that a sentence or a table names: often a part of one, as words stand for the rest."""
     for quoted in quoted_in(page):
         yield from _quoted(quoted)
 
