@@ -12,8 +12,10 @@ from tests.documents.survey import RUN, where
 
 BLOCK_SECONDS = 240.0  # only for who hangs: on a busy machine a start takes long
 # What a page finds where its reader is: the checkout. It may write into what is copied.
-LINKED = (".venv", "docs", "README.md")
+LINKED = (".venv", "docs", "Makefile", "README.md")
 COPIED = ("functions/echo", "functions/thumbnail")
+# `make` takes .venv for ready: it is another folder's, and would be made anew, from a package registry.
+READY = {"MAKEFLAGS": "e", "READY": "@:"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ def plain(folder: Path, files: Mapping[str, bytes]) -> Surroundings:
         (place / name).symlink_to(ROOT / name)
     for name, content in files.items():
         (place / name).write_bytes(content)
-    return Surroundings(place, variables(Path(sys.executable).parent, ROOT))
+    return Surroundings(place, {**variables(Path(sys.executable).parent, ROOT), **READY})
 
 
 def variables(bin_: Path, sources: Path) -> Mapping[str, str]:

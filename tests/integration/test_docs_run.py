@@ -1,5 +1,7 @@
 """Commands and programs of the docs are run as they stand, on real servers, and print what the docs show."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,13 +9,21 @@ import pytest
 from tests.documents.reading import ROOT, Block, blocks_of, current_pages
 from tests.documents.running import PageError, matches, run_page
 from tests.documents.surroundings import Surroundings, plain
-from tests.documents.survey import RUN, where
+from tests.documents.survey import LONG, OUTPUT, RUN, STAYS, where
+from tests.toolchain.needed import leave_out
 
-PAGES = [
-    page
-    for page in current_pages()
-    if any(RUN in block.words and not where(block) for block in blocks_of(page))
-]
+
+def pages_with(place: str) -> list[str]:
+    """Pages of which blocks are run there; empty: on any machine, in seconds."""
+    return [
+        page
+        for page in current_pages()
+        if any(RUN in block.words and where(block) == place for block in blocks_of(page))
+    ]
+
+
+PAGES, LONG_PAGES = pages_with(""), pages_with(LONG)
+LONG_SECONDS = 1200.0  # a block
 FDL = b"""\
 functions:
   oscar:
@@ -32,12 +42,44 @@ FILES = {
     "docs/from-oscar.md": {"fdl.yaml": FDL, "cowsay.sh": b'cowsay <"$INPUT_FILE_PATH"\n'},
     "docs/simulate.md": {"listing.json": (ROOT / "docs/examples/simulate/listing.json").read_bytes()},
 }
+SETTINGS = """\
+import json
+from pathlib import Path
+
+from headrace.local.process import free_ports
+
+settings = json.loads(Path(".headrace/settings.json").read_text())
+settings["receiver"]["port"] = free_ports(1)[0]  # a second one, beside the stack's own
+Path("settings.json").write_text(json.dumps(settings))
+"""
+UP = (
+    Block("before the page", 1, "sh", (RUN, STAYS), "headrace up --no-browser\n"),
+    Block("before the page", 1, "text", (OUTPUT,), "Headrace is up.  …\n…\n"),
+)
+# Programs of which a page needs one.
+ENGINES = {"docs/images.md": ("buildah", "podman", "docker")}
+# What is done before a page: it takes for granted that its reader has a stack.
+BEFORE = {
+    "docs/doctor.md": UP,
+    "docs/events.md": (*UP, Block("before the page", 1, "python", (RUN,), SETTINGS)),
+}
 
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_does_what_it_says(page: str, tmp_path: Path) -> None:
     assert run_page(list(blocks_of(page)), plain(tmp_path, FILES.get(page, {})), tmp_path) > 0
+
+
+@pytest.mark.long
+@pytest.mark.timeout(2400)
+@pytest.mark.parametrize("page", LONG_PAGES)
+def test_a_page_does_what_it_says_where_that_takes_minutes(page: str, tmp_path: Path) -> None:
+    engines = ENGINES.get(page, ())
+    if engines and not any(map(shutil.which, engines)):
+        leave_out(f"none of {', '.join(engines)} is here")
+    surroundings = replace(plain(tmp_path, FILES.get(page, {})), place=LONG, seconds=LONG_SECONDS)
+    assert run_page([*BEFORE.get(page, ()), *blocks_of(page)], surroundings, tmp_path) > 0
 
 
 @pytest.mark.parametrize(
