@@ -38,7 +38,7 @@ headrace doctor --bundle help.tar.gz    # for whoever helps: findings, settings 
 
 Of a cluster:
 
-```sh
+```sh run box
 headrace doctor --kubeconfig lab.yaml
 ```
 

@@ -1,14 +1,13 @@
 """Commands and programs of the docs are run as they stand, on real servers, and print what the docs show."""
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.documents.reading import ROOT, Block, blocks_of, current_pages
 from tests.documents.running import PageError, matches, run_page
-from tests.documents.surroundings import Surroundings, plain
+from tests.documents.surroundings import Surroundings, plain, whole
 from tests.documents.survey import LONG, OUTPUT, RUN, STAYS, where
 from tests.toolchain.needed import leave_out
 
@@ -23,7 +22,6 @@ def pages_with(place: str) -> list[str]:
 
 
 PAGES, LONG_PAGES = pages_with(""), pages_with(LONG)
-LONG_SECONDS = 1200.0  # a block
 FDL = b"""\
 functions:
   oscar:
@@ -78,8 +76,8 @@ def test_a_page_does_what_it_says_where_that_takes_minutes(page: str, tmp_path: 
     engines = ENGINES.get(page, ())
     if engines and not any(map(shutil.which, engines)):
         leave_out(f"none of {', '.join(engines)} is here")
-    surroundings = replace(plain(tmp_path, FILES.get(page, {})), place=LONG, seconds=LONG_SECONDS)
-    assert run_page([*BEFORE.get(page, ()), *blocks_of(page)], surroundings, tmp_path) > 0
+    here = whole(tmp_path, FILES.get(page, {}))
+    assert run_page([*BEFORE.get(page, ()), *blocks_of(page)], here, tmp_path) > 0
 
 
 @pytest.mark.parametrize(
