@@ -9,8 +9,10 @@ from tests.documents.reading import ROOT
 
 _KNOWN = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
 _AS = ("-c", "user.name=docs", "-c", "user.email=docs@localhost")
-# What tools/bootstrap.sh looks for: it has nothing to do where this is in .venv/.headrace-dev.
-_STAMP = "cat requirements-dev.txt pyproject.toml tools/build.txt | cksum; pwd"
+# What tools/bootstrap.sh looks for: it has nothing to do where this is in .venv/.headrace-NAME. Else it would
+# install, through a link, into the Python that runs here.
+_STAMP = 'cat "$0" pyproject.toml tools/build.txt | cksum; pwd'
+_LOCKS = {"demo": "requirements.txt", "dev": "requirements-dev.txt"}
 
 
 def make(folder: Path) -> Path:
@@ -45,8 +47,10 @@ def _lend_python(place: Path) -> None:
     for each in Path(sys.prefix).iterdir():
         if not each.name.startswith(".headrace-"):
             (venv / each.name).symlink_to(each)
-    stamp = subprocess.run(["sh", "-c", _STAMP], cwd=place, check=True, capture_output=True, text=True)
-    (venv / ".headrace-dev").write_text(stamp.stdout)
+    for name, lock in _LOCKS.items():
+        call = ["sh", "-c", _STAMP, lock]
+        stamp = subprocess.run(call, cwd=place, check=True, capture_output=True, text=True)
+        (venv / f".headrace-{name}").write_text(stamp.stdout)
     if (fetched := ROOT / ".cache" / "uv").is_dir():
         (place / ".cache").mkdir()
         (place / ".cache" / "uv").symlink_to(fetched)
