@@ -13,7 +13,7 @@ _HEAD = """# Doctor
 folder (`--state`), on this machine or, while `headrace connect` runs, a cluster's; with `--kubeconfig FILE`
 it connects to a cluster by itself; without any of these it says what is missing to begin.
 
-```sh
+```sh run box
 headrace doctor                         # this machine, and the stack in .headrace
 headrace doctor --kubeconfig lab.yaml   # a cluster
 headrace doctor --all                   # every check, also what is well or was skipped

@@ -14,6 +14,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "label": (),
     "logs": ("-c", "--selector"),
     "scale": ("--replicas",),
+    "create namespace": (),
     "create rolebinding": ("--clusterrole", "--group"),
     "create secret generic": ("--from-file",),
     "rollout restart": (),

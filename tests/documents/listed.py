@@ -6,17 +6,6 @@ from collections.abc import Mapping
 PROGRAMS: Mapping[tuple[str, str], str] = {
     ("docs/aws.md", "podman"): "logs in to a registry of AWS, which is not here",
     ("docs/aws.md", "jq"): "its filter picks from an output that only a real `pulumi up` on AWS gives",
-    ("docs/deploy.md", "base64"): "decodes a secret of a running platform",
-    ("docs/backup.md", "jq"): "its filter takes a Secret of a running platform",
-    ("docs/backup.md", "gpg"): "asks for a passphrase at a terminal",
-    (
-        "docs/cluster-in-a-box.md",
-        "eval",
-    ): "takes in what a cluster in a box prints, which takes root and minutes",
-    ("docs/cluster-in-a-box.md", "uv"): "asks a package registry",
-    ("docs/cluster-in-a-box.md", "base64"): "decodes a secret of a running platform",
-    ("docs/cluster-in-a-box.md", "curl"): "asks the API of a running platform",
-    ("docs/cluster-in-a-box.md", "rm"): "removes what a cluster in a box leaves",
     (
         "docs/echo.md",
         "uv",

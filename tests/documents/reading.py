@@ -1,6 +1,7 @@
 """Pages, their blocks of code and what stands in `backticks` in their text."""
 
 import itertools
+import sys
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -65,6 +66,13 @@ def blocks_of(page: str) -> Iterator[Block]:
             assert token.map is not None
             first = token.map[0] + (2 if token.type == "fence" else 1)
             yield Block(page, first, language, tuple(words), token.content)
+
+
+def section(page: str, first: str = "", *, before: str = "") -> list[Block]:
+    """Blocks from one heading, else the page's beginning, until another, else its end."""
+    lines = {each.text: each.line for each in headings_of(page)}
+    begin, end = lines[first] if first else 0, lines[before] if before else sys.maxsize
+    return [block for block in blocks_of(page) if begin < block.line < end]
 
 
 def quoted_in(page: str) -> Iterator[Quoted]:

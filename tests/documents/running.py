@@ -62,7 +62,7 @@ def _line(line: str) -> str:
 def _shell(surroundings: Surroundings, notes: Path) -> Iterator["subprocess.Popen[str]"]:
     """bash, which ends at the first command that fails; whatever was left running in it ends with it."""
     shell = subprocess.Popen(
-        ["bash"],
+        surroundings.shell,
         cwd=surroundings.checkout,
         stdin=subprocess.PIPE,
         text=True,

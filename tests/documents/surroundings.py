@@ -3,29 +3,35 @@
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.documents import checkout
 from tests.documents.reading import ROOT, Block
-from tests.documents.survey import RUN, where
+from tests.documents.survey import BOX, RUN, where
+from tests.toolchain.places import VARIABLE, Places
 
-BLOCK_SECONDS = 240.0  # only for who hangs: on a busy machine a start takes long
+# Only for who hangs: on a busy machine a start takes long, and images are built anew.
+BLOCK_SECONDS, BOX_SECONDS = 240.0, 1200.0
 # What a page finds where its reader is: the checkout. It may write into what is copied.
 LINKED = (".venv", "docs", "README.md")
+# A state, a cluster and what the make above, if there is one, was given.
+_LEFT_OUT = ("HEADRACE_STATE", "KUBECONFIG", "MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "MAKELEVEL")
 COPIED = ("functions/echo", "functions/thumbnail")
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What a page is given. `place` is the word of the blocks that can be run there beside the plain ones;
-    `seconds` bounds a block.
+    `seconds` bounds a block; `shell` is a command that becomes bash.
     """
 
     checkout: Path
     environ: Mapping[str, str]
     place: str = ""
     seconds: float = BLOCK_SECONDS
+    shell: Sequence[str] = ("bash",)
 
     def take(self, block: Block) -> bool:
         """Whether a block is to be run here."""
@@ -44,9 +50,25 @@ def plain(folder: Path, files: Mapping[str, bytes]) -> Surroundings:
     return Surroundings(place, variables(Path(sys.executable).parent, ROOT))
 
 
+def boxed(folder: Path) -> Surroundings:
+    """A whole checkout and a home in an empty folder, for `make cluster` and whatever is deployed on it."""
+    home, place = folder / "home", checkout.make(folder)
+    home.mkdir()
+    (home / ".gitconfig").write_text("[user]\nname = reader\nemail = reader@localhost\n")
+    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    ours = {
+        "HOME": str(home),
+        "XDG_CACHE_HOME": cache,  # uv's
+        VARIABLE: str(Places.of(os.environ).root),
+        "PULUMI_SKIP_CONFIRMATIONS": "true",  # nobody is there to say yes
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+    }
+    return Surroundings(place, {**variables(place / ".venv" / "bin", place), **ours}, BOX, BOX_SECONDS)
+
+
 def variables(bin_: Path, sources: Path) -> Mapping[str, str]:
     """This process's variables, with `bin_` first on PATH and this project's `sources`, for plain text."""
-    kept = {name: value for name, value in os.environ.items() if name != "HEADRACE_STATE"}
+    kept = {name: value for name, value in os.environ.items() if name not in _LEFT_OUT}
     path = f"{bin_}:{kept.get('PATH', os.defpath)}"
     ours = {"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
     return {**kept, **ours, "PATH": path, "PYTHONPATH": str(sources)}
