@@ -15,7 +15,8 @@ from tests.ansible.labs import beside, ours, put_head, started
 from tests.ansible.test_docs_on_premises import PAGE
 from tests.ansible.test_node_power import known
 from tests.ansible.test_rcuda_server import put_cuda
-from tests.documents.lab import Reader, as_followed, changed, seated
+from tests.documents.following import as_followed, changed
+from tests.documents.lab import Reader, seated
 from tests.documents.reading import blocks_of, current_pages
 from tests.documents.running import run_page
 from tests.documents.survey import LAB, where

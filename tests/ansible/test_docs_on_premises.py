@@ -6,7 +6,6 @@ tests/e2e/kubernetes/test_onprem.py.
 
 import json
 import re
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -20,13 +19,15 @@ from tests.ansible.archive import Archive, made
 from tests.ansible.labs import NETWORK, beside, ours, put_head
 from tests.ansible.test_node_power import ETHTOOL
 from tests.ansible.test_rcuda_server import put_cuda
-from tests.documents.lab import Reader, as_followed, changed, seated
+from tests.documents.following import as_followed, changed
+from tests.documents.lab import Reader, seated
 from tests.documents.reading import ROOT, Block
 from tests.documents.running import run_page
 from tests.documents.survey import LAB, RUN
 from tests.fixtures.bmc import PASSWORD, Bmc, bmcs
 from tests.fixtures.joinable import ENGINES, Yard, yard
 from tests.fixtures.switches import Packets, woken_by_packets
+from tests.infra.project import NEEDED
 from tests.toolchain.cluster.box import Box
 from tests.toolchain.machines import Machine, Machines
 from tests.toolchain.needed import toolchain
@@ -37,7 +38,13 @@ INVENTORY, LAB_INVENTORY = "ansible/inventories/ours", "ansible/inventories/lab"
 LEFT_OUT = re.compile(r"^ +(?:gpu2|node[2-6]): .*\n", re.MULTILINE)  # "Less will do, too"
 ALL, FEWER = "10 11 12 21 22 23 24 25 26", "10 11 21"
 HIDDEN = "a-root-s-own"
-SITE = f"ansible-playbook -i {INVENTORY}/hosts.yml headrace.hosts.site\n"
+# In the place of `pulumi up`: what it would declare, and the playbook that it plays.
+UP = f"pulumi preview && ansible-playbook -i {INVENTORY}/hosts.yml headrace.hosts.site\n"
+PULUMI = {
+    "PULUMI_CONFIG_PASSPHRASE": "of-the-lab",
+    "PULUMI_SKIP_UPDATE_CHECK": "true",
+    "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+}
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(5400)]
 
@@ -61,7 +68,7 @@ class Lab:
 @pytest.fixture
 def hosts(cluster: Box, lab: Machines) -> Iterator[Lab]:
     """They are on; who knows root's password may log in, and no key of a reader's is known to them."""
-    toolchain(*ENGINES)
+    toolchain(*ENGINES, *NEEDED)
     with yard(cluster, lab) as grounds, ExitStack() as closing:
         head, gpu1, node1 = (
             put_head(grounds), lab.add("gpu1", number=11), grounds.add("node1", number=21)
@@ -94,10 +101,12 @@ def mac_of(machine: Machine) -> str:
 
 def test_bare_hosts_become_what_the_page_says(hosts: Lab, tmp_path: Path) -> None:
     archive = made(tmp_path / "rCUDAv20.07-CUDA9.0-linux64.tgz")
-    write_inventory(tmp_path / "written" / INVENTORY, hosts, archive)
-    reader = seated(tmp_path / "reader", {}, password=HIDDEN)
+    write_inventory(tmp_path / "inventory" / INVENTORY, hosts, archive)
+    write_stacks(tmp_path, hosts.grounds.site)
+    reader = seated(tmp_path / "reader", {}, password=HIDDEN, environ=PULUMI)
     keep_kubeconfig(reader, hosts.grounds.box)
-    run_page(followed(ours(hosts.grounds.site), tmp_path / "written"), reader.surroundings, tmp_path)
+    (tmp_path / "notes").mkdir()
+    run_page(followed(ours(hosts.grounds.site), tmp_path), reader.surroundings, tmp_path / "notes")
     assert hosts.grounds.is_ready(hosts.node1)
     assert hosts.grounds.box.get("node", "node1")["metadata"]["labels"][POOL] == "lab"
     assert hosts.gpu1.told("systemctl is-active rcuda-server@0.service") == "active"
@@ -108,19 +117,47 @@ def test_bare_hosts_become_what_the_page_says(hosts: Lab, tmp_path: Path) -> Non
 
 
 def followed(words: dict[str, str], written: Path) -> Sequence[Block]:
-    """The page with the reader's hosts; in the place of its `pulumi up` the playbook that it plays."""
-    behind = {"ansible-galaxy collection install": written}
+    """The page with the reader's hosts, and without the platform."""
+    behind = {
+        "ansible-galaxy collection install": written / "inventory",
+        "cp stacks/Pulumi.onprem.yaml": written / "platform",
+        "cp stacks/functions/Pulumi.local.yaml": written / "functions",
+    }
     blocks = list(as_followed(PAGE, {ALL: FEWER, **words}, behind))
-    (stack,) = (block for block in blocks if "pulumi stack init" in block.text)
-    blocks[blocks.index(stack)] = replace(stack, words=(RUN, LAB), text=SITE)
+    (up,) = (block for block in blocks if block.text == "pulumi up\n")
+    blocks[blocks.index(up)] = replace(up, words=(RUN, LAB), text=UP)
     return blocks
 
 
 def keep_kubeconfig(reader: Reader, box: Box) -> None:
-    """Where the inventory looks for it."""
+    """Where inventory and stacks look for it, with the context that they name."""
+    content = yaml.safe_load(box.kubeconfig.read_text())
+    content["contexts"][0]["name"] = content["current-context"] = "lab"
     target = reader.home / ".kube/config"
     target.parent.mkdir()
-    shutil.copy(box.kubeconfig, target)
+    target.write_text(yaml.safe_dump(content))
+
+
+def write_stacks(folder: Path, lab: Machines) -> None:
+    """The copies that the page makes of stacks' files, with what it tells its reader to change in them."""
+    own = {
+        f"{LAB_INVENTORY}/hosts.yml": f"{INVENTORY}/hosts.yml",
+        "[gpu1, gpu2]": "[gpu1]",
+        f"{NETWORK}0/23": lab.network,
+        **ours(lab),
+    }
+    put_copy(folder / "platform/stacks/Pulumi.ours.yaml", "stacks/Pulumi.onprem.yaml", own)
+    platform = {"organization/headrace/local": "organization/headrace/ours"}
+    put_copy(
+        folder / "functions/stacks/functions/Pulumi.ours.yaml", "stacks/functions/Pulumi.local.yaml", platform
+    )
+
+
+def put_copy(target: Path, source: str, words: dict[str, str]) -> None:
+    text = (ROOT / source).read_text()
+    assert [word for word in words if word not in text] == []
+    target.parent.mkdir(parents=True)
+    target.write_text(changed(text, words))
 
 
 def write_inventory(folder: Path, hosts: Lab, archive: Archive) -> None:
