@@ -12,16 +12,11 @@ PROGRAMS: Mapping[tuple[str, str], str] = {
     ): "trains for 25 minutes, on libraries that no test has; MODEL.md says what came of it",
     ("docs/images.md", "docker"): "asks a public registry",
     ("docs/images.md", "skopeo"): "asks a public registry",
-    ("docs/on-premises.md", "ssh"): "reaches hosts of a lab",
-    ("docs/on-premises.md", "ssh-copy-id"): "reaches hosts of a lab",
-    ("docs/on-premises.md", "ssh-keygen"): "makes and shows keys for hosts of a lab",
-    ("docs/on-premises.md", "ssh-keyscan"): "reaches hosts of a lab",
     (
         "docs/status.md",
         "oauth2-proxy",
     ): "a program of others, which is not here; the page says that it was not run",
     ("docs/policy.md", "docker"): "asks a public registry",
-    ("ansible/roles/cluster_node/README.md", "kubeadm"): "runs on a control plane",
 }
 
 # (page, text) -> what it is, where it only looks like a field, a file or a command.

@@ -11,11 +11,12 @@ from tests.documents.shell import Command, commands
 from tests.documents.verdicts import judge
 
 RUN, STAYS, FAILS, OUTPUT = "run", "stays", "fails", "output"
-BOX, LAB, LONG = "box", "lab", "long"
+BOX, LAB, ENGINE, LONG = "box", "lab", "engine", "long"
 # Words behind `run` that say where a block is run: what is there. Without one any checkout does.
 WHERE: Mapping[str, str] = {
     BOX: "a cluster in a box",
     LAB: "hosts of a lab",
+    ENGINE: "an engine that builds images",
     LONG: "any machine that has minutes",
 }
 SHELL, TEXT = "sh", "text"
