@@ -11,7 +11,7 @@ from headrace.model.api import ApiSettings
 from headrace.model.status_page import StatusSettings
 from tests.documents.counting import told
 from tests.documents.data import faults_of
-from tests.documents.listed import NO_NAMES, OTHERS, PROGRAMS
+from tests.documents.listed import NO_NAMES, NOT_RUN, OTHERS, PROGRAMS
 from tests.documents.messages import is_said, quoted_messages
 from tests.documents.names import faults_of as faults_of_name
 from tests.documents.reading import (
@@ -149,6 +149,12 @@ def test_nothing_is_listed_that_no_page_has() -> None:
     assert sorted(set(NO_NAMES) - quoted) == []
     messages = {(page, message) for page in PAGES for _, message in quoted_messages(page)}
     assert sorted(set(OTHERS) - messages) == []
+
+
+def test_whatever_is_judged_and_not_run_has_its_reason() -> None:
+    judged = {page for page in PAGES for name in programs_of(page) if (page, name) not in PROGRAMS}
+    assert sorted(judged - set(NOT_RUN)) == []
+    assert sorted(set(NOT_RUN) - judged) == [], "all of these are run, or listed by program"
 
 
 def programs_of(page: str) -> list[str]:
