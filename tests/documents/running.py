@@ -50,13 +50,6 @@ def matches(told: str, wanted: str) -> bool:
     return re.fullmatch("".join(parts), "".join(f"{line}\n" for line in _lines(told))) is not None
 
 
-def _strict(text: str) -> str:
-    """With a line for each command of a list: bash goes on where one in front of && fails."""
-    whole = ("if ", "while ", "until ")
-    lines = [line if line.startswith(whole) else line.replace(" && ", "\n") for line in text.splitlines()]
-    return "\n".join(lines)
-
-
 def _lines(text: str) -> list[str]:
     return [" ".join(line.split()) for line in text.strip().splitlines()]
 
@@ -127,7 +120,7 @@ class _Step:
             return f"(\nexec {text.strip()}\n) {into} &\necho $! >>{ids}\n"
         if FAILS in self._block.words:
             return f"if (\n{text}\n) {into}; then exit 99; fi\n{done}"
-        return f"{{\n{_strict(text)}\n}} {into}\n{done}"
+        return f"{{\n{text}\n}} {into}\n{done}"
 
     def _text(self) -> str:
         if self._block.language == SHELL:
