@@ -120,7 +120,8 @@ class _Step:
             return f"(\nexec {text.strip()}\n) {into} &\necho $! >>{ids}\n"
         if FAILS in self._block.words:
             return f"if (\n{text}\n) {into}; then exit 99; fi\n{done}"
-        return f"{{\n{text}\n}} {into}\n{done}"
+        # What ends a list (a && b) does not end the shell, where another than its last command fails.
+        return f"{{\n{text}\n}} {into}\nended=$?; [ $ended = 0 ] || exit $ended\n{done}"
 
     def _text(self) -> str:
         if self._block.language == SHELL:

@@ -54,12 +54,16 @@ def boxed(folder: Path) -> Surroundings:
     """A whole checkout and a home in an empty folder, for `make cluster` and whatever is deployed on it."""
     home, place = folder / "home", checkout.make(folder)
     home.mkdir()
+    (editor := home / "editor").write_text("#!/bin/sh\necho 'as rendered' >\"$1\"\n")  # of a commit's message
+    editor.chmod(0o755)
     (home / ".gitconfig").write_text("[user]\nname = reader\nemail = reader@localhost\n")
     cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     ours = {
         "HOME": str(home),
+        "GIT_EDITOR": str(editor),
         "XDG_CACHE_HOME": cache,  # uv's
         VARIABLE: str(Places.of(os.environ).root),
+        "PULUMI_HOME": str(home / ".pulumi"),  # it does not ask HOME
         "PULUMI_SKIP_CONFIRMATIONS": "true",  # nobody is there to say yes
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
     }

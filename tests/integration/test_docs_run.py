@@ -67,6 +67,7 @@ def block(text: str, *words: str, language: str = "sh") -> Block:
     ("blocks", "fault"),
     [
         ([block("false\ntrue\n", "run")], "ended with 1"),
+        ([block("false && true\n", "run")], "ended with 1"),
         ([block("echo a\n", "run"), block("b\n", "output", language="text")], "but found\na"),
         ([block("true\n", "run", "fails")], "ended with 99"),
         ([block("raise SystemExit(3)\n", "run", language="python")], "ended with 3"),

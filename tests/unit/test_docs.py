@@ -59,6 +59,14 @@ def test_a_word_that_no_test_reads_is_found(words: str, known: bool) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
+def test_a_list_is_the_last_of_what_is_run(page: str) -> None:
+    """Of `a && b` bash goes on where `a` fails: only at a block's end is its status asked for."""
+    run = [block for block in blocks_of(page) if RUN in block.words and FAILS not in block.words]
+    lines = [(block.place, line) for block in run for line in block.text.splitlines()[:-1]]
+    assert [(place, line) for place, line in lines if "&&" in line.partition("#")[0]] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_no_command_hides_in_a_block_of_text(page: str) -> None:
     texts = [block for block in blocks_of(page) if block.language == TEXT and OUTPUT not in block.words]
     assert [(each.place, line) for each in texts for line in each.text.splitlines() if is_command(line)] == []

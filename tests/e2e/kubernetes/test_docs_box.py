@@ -42,9 +42,10 @@ END, SECRETS, DRILL = "7. The end", "Secrets", "A cluster is lost: the drill"
 FILES_OF_REPOSITORY, TAKE_OVER, OPERATOR = "Rendered files", "From pulumi up to files", "Pulumi's operator"
 PROGRAMS = ("curl", "git", "gpg", "jq", "unshare")
 PASSPHRASE = "of-the-box"  # as the first page has it
-# A node of the reader's: it takes no pod, as nobody would run it.
-GPU_NODE = fake_node("gpu-3", pool="gpu", taints=({"key": "fake", "effect": "NoSchedule"},))
-GPU_POOL = {"driver": "static", "capacity": {"cpu": "4", "memory": "8Gi"}, "minNodes": 1, "maxNodes": 1}
+# A node of the reader's, too small for any pod, as nobody would run it.
+SMALL = {"cpu": "100m", "memory": "128Mi"}
+GPU_NODE = fake_node("gpu-3", pool="gpu", resources=SMALL, taints=({"key": "fake", "effect": "NoSchedule"},))
+GPU_POOL = {"driver": "static", "capacity": SMALL, "minNodes": 1, "maxNodes": 1}
 DELETE = {"onDelete": "delete"}
 # The kind that Pulumi's operator brings; a test of its examples has its fields (tests/infra/operators.py).
 STACKS = {
@@ -172,7 +173,13 @@ def test_a_platform_is_run_day_by_day(operator: Reader) -> None:
 
 def test_what_is_wrong_and_which_gpus_there_are_is_told(operator: Reader) -> None:
     pools = operator.box.get("nodepools", "--all-namespaces")["items"]
-    kept = [{**each, "metadata": {"name": each["metadata"]["name"]}, "status": None} for each in pools]
+    kept = [
+        {
+            **{key: each[key] for key in ("apiVersion", "kind", "spec")},
+            "metadata": {"name": each["metadata"]["name"]},
+        }
+        for each in pools
+    ]
     (operator.checkout / "cluster-gpus.yaml").write_text(yaml.safe_dump_all(kept))
     operator.does(*CONNECT, *section(DOCTOR), *section(GPU))
 
@@ -188,6 +195,7 @@ def test_a_backup_is_taken_and_a_stack_told_of_its_cluster(operator: Reader) -> 
 
 def test_files_of_a_repository_take_a_platform_over_and_away(operator: Reader) -> None:
     operator.box.apply(STACKS)
+    (operator.checkout / "passphrase").write_text(PASSPHRASE)
     operator.does(*section(GITOPS, OPERATOR))
     operator.does(own("pulumi stack rename lab && pulumi -C functions stack rename lab"))
     functions = operator.config("functions/Pulumi.lab.yaml")
