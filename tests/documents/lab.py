@@ -82,6 +82,7 @@ def seated(
     ours = {
         **variables(place / ".venv" / "bin", place),
         "HOME": str(home),
+        "PULUMI_HOME": str(home / ".pulumi"),  # it does not ask HOME
         "SSH_ASKPASS": str(programs / "askpass"),
         "SSH_ASKPASS_REQUIRE": "force",
         **(environ or {}),
