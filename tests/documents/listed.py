@@ -34,7 +34,7 @@ NOT_RUN: Mapping[str, str] = {
     "docs/on-premises.md": "a platform on the lab's hosts, which tests/e2e/kubernetes/test_onprem.py has",
     "docs/policy.md": "tests/integration/test_policy.py runs Pulumi with the pack",
     "docs/scale.md": "these tests are parts of `make test` and of `make e2e-long`",
-    "docs/status.md": "prepares oauth2-proxy, which is not here",
+    "docs/status.md": "prepares oauth2-proxy; tests/integration/test_status_oidc.py does it, too",
     "docs/upgrade.md": "docs/images.md has it",
 }
 

@@ -16,8 +16,8 @@ BOX, LAB, ENGINE, LONG = "box", "lab", "engine", "long"
 WHERE: Mapping[str, str] = {
     BOX: "a cluster in a box",
     LAB: "hosts of a lab",
-    ENGINE: "an engine that builds images",
-    LONG: "any machine that has minutes",
+    ENGINE: "a machine with an engine that builds images",
+    LONG: "any machine, by a long test",
 }
 SHELL, TEXT = "sh", "text"
 # Programs whose name in a sentence begins a command that can be judged without what it needs.
