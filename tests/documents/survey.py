@@ -11,10 +11,11 @@ from tests.documents.shell import Command, commands
 from tests.documents.verdicts import judge
 
 RUN, STAYS, FAILS, OUTPUT = "run", "stays", "fails", "output"
-BOX, LAB, ENGINE = "box", "lab", "engine"
+BOX, LAB, ENGINE, PLANE = "box", "lab", "engine", "plane"
 # Words behind `run` that say where a block is run: what is there. Without one any checkout does.
 WHERE: Mapping[str, str] = {
     BOX: "a cluster in a box", LAB: "hosts of a lab", ENGINE: "an engine that builds images",
+    PLANE: "a control plane without nodes",
 }  # fmt: skip
 SHELL, TEXT = "sh", "text"
 # Programs whose name in a sentence begins a command that can be judged without what it needs.
