@@ -11,12 +11,13 @@ from tests.documents.shell import Command, commands
 from tests.documents.verdicts import judge
 
 RUN, STAYS, FAILS, OUTPUT = "run", "stays", "fails", "output"
-BOX, LAB, ENGINE, LONG = "box", "lab", "engine", "long"
+BOX, LAB, ENGINE, PLANE, LONG = "box", "lab", "engine", "plane", "long"
 # Words behind `run` that say where a block is run: what is there. Without one any checkout does.
 WHERE: Mapping[str, str] = {
     BOX: "a cluster in a box",
     LAB: "hosts of a lab",
     ENGINE: "a machine with an engine that builds images",
+    PLANE: "a control plane without nodes",
     LONG: "any machine, by a long test",
 }
 SHELL, TEXT = "sh", "text"
