@@ -45,7 +45,7 @@ FUNCTION = {
     },
 }
 FILES = 6
-# Of a stack without GPU servers, without nodes to start, whose events came and whose files found room at once.
+# Of a stack without GPU servers and nodes to start, whose events came and whose files found room at once.
 WITHOUT_DATA = {
     "GPU servers",
     "Seconds a boot",
