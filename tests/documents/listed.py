@@ -21,7 +21,7 @@ PROGRAMS: Mapping[tuple[str, str], str] = {
 
 # page -> why commands of its blocks are judged and not run. A page that has no such command is a fault.
 NOT_RUN: Mapping[str, str] = {
-    "README.md": "`make test` runs all this; docs/demo.md has `make demo`, docs/deploy.md a cluster's",
+    "README.md": "`make test` runs all this; docs/demo.md has `make demo`, docs/images.md its images",
     "docs/aws.md": "asks AWS",
     "docs/backup.md": "a cluster has to be lost; tests/e2e/kubernetes/test_backup.py goes through the drill",
     "docs/chaos.md": "these tests are parts of `make test` and of `make e2e-long`",
