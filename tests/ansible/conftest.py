@@ -44,6 +44,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
         yield found
 
 
+@pytest.fixture
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
+    """The same, for one test alone."""
+    if lacks := lacking():
+        leave_out(f"hosts for Ansible need: {', '.join(lacks)}")
+    with machines(tmp_path_factory.mktemp("lab"), Places.of(os.environ), bound=die_with_test) as found:
+        yield found
+
+
 @pytest.fixture(scope="module")
 def grounds(cluster: Box, site: Machines) -> Iterator[Yard]:
     """A real cluster that hosts of the same network can join."""

@@ -28,3 +28,9 @@ def test_hosts_are_not_called_verified_where_nobody_looks_or_tells(
     assert played.code == 2, played.output
     (message,) = played.failures()
     assert told in message
+
+
+def test_an_inventory_that_says_to_all_hosts_where_their_key_lies_can_be_verified(stage: Stage) -> None:
+    key = {"ansible_ssh_private_key_file": "{{ inventory_dir }}/id_ed25519"}
+    played = stage.play("verify", {**HERE, "all": {"vars": key}})
+    assert "1 of 1 hosts' roles are not as they should be: gpu1, gpu_host" in played.failures()[-1]

@@ -197,12 +197,15 @@ class Machines:
         """An address of this machine from which hosts are reached too, but which is not of their network."""
         return f"10.98.{self.number}.1"
 
-    def add(self, name: str, *, runs_containers: bool = False, shown: Sequence[str] = ()) -> Machine:
+    def add(
+        self, name: str, *, number: int = 0, runs_containers: bool = False, shown: Sequence[str] = ()
+    ) -> Machine:
         """A bare host, switched off; `shown`: what it sees of this machine, each PATH:PATH.
 
-        With `runs_containers` a kubelet and containerd of its own can run on it.
+        `number` is the end of its address; 0, the next one: give it to all of a network, or to none. With
+        `runs_containers` a kubelet and containerd of its own can run on it.
         """
-        index = len(self.all) + 2
+        index = number or len(self.all) + 2
         address, space = f"10.99.{self.number}.{index}", f"{self.link}-{name}"
         machine = Machine(
             name, address, self.folder / name, self.key, space, self.bound, runs_containers, tuple(shown)
