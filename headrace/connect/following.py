@@ -30,6 +30,7 @@ from headrace.scaler.kubernetes.telling import explanation_of
 
 LOOK_SECONDS = 0.5
 SYNC_SECONDS = 20.0
+LAST_SECONDS = 5.0
 RUNTIME = "kubernetes"
 
 _log = logging.getLogger(__name__)
@@ -76,8 +77,11 @@ class Follower:
             self._wished = dict(self._wishes.enabled())
             self._write()
             task = asyncio.create_task(self._keep())
-            closing.callback(task.cancel)
-            yield
+            try:
+                yield
+            finally:
+                task.cancel()
+                await self._carry_last_wishes()
 
     async def _keep(self) -> None:
         while True:
@@ -122,6 +126,14 @@ class Follower:
             wanted={each.name: sum(each.wanted.values()) for each in explained.functions},
             reasons={each.name: each.reason.code.value for each in explained.functions},
         )
+
+    async def _carry_last_wishes(self) -> None:
+        """Those of the last moment: the next connection would take them for carried."""
+        try:
+            async with asyncio.timeout(LAST_SECONDS):
+                await self._carry_wishes()
+        except (HeadraceError, OSError) as error:
+            _log.warning("not followed: %s", error, extra={"action": "connect.not_followed"})
 
     async def _carry_wishes(self) -> None:
         for node, enabled in self._wishes.enabled().items():

@@ -16,9 +16,9 @@ from tests.toolchain.places import VARIABLE, Places
 BLOCK_SECONDS, BOX_SECONDS = 240.0, 1200.0
 # What a page finds where its reader is: the checkout. It may write into what is copied.
 LINKED = (".venv", "docs", "README.md")
-# A state, a cluster and what the make above, if there is one, was given.
-_LEFT_OUT = ("HEADRACE_STATE", "KUBECONFIG", "MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "MAKELEVEL")
 COPIED = ("functions/echo", "functions/thumbnail")
+# A state, a cluster, and what a `make` that runs the tests was given.
+_LEFT_OUT = ("HEADRACE_STATE", "KUBECONFIG", "MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "MAKELEVEL")
 
 
 @dataclass(frozen=True, slots=True)

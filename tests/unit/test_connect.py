@@ -190,6 +190,19 @@ async def test_a_follower_writes_functions_and_plan_and_carries_wishes(state):
     assert node["metadata"]["annotations"] == {labels.ENABLED: "false"}
 
 
+async def test_a_wish_of_the_last_moment_is_carried_as_well(state):
+    """The next connection takes for carried what it finds."""
+    kube = MemoryKube()
+    await kube.create(NODES, {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"}})
+    settings = localized(
+        SETTINGS, store=1, queue=2, status=None, folder=state.path, kubeconfig=Path("/lab.yaml")
+    )
+    async with Follower(kube, settings, PLACE, state).following():
+        wish(state.wishes, "n1", enabled=False)
+    node = await kube.get(NODES, "n1")
+    assert node["metadata"]["annotations"] == {labels.ENABLED: "false"}
+
+
 async def test_a_wish_of_a_clouds_node_goes_to_the_object_that_it_has_or_to_its_pool(state):
     kube = MemoryKube()
     nodes = [

@@ -8,7 +8,10 @@ tests build on one another.
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -25,14 +28,13 @@ from tests.documents.surroundings import Surroundings, boxed
 from tests.documents.survey import BOX, OUTPUT, RUN, SHELL, STAYS, TEXT, where
 from tests.fixtures.cluster import need
 from tests.infra.project import NEEDED
-from tests.toolchain.cluster import commands
 from tests.toolchain.cluster.box import Box
 from tests.toolchain.cluster.fakes import fake_node
 from tests.toolchain.cluster.keep import Kind
 from tests.toolchain.cluster.place import Place
 from tests.toolchain.images.store import lacking
 from tests.toolchain.needed import leave_out, search_path, toolchain
-from tests.toolchain.places import Places
+from tests.toolchain.places import CHECKOUT, Places
 
 BOX_PAGE, BACKUP, DEPLOY, GITOPS = (
     f"docs/{name}.md" for name in ("cluster-in-a-box", "backup", "deploy", "gitops")
@@ -126,10 +128,17 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
         leave_out(f"the pages of a cluster need: {', '.join(lacks)}")
     folder = tmp_path_factory.mktemp("b")  # a box's folder has a short path
     surroundings = boxed(folder)
-    try:
+    with taken_down(surroundings.checkout / ".headrace" / "cluster"):
         yield Reader(surroundings, folder)
-    finally:
-        commands.down(Place(surroundings.checkout / ".headrace" / "cluster"))
+
+
+@contextmanager
+def taken_down(state: Path) -> Iterator[None]:
+    """A box that a page starts goes with the test, by whatever the test ends: its pipe is closed then."""
+    down = [sys.executable, "-m", "tests.toolchain.cluster", "down", "--state", str(state)]
+    waiting = ["sh", "-c", 'read -r _; exec "$@"', "sh", *down]
+    with subprocess.Popen(waiting, stdin=subprocess.PIPE, cwd=CHECKOUT, start_new_session=True):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -223,7 +232,7 @@ def with_passphrase(operator: Reader) -> Mapping[str, str]:
     return {**operator.surroundings.environ, "GNUPGHOME": str(home)}
 
 
-def test_a_platform_is_deployed_and_goes(operator: Reader) -> None:
+def test_a_platform_is_deployed_and_goes_and_comes_by_the_readmes_lines(operator: Reader) -> None:
     """By the stack `local`, on the emptied cluster, which is the reader's current one."""
     home = Path(operator.surroundings.environ["HOME"])
     kubeconfig = json.loads(operator.box.kubectl("config", "view", "--raw", "-o", "json"))
@@ -246,6 +255,8 @@ def test_a_platform_is_deployed_and_goes(operator: Reader) -> None:
     operator.does(*section(DEPLOY, before="Going"))
     operator.does(own("pulumi config set protect false && pulumi up --skip-preview"), **deployed(operator))
     operator.does(*section(DEPLOY, "Going"), **deployed(operator))
+    operator.does(own("pulumi stack rm local --preserve-config"), **deployed(operator))
+    operator.does(*section("README.md", "On Kubernetes"), **deployed(operator))
 
 
 def deployed(operator: Reader) -> Mapping[str, Any]:
