@@ -13,13 +13,33 @@ _HEAD = """# Doctor
 folder (`--state`), on this machine or, while `headrace connect` runs, a cluster's; with `--kubeconfig FILE`
 it connects to a cluster by itself; without any of these it says what is missing to begin.
 
-```sh run box
+```sh run long
 headrace doctor                         # this machine, and the stack in .headrace
-headrace doctor --kubeconfig lab.yaml   # a cluster
+```
+
+```text output
+Examined: this machine, and the stack in .headrace
+
+machine  … ok
+…
+versions … ok, … skipped
+
+0 faults, … ok, … skipped; --all shows every check
+```
+
+It can tell more, and try more:
+
+```sh run long
 headrace doctor --all                   # every check, also what is well or was skipped
 headrace doctor --json                  # one document: code, group, severity, found, remedy, see
 headrace doctor --write                 # also try to write; what is put is removed, and starts no function
 headrace doctor --bundle help.tar.gz    # for whoever helps: findings, settings without secrets, logs' ends
+```
+
+Of a cluster:
+
+```sh run box
+headrace doctor --kubeconfig lab.yaml
 ```
 
 Nothing is changed, but for what `--write` puts and removes again. No secret is shown or bundled. All groups

@@ -1,4 +1,4 @@
-"""What the docs tell people to do and nothing here runs or judges, with the reason."""
+"""What the docs tell people to do and no test runs, or nothing here even judges, with the reason."""
 
 from collections.abc import Mapping
 
@@ -17,6 +17,25 @@ PROGRAMS: Mapping[tuple[str, str], str] = {
         "oauth2-proxy",
     ): "a program of others; tests/integration/test_status_oidc.py runs these options",
     ("docs/policy.md", "docker"): "asks a public registry",
+}
+
+# page -> why commands of its blocks are judged and not run. A page that has no such command is a fault.
+NOT_RUN: Mapping[str, str] = {
+    "README.md": "`make test` runs all this; docs/demo.md has `make demo`, docs/images.md its images",
+    "docs/aws.md": "asks AWS",
+    "docs/backup.md": "a cluster has to be lost; tests/e2e/kubernetes/test_backup.py goes through the drill",
+    "docs/chaos.md": "these tests are parts of `make test` and of `make e2e-long`",
+    "docs/cluster-in-a-box.md": "builds for some 40 minutes; each `make test` begins with it",
+    "docs/deploy.md": "names a store of others",
+    "docs/echo.md": "trains for 25 minutes, on libraries that no test has",
+    "docs/events.md": "asks AWS; tests/integration/test_events_sqs.py asks an emulator",
+    "docs/gpu.md": "compares ways to GPUs, of which there is none",
+    "docs/images.md": "builds the images of the tests, as each test does that is the first to ask for one",
+    "docs/on-premises.md": "a platform on the lab's hosts, which tests/e2e/kubernetes/test_onprem.py has",
+    "docs/policy.md": "tests/integration/test_policy.py runs Pulumi with the pack",
+    "docs/scale.md": "these tests are parts of `make test` and of `make e2e-long`",
+    "docs/status.md": "prepares oauth2-proxy; tests/integration/test_status_oidc.py does it, too",
+    "docs/upgrade.md": "docs/images.md has it",
 }
 
 # (page, text) -> what it is, where it only looks like a field, a file or a command.

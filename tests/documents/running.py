@@ -1,8 +1,8 @@
 """Runs the blocks of a page that are marked `run`, in order, in one shell and one folder.
 
 - `sh run`: what it prints is compared with a block `text output` behind it.
-- `sh run box`, `sh run lab`: only where there is a cluster in a box, or hosts of a lab. There the page's
-  plain ones are run too, as the others build on them.
+- `sh run box`, `sh run lab`, `sh run long`: only where there is a cluster in a box, hosts of a lab, or time.
+  There the page's plain ones are run too, as the others build on them.
 - `sh run stays`: one command that goes on until the page has ended; what follows waits for its output.
 - `sh run fails`: it ends with a status other than 0.
 - `python run`: a file of that text is run.

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from tests.documents import checkout
 from tests.documents.reading import ROOT, Block
-from tests.documents.survey import BOX, RUN, where
+from tests.documents.survey import BOX, LONG, RUN, where
 from tests.toolchain.places import VARIABLE, Places
 
 # Only for who hangs: on a busy machine a start takes long, and images are built anew.
-BLOCK_SECONDS, BOX_SECONDS = 240.0, 1200.0
+BLOCK_SECONDS, LONG_SECONDS = 240.0, 1200.0
 # What a page finds where its reader is: the checkout. It may write into what is copied.
 LINKED = (".venv", "docs", "README.md")
 COPIED = ("functions/echo", "functions/thumbnail")
@@ -45,9 +45,15 @@ def plain(folder: Path, files: Mapping[str, bytes]) -> Surroundings:
         shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__", "training"))
     for name in LINKED:
         (place / name).symlink_to(ROOT / name)
-    for name, content in files.items():
-        (place / name).write_bytes(content)
+    _write(place, files)
     return Surroundings(place, variables(Path(sys.executable).parent, ROOT))
+
+
+def whole(folder: Path, files: Mapping[str, bytes]) -> Surroundings:
+    """A whole checkout in an empty folder, for who has time, with a Python that is ready."""
+    place = checkout.make(folder)
+    _write(place, files)
+    return Surroundings(place, variables(place / ".venv" / "bin", place), LONG, LONG_SECONDS)
 
 
 def boxed(folder: Path) -> Surroundings:
@@ -67,7 +73,12 @@ def boxed(folder: Path) -> Surroundings:
         "PULUMI_SKIP_CONFIRMATIONS": "true",  # nobody is there to say yes
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
     }
-    return Surroundings(place, {**variables(place / ".venv" / "bin", place), **ours}, BOX, BOX_SECONDS)
+    return Surroundings(place, {**variables(place / ".venv" / "bin", place), **ours}, BOX, LONG_SECONDS)
+
+
+def _write(place: Path, files: Mapping[str, bytes]) -> None:
+    for name, content in files.items():
+        (place / name).write_bytes(content)
 
 
 def variables(bin_: Path, sources: Path) -> Mapping[str, str]:

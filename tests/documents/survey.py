@@ -11,12 +11,15 @@ from tests.documents.shell import Command, commands
 from tests.documents.verdicts import judge
 
 RUN, STAYS, FAILS, OUTPUT = "run", "stays", "fails", "output"
-BOX, LAB, ENGINE, PLANE = "box", "lab", "engine", "plane"
+BOX, LAB, ENGINE, PLANE, LONG = "box", "lab", "engine", "plane", "long"
 # Words behind `run` that say where a block is run: what is there. Without one any checkout does.
 WHERE: Mapping[str, str] = {
-    BOX: "a cluster in a box", LAB: "hosts of a lab", ENGINE: "an engine that builds images",
+    BOX: "a cluster in a box",
+    LAB: "hosts of a lab",
+    ENGINE: "a machine with an engine that builds images",
     PLANE: "a control plane without nodes",
-}  # fmt: skip
+    LONG: "any machine, by a long test",
+}
 SHELL, TEXT = "sh", "text"
 # Programs whose name in a sentence begins a command that can be judged without what it needs.
 _STARTS = (
@@ -45,8 +48,18 @@ class Found:
 
 def survey(page: str) -> Iterator[Found]:
     """Everything on a page that tells somebody to do or write something."""
+    yield from in_blocks(page)
+    yield from in_sentences(page)
+
+
+def in_blocks(page: str) -> Iterator[Found]:
+    """Commands, and blocks of data and programs: what a reader copies."""
     for block in blocks_of(page):
         yield from _commands(block) if block.language == SHELL else _data(block)
+
+
+def in_sentences(page: str) -> Iterator[Found]:
+    """Commands that a sentence or a table names: often a part of one, as words stand for the rest."""
     for quoted in quoted_in(page):
         yield from _quoted(quoted)
 

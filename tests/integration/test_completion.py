@@ -93,6 +93,8 @@ def opened(name: str, folder: Path) -> Iterator[Terminal]:
 def shell(name: str, folder: Path) -> Iterator[Terminal]:
     """A shell in which a person has installed the completion before."""
     (folder / ".zshrc").touch()  # else zsh asks a new user what to do
+    # Else fish reads all manual pages of the machine for a new user, for minutes, and beyond its own end.
+    (folder / ".local/share/fish/generated_completions").mkdir(parents=True)
     with opened(name, folder) as terminal:
         terminal.type(f"{INSTALL}\n")
         terminal.wait_for(f"{name} completion installed in")

@@ -1,19 +1,30 @@
 """Commands and programs of the docs are run as they stand, on real servers, and print what the docs show."""
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.documents import checkout
+from tests.documents.newcomer import lacking, newcomer
 from tests.documents.reading import ROOT, Block, blocks_of, current_pages
 from tests.documents.running import PageError, matches, run_page
-from tests.documents.surroundings import Surroundings, plain
-from tests.documents.survey import RUN, where
+from tests.documents.surroundings import Surroundings, plain, whole
+from tests.documents.survey import LONG, OUTPUT, RUN, SHELL, STAYS, TEXT, where
+from tests.toolchain.needed import leave_out
 
-PAGES = [
-    page
-    for page in current_pages()
-    if any(RUN in block.words and not where(block) for block in blocks_of(page))
-]
+
+def pages_with(place: str) -> list[str]:
+    """Pages of which blocks are run there; empty: on any machine, in seconds."""
+    return [
+        page
+        for page in current_pages()
+        if any(RUN in block.words and where(block) == place for block in blocks_of(page))
+    ]
+
+
+PAGES, LONG_PAGES = pages_with(""), pages_with(LONG)
 FDL = b"""\
 functions:
   oscar:
@@ -32,12 +43,66 @@ FILES = {
     "docs/from-oscar.md": {"fdl.yaml": FDL, "cowsay.sh": b'cowsay <"$INPUT_FILE_PATH"\n'},
     "docs/simulate.md": {"listing.json": (ROOT / "docs/examples/simulate/listing.json").read_bytes()},
 }
+SETTINGS = """\
+import json
+from pathlib import Path
+
+from headrace.local.process import free_ports
+
+settings = json.loads(Path(".headrace/settings.json").read_text())
+settings["receiver"]["port"] = free_ports(1)[0]  # a second one, beside the stack's own
+Path("settings.json").write_text(json.dumps(settings))
+"""
+
+
+def before(text: str, *words: str, language: str = SHELL) -> Block:
+    return Block("before the page", 1, language, words, text)
+
+
+UP = (
+    before("headrace up --no-browser\n", RUN, STAYS),
+    before("Headrace is up.  …\n…\n", OUTPUT, language=TEXT),
+)
+CLONE = before("git clone ADDRESS headrace && cd headrace\n", RUN)
+# What is done before a page: it takes for granted that its reader has a stack, or a checkout.
+BEFORE = {
+    "README.md": (CLONE,),
+    "docs/demo.md": (CLONE, before('export PATH="$PWD/.venv/bin:$PATH"\n', RUN)),
+    "docs/doctor.md": UP,
+    "docs/events.md": (*UP, before(SETTINGS, RUN, language="python")),
+}
+# Pages that begin with nothing.
+NEWCOMERS = ("README.md", "docs/demo.md", "docs/quick-start.md")
 
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_does_what_it_says(page: str, tmp_path: Path) -> None:
     assert run_page(list(blocks_of(page)), plain(tmp_path, FILES.get(page, {})), tmp_path) > 0
+
+
+@pytest.mark.long
+@pytest.mark.timeout(2400)
+@pytest.mark.parametrize("page", LONG_PAGES)
+def test_a_page_does_what_it_says_where_that_takes_minutes(page: str, tmp_path: Path) -> None:
+    if page in NEWCOMERS and (reason := lacking(tmp_path / "none")):
+        leave_out(reason)
+    here = newcomer(tmp_path) if page in NEWCOMERS else whole(tmp_path, FILES.get(page, {}))
+    assert run_page([*BEFORE.get(page, ()), *blocks_of(page)], here, tmp_path) > 0
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["demo", "dev"])
+def test_nothing_is_installed_into_a_python_that_is_lent(name: str, tmp_path: Path) -> None:
+    place = checkout.make(tmp_path)
+    uv = tmp_path / "bin" / "uv"
+    uv.parent.mkdir()
+    uv.write_text("#!/bin/sh\nexit 3\n")
+    uv.chmod(0o755)
+    environ = {**os.environ, "PATH": f"{uv.parent}:{os.environ['PATH']}"}
+    call = ["sh", "tools/bootstrap.sh", name]
+    told = subprocess.run(call, cwd=place, env=environ, check=False, capture_output=True, text=True)
+    assert (told.returncode, told.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(

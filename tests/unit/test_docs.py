@@ -9,8 +9,9 @@ from pydantic import BaseModel
 
 from headrace.model.api import ApiSettings
 from headrace.model.status_page import StatusSettings
+from tests.documents.counting import told
 from tests.documents.data import faults_of
-from tests.documents.listed import NO_NAMES, OTHERS, PROGRAMS
+from tests.documents.listed import NO_NAMES, NOT_RUN, OTHERS, PROGRAMS
 from tests.documents.messages import is_said, quoted_messages
 from tests.documents.names import faults_of as faults_of_name
 from tests.documents.reading import (
@@ -23,7 +24,7 @@ from tests.documents.reading import (
     quoted_in,
 )
 from tests.documents.shell import Command, commands
-from tests.documents.survey import FAILS, OUTPUT, RUN, SHELL, STAYS, TEXT, WHERE, Fate, survey
+from tests.documents.survey import BOX, FAILS, OUTPUT, RUN, SHELL, STAYS, TEXT, WHERE, Fate, Found, survey
 from tests.documents.verdicts import judge
 
 PAGES = current_pages()
@@ -87,12 +88,12 @@ def test_an_output_stands_behind_what_is_run_and_behind_whatever_stays(page: str
     pairs = list(itertools.pairwise([*blocks_of(page), None]))
     behind = [later for block, later in pairs if block and RUN in block.words]
     assert [each.place for each in blocks_of(page) if OUTPUT in each.words and each not in behind] == []
-    told = [
+    ready = [
         later is not None and OUTPUT in later.words
         for block, later in pairs
         if block and STAYS in block.words
     ]
-    assert all(told), "nothing tells when it is ready"
+    assert all(ready), "nothing tells when it is ready"
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -131,14 +132,14 @@ def test_a_table_of_settings_has_every_field_and_no_other(page: str, model: type
     ],
 )
 def test_a_table_of_options_has_those_of_its_command(page: str, command: str) -> None:
-    told = [option for _, option in first_cells(page, ["option"])]
+    options = [option for _, option in first_cells(page, ["option"])]
     found = [
         fault
-        for option in told
+        for option in options
         for each in commands(f"{command} {option}")
         for fault in judge(each, strictly=False).faults
     ]
-    assert told
+    assert options
     assert found == []
 
 
@@ -154,8 +155,14 @@ def test_nothing_is_listed_that_no_page_has() -> None:
     assert sorted(set(PROGRAMS) - found) == []
     quoted = {(page, each.text) for page in PAGES for each in quoted_in(page)}
     assert sorted(set(NO_NAMES) - quoted) == []
-    told = {(page, message) for page in PAGES for _, message in quoted_messages(page)}
-    assert sorted(set(OTHERS) - told) == []
+    messages = {(page, message) for page in PAGES for _, message in quoted_messages(page)}
+    assert sorted(set(OTHERS) - messages) == []
+
+
+def test_whatever_is_judged_and_not_run_has_its_reason() -> None:
+    judged = {page for page in PAGES for name in programs_of(page) if (page, name) not in PROGRAMS}
+    assert sorted(judged - set(NOT_RUN)) == []
+    assert sorted(set(NOT_RUN) - judged) == [], "all of these are run, or listed by program"
 
 
 def programs_of(page: str) -> list[str]:
@@ -299,3 +306,18 @@ def test_a_quotation_that_is_not_closed_is_a_fault() -> None:
 
 def test_a_program_that_nobody_knows_is_judged_by_nobody() -> None:
     assert judge(Command(0, ("duck", "up"))).by is None
+
+
+def found(fate: Fate, by: str = "") -> Found:
+    return Found("page.md:1", "duck", fate, by)
+
+
+def test_blocks_are_counted_apart_from_sentences() -> None:
+    blocks = [found(Fate.RUN), found(Fate.RUN), found(Fate.RUN, BOX), found(Fate.JUDGED, "make")]
+    lines = list(told(blocks, [found(Fate.JUDGED, "pulumi"), found(Fate.UNKNOWN)]))
+    assert lines == [
+        "of blocks: 3 run, 1 judged; in sentences: 1 judged, 1 unknown",
+        "     2 run on any machine",
+        "     1 run on a cluster in a box",
+        "     1 of blocks judged by make",
+    ]
