@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from headrace.model.errors import HeadraceError, TransientError
+from headrace.model.labels import POOL
 from headrace.model.node import NodeState
 from headrace.model.pool import Driver, Hook, NodePool
 from headrace.model.resources import NOTHING, ResourceList
@@ -201,4 +202,5 @@ def _pool_view(pool: NodePool, boots: BootHistory) -> PoolView:
         spare_nodes=spec.spare_nodes,
         max_booting=spec.max_booting,
         named=spec.driver in (Driver.POWER, Driver.EKS),
+        by_hand=f"kubectl label node NODE {POOL}={pool.name}" if spec.driver is Driver.STATIC else "",
     )

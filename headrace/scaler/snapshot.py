@@ -161,6 +161,7 @@ class PoolView:
     spare_nodes: int = 0
     max_booting: int = 0  # 0: no limit
     named: bool = False  # only nodes that are listed can be started: nobody makes new ones
+    by_hand: str = ""  # the command by which a person adds a node, where nothing else does; empty: elsewhere
 
 
 @dataclass(frozen=True, slots=True)
