@@ -354,6 +354,7 @@ def test_results_are_a_line_each_and_a_document(world: World) -> None:
                 "output": json.loads(record.outputs[0].to_json()),
             }
         ],
+        "lacking": [],
     }
 
 
