@@ -270,7 +270,9 @@ def test_where_a_pool_can_have_no_node_now_another_serves_and_otherwise_the_reas
     assert [start.node for start in plan.start] == ["cpu-298", "cpu-299"]
 
 
-BY_HAND = replace(POOL, min_nodes=1, max_nodes=1, by_hand="kubectl label node NODE headrace.dev/pool=cpu")
+BY_HAND = replace(
+    POOL, min_nodes=1, max_nodes=1, fixed=True, by_hand="kubectl label node NODE headrace.dev/pool=cpu"
+)
 
 
 @pytest.mark.parametrize("boot_seconds", [0.0, 150.0])

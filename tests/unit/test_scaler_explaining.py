@@ -90,7 +90,7 @@ def test_a_node_that_can_not_be_started_says_why() -> None:
 
 
 def test_of_a_pool_that_nobody_makes_nodes_for_no_node_is_promised() -> None:
-    pool = replace(POOL, min_nodes=1, max_nodes=1, by_hand="label n0")
+    pool = replace(POOL, min_nodes=1, max_nodes=1, fixed=True, by_hand="label n0")
     snapshot = replace(SNAPSHOT, pools=(pool,), nodes=(), workers=(), functions=(replace(ECHO, running=()),))
     told = explanation(snapshot, decide(snapshot, ScalerSettings(), NOW), NOW)
     assert told.nodes == ()

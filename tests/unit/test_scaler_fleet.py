@@ -99,9 +99,17 @@ def test_only_listed_nodes_can_be_started_where_a_driver_knows_them_all(driver: 
     assert fleet.pool_views[0].named is named
 
 
-def test_a_node_of_a_static_pool_is_added_by_its_label_alone() -> None:
-    pools = [pool_of(driver, driver=driver, minNodes=3) for driver in ("static", "kwok")]
-    drivers = {pool.name: Seen(Power.ON) for pool in pools}
-    static, kwok = Fleet(pools, drivers, settings=ScalerSettings(), remembered={}).pool_views
-    assert static.by_hand == "kubectl label node NODE headrace.dev/pool=static"
-    assert kwok.by_hand == ""
+@pytest.mark.parametrize(
+    ("spec", "fixed", "by_hand"),
+    [
+        ({"driver": "static"}, True, "kubectl label node NODE headrace.dev/pool=p"),
+        ({"driver": "static", "provides": "gpuServers"}, True, ""),
+        ({"driver": "kwok"}, False, ""),
+    ],
+)
+def test_a_node_of_a_static_pool_is_added_by_its_label_alone(
+    spec: dict[str, str], fixed: bool, by_hand: str
+) -> None:
+    pool = pool_of("p", minNodes=3, **spec)
+    (view,) = Fleet([pool], {"p": Seen(Power.ON)}, settings=ScalerSettings(), remembered={}).pool_views
+    assert (view.fixed, view.by_hand) == (fixed, by_hand)

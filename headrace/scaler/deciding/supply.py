@@ -64,7 +64,7 @@ class Supplies:
 def _supply(pool: PoolView, nodes: Sequence[NodeView]) -> Supply:
     there = [node for node in nodes if node.state is not NodeState.OFF]
     left = pool.max_nodes - len(there)
-    if pool.by_hand:
+    if pool.fixed:
         left = 0
     elif pool.named:
         left = min(left, sum(1 for node in nodes if node.startable))
