@@ -25,6 +25,7 @@ from headrace.cli.backup_words import print_backup, print_names, print_verdict
 from headrace.cli.options import DEFAULT_STATE, DryRun, Json, State
 from headrace.cli.output import print_json
 from headrace.cli.session import Session, execute
+from headrace.cli.since import parse_span
 from headrace.model.errors import ConfigurationError
 
 
@@ -45,6 +46,12 @@ def backup(
     keep: Annotated[
         int | None, typer.Option(min=1, help="Delete all backups but the newest so many.")
     ] = None,
+    every: Annotated[
+        str,
+        typer.Option(
+            metavar="SPAN", help="How often one is taken (6h, 7d): the alert of old ones counts by it."
+        ),
+    ] = "1d",
     snapshot: Snapshot = None,
     endpoint: Endpoint = None,
     kubeconfig: Cluster = None,
@@ -75,11 +82,12 @@ def backup(
         return
     if snapshot is not None:
         raise ConfigurationError("--snapshot is for --verify: a backup that is taken gets its name by itself")
+    period_seconds = parse_span(every, "--every")
     wanted = tuple(filter(None, (name.strip() for name in buckets.split(","))))
 
     async def step(session: Session) -> Backed:
         objects = await objects_of(session)
-        wish = BackupWish(version("headrace"), wanted or None, objects)
+        wish = BackupWish(version("headrace"), wanted or None, objects, period_seconds)
         site = site_of(session, objects)
         own = OwnStore(session.settings.storage, site.storage) if session.settings else None
         async with opened(target, endpoint, writing=not dry_run, own=own) as place:

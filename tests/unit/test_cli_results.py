@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from headrace.cli.main import app
-from headrace.cli.since import parse_since
+from headrace.cli.since import parse_since, parse_span
 from headrace.model.errors import ConfigurationError
 from headrace.model.record import Ending, Output, Record
 from headrace.operations.fetch import Fate, fetch_all
@@ -217,6 +217,12 @@ def test_files_are_named_or_bounded(world: World) -> None:
 )  # fmt: skip
 def test_since_is_an_age_or_a_moment(text: str, moment: float) -> None:
     assert parse_since(text, NOW) == moment
+
+
+@pytest.mark.parametrize("text", ["", "1", "2026-05-01", "0d", "d"])
+def test_a_span_is_nothing_but_a_span(text: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"found --every .*, allowed a span such as 30m, 2h or 7d"):
+        parse_span(text, "--every")
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "7 d", "-2h", "2026-13-01", "1e3"])
