@@ -313,11 +313,11 @@ def test_without_an_engine_each_ones_reason_is_told():
 
 BUILDAH_AWAY = (
     "Error: creating build container: initializing source docker://python:3.13-slim-bookworm: pinging "
-    "container registry registry-1.docker.io: dial tcp: lookup registry-1.docker.io: no such host"
+    "container registry hub.example: dial tcp: lookup hub.example: no such host"
 )
 DOCKER_AWAY = (
     "ERROR: failed to solve: python:3.13-slim-bookworm: failed to resolve source metadata for "
-    "docker.io/library/python:3.13-slim-bookworm: failed to do request: dial tcp: i/o timeout"
+    "hub.example/library/python:3.13-slim-bookworm: failed to do request: dial tcp: i/o timeout"
 )
 
 
@@ -325,7 +325,7 @@ DOCKER_AWAY = (
     ("said", "base"),
     [
         (BUILDAH_AWAY, "python:3.13-slim-bookworm"),
-        (DOCKER_AWAY, "docker.io/library/python:3.13-slim-bookworm"),
+        (DOCKER_AWAY, "hub.example/library/python:3.13-slim-bookworm"),
         (BUILDAH_AWAY.replace("python:3.13-slim-bookworm", "host:1/b@sha256:00"), "host:1/b@sha256:00"),
     ],
 )
