@@ -66,6 +66,7 @@ bench: ## measure; docs/benchmarks.md holds the figures
 
 e2e-long: ## run the tests that take minutes
 	$(READY) dev
+	@[ "$(ENGINES)" = 0 ] || $(BIN)/python -m tests.toolchain --long
 	$(BIN)/python -m pytest -m long --ignore=tests/ansible $(ARGS)
 	$(BIN)/python -m pytest tests/ansible $(ARGS)  # all of each file, as its tests build on one another
 

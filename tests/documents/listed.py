@@ -30,7 +30,7 @@ PROGRAMS: Mapping[tuple[str, str], str] = {
     (
         "docs/status.md",
         "oauth2-proxy",
-    ): "a program of others, which is not here; the page says that it was not run",
+    ): "a program of others; tests/integration/test_status_oidc.py runs these options",
     ("docs/policy.md", "docker"): "asks a public registry",
     ("ansible/roles/cluster_node/README.md", "kubeadm"): "runs on a control plane",
 }

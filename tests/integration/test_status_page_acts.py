@@ -86,6 +86,14 @@ def test_a_stack_that_nobody_may_act_on_shows_no_buttons(browser: Browser, site:
         assert {text for text in shown if text in ("Replay", "Pause", "Log in")} == set()
 
 
+def test_whom_a_proxy_let_in_is_named_and_asked_for_no_token(browser: Browser, site: Site) -> None:
+    site.document["stack"]["login"], site.person = "proxy", "ann@example.org <b>"
+    with opened(browser, site) as page:
+        expect(page.locator("#who")).to_have_text("Logged in: ann@example.org <b>")
+        expect(page.locator("#login")).to_be_hidden()
+        assert page.get_by_role("button", name="Pause echo").is_visible()
+
+
 def test_a_token_in_the_address_is_taken_off_it(browser: Browser, site: Site) -> None:
     page = browser.new_page()
     page.goto(f"{site.address}#token={TOKEN}")

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 
 from tests.toolchain.places import VARIABLE, Places
-from tests.toolchain.run import NAMES, Outcome, work_on
+from tests.toolchain.run import NAMES, USUAL, Outcome, chosen, work_on
 
 NICENESS = 10  # a cold build takes half an hour; the machine stays usable
 
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     places, start = Places.of(os.environ), time.monotonic()
     os.nice(NICENESS)
-    outcomes = work_on(asked.names or NAMES, places, _tell, dry_run=asked.dry_run)
+    outcomes = work_on(chosen(asked.names, long=asked.long), places, _tell, dry_run=asked.dry_run)
     seconds = time.monotonic() - start
     if asked.json:
         sys.stdout.write(json.dumps(document(places, outcomes, seconds), indent=2) + "\n")
@@ -67,10 +67,15 @@ def _parser() -> argparse.ArgumentParser:
         description="Build the engines that tests run on; the first time takes half an hour on two cores.",
         epilog=f"{VARIABLE} names another folder than headrace/toolchain in the user's cache folder.",
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"all without one; {', '.join(NAMES)}")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"without one: {', '.join(USUAL)}")
+    parser.add_argument("--long", action="store_true", help=f"also {_told_of_long()}, for tests of minutes")
     parser.add_argument("--dry-run", action="store_true", help="tell what would be done")
     parser.add_argument("--json", action="store_true", help="print one document instead of a line")
     return parser
+
+
+def _told_of_long() -> str:
+    return ", ".join(name for name in NAMES if name not in USUAL)
 
 
 def _tell(line: str) -> None:

@@ -37,6 +37,7 @@ class Engine:
     tags: tuple[str, ...] = ()
     embeds: tuple[Copied, ...] = ()  # laid beside the sources before the build
     shares: tuple[Copied, ...] = ()  # laid in share/<engine>
+    is_for_long_tests: bool = False  # made where it is asked for, and for tests of minutes
 
 
 # The control plane is one version throughout: what it refuses must not depend on the machine.
@@ -137,6 +138,37 @@ ENGINES = (
                 ".",
             ),
         ),
+    ),
+    # What people log in by, before the status page.
+    Engine(
+        "oauth2-proxy",
+        "7.15.6",
+        (
+            Binary(
+                "oauth2-proxy", "github.com/oauth2-proxy/oauth2-proxy/v7", ("--version",), Range((7, 6), (8,))
+            ),
+        ),
+        values={"github.com/oauth2-proxy/oauth2-proxy/v7/pkg/version.VERSION": "v7.15.6"},
+        is_for_long_tests=True,
+    ),
+    Engine("oidc-provider", "3.52.0", (Binary("oidc-provider", "."),), is_for_long_tests=True),
+    Engine(
+        "prometheus",
+        "3.15.1",
+        (
+            Binary(
+                "prometheus",
+                "github.com/prometheus/prometheus/cmd/prometheus",
+                ("--version",),
+                Range((3,), (4,)),
+            ),
+            Binary(
+                "promtool", "github.com/prometheus/prometheus/cmd/promtool", ("--version",), Range((3,), (4,))
+            ),
+        ),
+        values={"github.com/prometheus/common/version.Version": "3.15.1"},
+        tags=("remove_all_sd", "enable_kubernetes_sd"),  # clouds are most of what it would be built from
+        is_for_long_tests=True,
     ),
 )
 

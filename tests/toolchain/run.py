@@ -15,6 +15,9 @@ from tests.toolchain.versions import told
 
 PACKAGES = "packages"
 NAMES = (*(engine.name for engine in ENGINES), hosts.NAME, PACKAGES)
+USUAL = tuple(
+    name for name in NAMES if name not in {engine.name for engine in ENGINES if engine.is_for_long_tests}
+)
 Tell = Callable[[str], None]
 
 
@@ -26,6 +29,11 @@ class Outcome:
     state: str
     told: str
     spent: Spent = field(default_factory=lambda: Spent(0, 0))
+
+
+def chosen(names: Sequence[str], *, long: bool) -> Sequence[str]:
+    """Those that are named; else all, or all but what only tests of minutes need."""
+    return names or (NAMES if long else USUAL)
 
 
 def work_on(names: Sequence[str], places: Places, tell: Tell, *, dry_run: bool) -> list[Outcome]:

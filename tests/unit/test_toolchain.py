@@ -13,7 +13,7 @@ from tests.toolchain.go import FLAGS, LEAST, LOCK, environment
 from tests.toolchain.needed import lacking, search_path
 from tests.toolchain.places import SOURCES, Places
 from tests.toolchain.plan import OnPath, Step, decide, stale
-from tests.toolchain.run import NAMES, Outcome, told_of_outcome
+from tests.toolchain.run import NAMES, Outcome, chosen, told_of_outcome
 from tests.toolchain.running import Spent, ToolchainError
 from tests.toolchain.stamps import Stamp, digest, mark, read, sources_in, write
 from tests.toolchain.versions import Range, version_in
@@ -237,13 +237,24 @@ def test_the_version_told_is_the_one_pinned():
         for engine in ENGINES
         if f" v{engine.version}" not in (SOURCES / "engines" / engine.name / "go.mod").read_text()
     }
-    assert told == {"pulumi-kubernetes": "4.25.0", "pause": "1.0.0"}, "pinned by commit; this project's own"
+    assert told == {
+        "pulumi-kubernetes": "4.25.0",  # pinned by commit
+        "pause": "1.0.0",  # this project's own
+        "prometheus": "3.15.1",  # whose module is v0.315.1
+    }
 
 
 def test_names_and_outputs_are_there_once():
     every = [each for engine in ENGINES for each in outputs(engine)]
     assert len(set(every)) == len(every)
     assert len(set(NAMES)) == len(NAMES)
+
+
+def test_what_only_tests_of_minutes_need_is_made_where_it_is_asked_for():
+    usual = chosen([], long=False)
+    assert set(NAMES) - set(usual) == {"oauth2-proxy", "oidc-provider", "prometheus"}
+    assert chosen([], long=True) == NAMES
+    assert chosen(["prometheus"], long=False) == ["prometheus"]
 
 
 def test_the_engines_that_share_libraries_with_the_cluster_pin_the_same_versions():

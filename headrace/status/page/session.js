@@ -58,7 +58,9 @@ function showSession() {
   const byToken = session.login === "token" || session.login === "both";
   show(node, session.user !== null ? token() !== null : byToken);
   put(node, session.user === null ? "Log in" : "Log out");
-  mark(node, "title", session.user === null ? null : `logged in: ${visible(session.user)}`);
+  const isByProxy = session.user !== null && token() === null;
+  show(byId("who"), isByProxy);
+  if (isByProxy) put(byId("who"), `Logged in: ${visible(session.user)}`);
   dispatchEvent(new Event("headrace-session"));
 }
 
