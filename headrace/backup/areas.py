@@ -25,6 +25,7 @@ LEFT_OUT = {
     keys.RESTORES: "they concern this stack",
     keys.DISMISSED: "it only shortens a list",
     keys.STATUS: "how this stack went says nothing of another",
+    keys.BACKUPS: "it tells of backups of this stack",
 }
 
 

@@ -7,7 +7,7 @@ pending.py and completing.py say why.
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,6 +22,9 @@ from headrace.backup.reading import Platform, Reader
 from headrace.backup.repository import Repository
 from headrace.backup.site import Silent, Site, Telling
 from headrace.backup.stock import Stock
+from headrace.model.backed import LastBackup
+from headrace.model.errors import HeadraceError
+from headrace.model.keys import last_backup_key
 from headrace.model.task import Task
 from headrace.model.tenancy import tenant_of
 
@@ -30,12 +33,14 @@ from headrace.model.tenancy import tenant_of
 class BackupWish:
     """What to take. `buckets`: logical or real names; None: all that are known.
 
-    `objects` are those of Kubernetes, read already; `version` of Headrace.
+    `objects` are those of Kubernetes, read already; `version` of Headrace. `period_seconds`: how often one is
+    to be taken.
     """
 
     version: str
     buckets: Sequence[str] | None = None
     objects: Sequence[Mapping[str, Any]] = ()
+    period_seconds: float = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,8 @@ class BucketCount:
 class BackupReport:
     """What a backup holds, and what of it was copied this time; `waiting` by function.
 
-    `snapshot` is its name; None in a dry run, which tells what would be copied.
+    `snapshot` is its name; None in a dry run, which tells what would be copied. `unnoted`: why its stack does
+    not know of it, and so tells of an older one; empty: it does, or some buckets alone were taken.
     """
 
     target: str
@@ -63,6 +69,7 @@ class BackupReport:
     unchanged: Amount
     seconds: float
     dry_run: bool = False
+    unnoted: str = ""
 
 
 class Backup:
@@ -98,7 +105,22 @@ class Backup:
         manifest = await self._manifest(began, waiting, platform, _by_bucket(objects, buckets))
         snapshot = await self._repository.finish(manifest, _moment(began))
         await self._repository.forget_progress()
-        return self._report(manifest, snapshot, len(platform.records), copier)
+        report = self._report(manifest, snapshot, len(platform.records), copier)
+        return replace(report, unnoted=await self._note(snapshot, began))
+
+    async def _note(self, snapshot: str, began: float) -> str:
+        """Let the stack know of a whole backup; why that was not to be had. The backup is there anyhow."""
+        if self._wish.buckets is not None:
+            return ""
+        note = LastBackup(snapshot=snapshot, began=began, period_seconds=self._wish.period_seconds)
+        site = self._site
+        try:
+            await site.patiently(
+                lambda: site.storage.put(site.platform_bucket, last_backup_key(), note.to_json())
+            )
+        except HeadraceError as error:
+            return str(error)
+        return ""
 
     async def _waiting(
         self,

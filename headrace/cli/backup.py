@@ -1,7 +1,7 @@
 """`headrace backup`: records, buckets and what waits, copied to a folder or another store."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Annotated
 
@@ -25,7 +25,13 @@ from headrace.cli.backup_words import print_backup, print_names, print_verdict
 from headrace.cli.options import DEFAULT_STATE, DryRun, Json, State
 from headrace.cli.output import print_json
 from headrace.cli.session import Session, execute
+from headrace.cli.since import parse_span
 from headrace.model.errors import ConfigurationError
+
+Every = Annotated[
+    str,
+    typer.Option(metavar="SPAN", help="How often one is taken (6h, 7d): the alert of old ones counts by it."),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,7 @@ def backup(
     keep: Annotated[
         int | None, typer.Option(min=1, help="Delete all backups but the newest so many.")
     ] = None,
+    every: Every = "1d",
     snapshot: Snapshot = None,
     endpoint: Endpoint = None,
     kubeconfig: Cluster = None,
@@ -76,10 +83,10 @@ def backup(
     if snapshot is not None:
         raise ConfigurationError("--snapshot is for --verify: a backup that is taken gets its name by itself")
     wanted = tuple(filter(None, (name.strip() for name in buckets.split(","))))
+    wished = BackupWish(version("headrace"), wanted or None, period_seconds=parse_span(every, "--every"))
 
     async def step(session: Session) -> Backed:
-        objects = await objects_of(session)
-        wish = BackupWish(version("headrace"), wanted or None, objects)
+        wish = replace(wished, objects=(objects := await objects_of(session)))
         site = site_of(session, objects)
         own = OwnStore(session.settings.storage, site.storage) if session.settings else None
         async with opened(target, endpoint, writing=not dry_run, own=own) as place:

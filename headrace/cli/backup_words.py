@@ -8,7 +8,7 @@ from headrace.backup.objects import Created
 from headrace.backup.pruning import Pruned
 from headrace.backup.restoring import RestoreReport
 from headrace.backup.verifying import Verdict
-from headrace.cli.output import counted, duration, out, print_json, quiet_table, shown, size
+from headrace.cli.output import counted, duration, err, out, print_json, quiet_table, shown, size
 
 MOST_SHOWN = 20
 
@@ -25,6 +25,10 @@ def print_backup(done: BackupReport, pruned: Pruned | None) -> None:
     console.print(f"{_amount(done.copied)} {verb}, {_amount(done.unchanged)} there already")
     if done.snapshot is not None:
         console.print(f"backup {done.snapshot} in {shown(done.target)}, {duration(done.seconds)}")
+    if done.unnoted:
+        err().print(
+            f"the stack was not told of it, and goes on counting from the one before: {shown(done.unnoted)}"
+        )
     if pruned is not None and (pruned.snapshots or pruned.contents):
         gone = f"{counted(len(pruned.snapshots), 'older backup')} deleted"
         console.print(f"{gone}, {size(pruned.size)} of contents with it")

@@ -1,6 +1,7 @@
 """`headrace explain`: a file's whole story, or why there are so many workers and nodes."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -20,8 +21,8 @@ from headrace.cli.output import (
     shown_lines,
     size,
 )
-from headrace.cli.plan_story import print_explanation
-from headrace.cli.session import execute, read_explanation
+from headrace.cli.plan_story import print_explanation, print_where_told
+from headrace.cli.session import Session, execute, read_explanation
 from headrace.cli.target import Location, parse_object
 from headrace.model.errors import NotFoundError
 from headrace.model.record import FailureRecord, Record
@@ -92,24 +93,31 @@ def _explain_plan(name: str | None, whole: Explanation, *, as_json: bool) -> Non
 def _explain_file(
     context: typer.Context, place: Location, state: Path, *, thorough: bool, as_json: bool
 ) -> None:
-    story = execute(
-        context,
-        state,
-        lambda session: find_story(
+    async def step(session: Session) -> Story:
+        story = await find_story(
             session.stack,
             session.stack.real_bucket(place.bucket),
             place.key,
             now=session.now(),
             listing_seconds=session.listing_seconds,
             thorough=thorough,
-        ),
-    )
+        )
+        return replace(story, tasks=tuple(_with_shortfall(task, session) for task in story.tasks))
+
+    story = execute(context, state, step)
     if as_json:
         print_json(story)
     else:
         _print(story)
     if story.found is None and not story.tasks:
         raise typer.Exit(3)
+
+
+def _with_shortfall(task: TaskStory, session: Session) -> TaskStory:
+    """With the reason why nothing is done for a file that waits."""
+    if task.stage is not Stage.QUEUED or task.paused:
+        return task
+    return replace(task, why="; ".join(each.reason.text for each in session.unmet(task.function)) or None)
 
 
 def _print(story: Story) -> None:
@@ -139,6 +147,8 @@ def _print(story: Story) -> None:
         )
     if not story.tasks and not story.misses:
         console.print("no function is installed")
+    if any(task.stage is Stage.QUEUED and task.why for task in story.tasks):
+        print_where_told()
 
 
 def _step(name: str, text: str, style: str = "") -> None:
@@ -147,14 +157,18 @@ def _step(name: str, text: str, style: str = "") -> None:
 
 def _steps(task: TaskStory, now: float) -> Iterator[tuple[str, str]]:
     yield "task", task.task_id
-    if task.why:
+    if task.why and task.stage is Stage.ABSENT:
         yield "because", task.why
     if task.received is not None:
         yield "received", moment(task.received)
     if task.stage is Stage.QUEUED and task.received is not None:
         yield "queued", _queued(task, now - task.received)
-    for number, reason in enumerate(task.failures, start=1):
+        if task.why:
+            yield "unmet", shown(task.why)
+    for number, reason in enumerate(task.failed_attempts, start=1):
         yield f"attempt {number}", f"failed: {shown(reason)}"
+    if task.lost_workers:
+        yield "lost", f"{counted(task.lost_workers, 'attempt')}, whose worker was not heard of again"
     if isinstance(task.record, Record):
         yield from _done(task, task.record)
     if isinstance(task.record, FailureRecord):

@@ -53,8 +53,8 @@ COMMANDS = (
     ),
     Entry(
         "results", "headrace.cli.results", "results",
-        "List what a function has made.",
-        "headrace results echo --newest 10",
+        "List what a function has made, or save it in a folder.",
+        "headrace results echo --since 2h --output results",
     ),
     Entry(
         "explain", "headrace.cli.explain", "explain",

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from rich.text import Text
 
+from headrace.cli.docs import docs_base, see
 from headrace.cli.output import counted, duration, moment, out, shown
 from headrace.model.amounts import amount_text
 from headrace.model.node import NodeState
@@ -11,6 +12,7 @@ from headrace.model.tenant import amount_text as quota_text
 from headrace.scaler.explaining import Explanation, FunctionStory, NodeStory, PoolStory, TenantStory
 from headrace.scaler.plan import Reason, ReasonCode
 
+WAITING_PAGE = "troubleshooting.md#files-wait-long"
 FEW = 10  # nodes that are all told of
 _UNTOLD = "pods"  # each worker is one
 _AT_REST = (NodeState.OFF, ReasonCode.NOTHING_WAITS)
@@ -30,6 +32,13 @@ def print_explanation(explained: Explanation) -> None:
         _block(f"pool {pool.name}", _pool(pool))
     if not explained.functions and not explained.nodes:
         console.print("no function is installed, and no node is known")
+    if any(function.unmet for function in explained.functions):
+        print_where_told()
+
+
+def print_where_told() -> None:
+    """Where the docs tell what to do about files for which nothing is done."""
+    out().print(Text(f"see {see(WAITING_PAGE, docs_base())}", style="dim"))
 
 
 def told_nodes(nodes: Sequence[NodeStory]) -> Sequence[NodeStory]:

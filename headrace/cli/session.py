@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from headrace.model.settings import Settings, places_of
 from headrace.model.troubles import Trouble
 from headrace.operations.stack import Stack
 from headrace.queue.accounts import queue_of
-from headrace.scaler.explaining import Explanation
+from headrace.scaler.explaining import Explanation, Shortfall
 from headrace.storage.s3 import S3Storage
 
 Result = TypeVar("Result")
@@ -32,7 +32,7 @@ class Session:
     """A connected stack and what else a command needs of the world: a clock, a sleep, what the stack tells.
 
     `now` gives seconds since the epoch; `workers` gives workers by function and `reasons` the codes of the
-    scaler's reasons, None where that is not known.
+    scaler's reasons, None where that is not known; `unmet` gives why nothing is done for a function's files.
     """
 
     stack: Stack
@@ -41,6 +41,7 @@ class Session:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     workers: Callable[[], Mapping[str, int] | None] = lambda: None
     reasons: Callable[[], Mapping[str, str] | None] = lambda: None
+    unmet: Callable[[str], Sequence[Shortfall]] = lambda _: ()
     settings: Settings | None = None  # None: there are no servers behind it
 
 
@@ -83,6 +84,7 @@ async def open_session(state: Path) -> AsyncIterator[Session]:
             settings.receiver.listing_seconds,
             workers=lambda: told.workers if (told := read_told(state)) else None,
             reasons=lambda: told.reasons if (told := read_told(state)) else None,
+            unmet=lambda function: _unmet(state, function),
             settings=settings,
         )
     finally:
@@ -121,6 +123,15 @@ def read_told(state: Path) -> StackState | None:
     except (OSError, ValidationError):
         return None
     return told if psutil.pid_exists(told.pid) else None
+
+
+def _unmet(state: Path, function: str) -> Sequence[Shortfall]:
+    """Why a function's files wait, of a living stack; none where that is not known."""
+    try:
+        told = read_explanation(state).functions
+    except NotFoundError:
+        return ()
+    return next((each.unmet for each in told if each.name == function), ())
 
 
 def read_explanation(state: Path) -> Explanation:

@@ -93,12 +93,13 @@ def _empty(pool: Manifest) -> str:
 
 
 def _bare(found: Sequence[Manifest], nodes: Seen | None) -> list[str]:
-    """Pools of driver static that have no node."""
+    """Pools of driver static that have no node; hosts that serve GPUs are none."""
     if nodes is None or isinstance(nodes, HeadraceError):
         return []
     there = {labels_of(each).get(POOL) for each in nodes}
-    static = [key_of(each)[1] for each in found if each.get("spec", {}).get("driver") == "static"]
-    return [name for name in static if name not in there]
+    specs = {key_of(each)[1]: each.get("spec", {}) for each in found}
+    static = [name for name, spec in specs.items() if spec.get("driver") == "static"]
+    return [name for name in static if name not in there and specs[name].get("provides") != "gpuServers"]
 
 
 def _boots(facts: PoolFacts, ground: Ground) -> Finding:

@@ -5,6 +5,8 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
+from pydantic import ValidationError
+
 from headrace.events.deposit import Deposit
 from headrace.events.figures import Standing, figures
 from headrace.events.gate import Gate
@@ -17,7 +19,9 @@ from headrace.events.roster import Roster
 from headrace.events.sources import FunctionSource
 from headrace.events.watcher import UNWATCHED, Watcher
 from headrace.metrics.family import Figure
+from headrace.model.backed import LastBackup
 from headrace.model.errors import HeadraceError, NotFoundError, TransientError
+from headrace.model.keys import last_backup_key
 from headrace.model.settings import Settings
 from headrace.queue.port import Queue
 from headrace.storage.port import Storage
@@ -187,7 +191,9 @@ class Service:
 
     async def figures(self) -> Sequence[Figure]:
         """What Prometheus is told of how it stands; asks store and queue, and waits READY_SECONDS at most."""
-        store, queue = await asyncio.gather(_answers(self._ask_store()), _answers(self._ask_queue()))
+        store, queue, backup = await asyncio.gather(
+            _answers(self._ask_store()), _answers(self._ask_queue()), self._last_backup()
+        )
         sqs = {"sqs": not self._polling.fault} if self._polling is not None else {}
         standing = Standing(
             servers={"store": store, "queue": queue, **sqs},
@@ -195,8 +201,18 @@ class Service:
             listed_at=self._listed_at,
             listing_seconds=self._settings.receiver.listing_seconds,
             dropped_spans=self._watcher.tracer.dropped,
+            backup=backup,
         )
         return figures(standing)
+
+    async def _last_backup(self) -> LastBackup | None:
+        """The note that a backup leaves; None where it is not to be had in time."""
+        with contextlib.suppress(HeadraceError, TimeoutError, ValidationError):
+            async with asyncio.timeout(READY_SECONDS):
+                return LastBackup.from_json(
+                    await self._storage.read(self._settings.platform_bucket, last_backup_key())
+                )
+        return None
 
     async def _until_there(self, step: Callable[[], Awaitable[object]]) -> None:
         """Wait for servers that are away, and for the platform's bucket, which another service may make."""

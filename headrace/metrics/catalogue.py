@@ -103,6 +103,17 @@ LISTING_PERIOD = _gauge(
     (_RECEIVER,),
 )
 
+BACKED = _gauge(
+    "headrace_backup_timestamp_seconds",
+    "When the last whole backup of the stack began, in seconds since the epoch; none: it has none.",
+    (_RECEIVER,),
+)
+BACKUP_PERIOD = _gauge(
+    "headrace_backup_period_seconds",
+    "How often one is to be taken, as `headrace backup --every` said: what is much older than that is late.",
+    (_RECEIVER,),
+)
+
 # Scaler: only the one that leads tells of these
 
 WAITING = _gauge("headrace_files_waiting", "Files in the queue that no worker holds.", (_SCALER,), _FUNCTION)

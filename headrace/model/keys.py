@@ -14,6 +14,7 @@ IGNORED = "ignored"
 RESTORES = "restores"
 DISMISSED = "dismissed"
 STATUS = "status"
+BACKUPS = "backups"
 WORKERS_AREAS = (RECORDS, FAILURES, STAGING, NOTES, LOGS, HISTORY)  # what a worker reads and writes
 
 MARK = "headrace-attempt"  # user metadata on every output: "<task id>/<attempt>"
@@ -101,3 +102,8 @@ def prefixes_of(function: str) -> tuple[str, ...]:
     """What the keys of all that is kept of a function begin with."""
     areas = (RECORDS, FAILURES, STAGING, NOTES, LOGS, HISTORY, REPLAYS, RUNS, IGNORED, DISMISSED)
     return (*(f"{area}/{function}/" for area in areas), function_key(function))
+
+
+def last_backup_key() -> str:
+    """The newest whole backup, a LastBackup; there is none until one was taken."""
+    return f"{BACKUPS}/last.json"

@@ -75,6 +75,11 @@ class FailureRecord(StoredValue):
         return f'{{"state": "{self.state.value}"}}'.encode()
 
 
+def killed_reason(times: int) -> str:
+    """The reason of a task that was given up because it took its workers with it."""
+    return f"killed its worker {times} times"
+
+
 Ended = Record | FailureRecord
 AnyRecord = Annotated[Ended, Field(discriminator="state")]
 _any_record: TypeAdapter[Ended] = TypeAdapter(AnyRecord)

@@ -1,17 +1,15 @@
 """What an attempt printed: the whole log object where there is one, else the end that its record keeps."""
 
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headrace.model.errors import NotFoundError
 from headrace.model.keys import LOGS, log_key
 from headrace.model.record import FailureRecord, Record
-from headrace.model.task import TASK_ID_LENGTH
 from headrace.operations.identifiers import identifiers
 from headrace.operations.stack import Stack
 from headrace.operations.task_story import Stage, TaskStory, find_object, look
-
-_TASK_ID = re.compile(rf"[0-9a-f]{{{TASK_ID_LENGTH}}}")
+from headrace.operations.wanted import Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +30,10 @@ async def logs(stack: Stack, function: str, reference: str, *, bucket: str | Non
     `bucket` (real name) narrows a key down to one of the function's buckets. Raises NotFoundError when
     nothing of that name has ended, with what is known of it.
     """
-    installed = stack.find(function)
-    if bucket is None and _TASK_ID.fullmatch(reference):
-        stories = [await look(stack, function, reference)]
-    else:
-        buckets = dict.fromkeys(place for place, _ in stack.inputs(installed) if bucket in {None, place})
-        stories = [story for each in buckets for story in await _stories(stack, function, each, reference)]
+    stories = await stories_of(stack, function, Wanted(reference, bucket))
     ended = [story for story in stories if story.record is not None]
     if not ended:
-        raise NotFoundError(f"function {function!r} has no log of {reference!r}: {_state(stories)}")
+        raise NotFoundError(f"function {function!r} has no log of {reference!r}: {standing(stories)}")
     record = max((s.record for s in ended if s.record), key=lambda r: (r.task.run, _ended(r)))
     return Log(
         function,
@@ -52,13 +45,23 @@ async def logs(stack: Stack, function: str, reference: str, *, bucket: str | Non
     )
 
 
+async def stories_of(stack: Stack, function: str, wanted: Wanted) -> list[TaskStory]:
+    """Of the tasks that a file has now, and of those that failed."""
+    installed = stack.find(function)
+    if wanted.is_task:
+        return [await look(stack, function, wanted.text)]
+    buckets = dict.fromkeys(place for place, _ in stack.inputs(installed) if wanted.bucket in {None, place})
+    return [story for each in buckets for story in await _stories(stack, function, each, wanted.text)]
+
+
 async def _stories(stack: Stack, function: str, bucket: str, key: str) -> list[TaskStory]:
     found = await find_object(stack, bucket, key)
     ids = await identifiers(stack, function, (bucket, key), found, thorough=False)
     return [await look(stack, function, each, run=run) for each, run in ids.items()]
 
 
-def _state(stories: list[TaskStory]) -> str:
+def standing(stories: Sequence[TaskStory]) -> str:
+    """How it stands with a file none of whose tasks has ended."""
     queued = [story for story in stories if story.stage is Stage.QUEUED]
     if not queued:
         return "it has no such task, or it has not been queued yet; `headrace explain` tells"

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from headrace.model.record import Output, Record
+from headrace.model.record import Ended, Output, Record
 from headrace.operations.concurrently import MOST_AT_ONCE, concurrently
 from headrace.operations.stack import Stack
 
@@ -22,32 +22,51 @@ class Result:
     output: Output
 
 
-async def results(stack: Stack, function: str, *, newest: int | None = None) -> AsyncIterator[Result]:
-    """Every output of every record, oldest record first; of the `newest` tasks only, where that is given.
-
-    The record names what was committed; whether the final key still holds it, `explain` tells.
-    """
+async def ended(
+    stack: Stack, function: str, *, newest: int | None = None, since: float | None = None
+) -> AsyncIterator[Ended]:
+    """Every record, oldest first; only the `newest` so many, or those written `since` (seconds), if given."""
     stack.find(function)
     listed = await stack.records.listed(function)
     order = sorted(listed, key=lambda task_id: (listed[task_id].modified, task_id))
-    wanted = order if newest is None else order[max(0, len(order) - newest) :]
+    # The store's clock tells when a record was written, in whole seconds.
+    wanted = [task_id for task_id in order if since is None or listed[task_id].modified >= int(since)]
+    if newest is not None:
+        wanted = wanted[max(0, len(wanted) - newest) :]
     for start in range(0, len(wanted), MOST_AT_ONCE):
         chunk = wanted[start : start + MOST_AT_ONCE]
         for record in await concurrently(lambda task_id: stack.records.find(function, task_id), chunk):
-            if isinstance(record, Record):
-                for output in record.outputs:
-                    yield _result(record, output)
+            if record is not None:
+                yield record
 
 
-def _result(record: Record, output: Output) -> Result:
+async def results(
+    stack: Stack, function: str, *, newest: int | None = None, since: float | None = None
+) -> AsyncIterator[Result]:
+    """Every output of those records that have any, oldest record first.
+
+    The record names what was committed; whether the final key still holds it, `explain` tells.
+    """
+    async for record in ended(stack, function, newest=newest, since=since):
+        for each in results_of(record):
+            yield each
+
+
+def results_of(record: Ended) -> tuple[Result, ...]:
+    """A record's outputs; none of a failure."""
+    if not isinstance(record, Record):
+        return ()
     task, times = record.task, record.times
-    return Result(
-        function=task.function,
-        task_id=task.id,
-        run=task.run,
-        bucket=task.bucket,
-        key=task.key,
-        committed=times.committed,
-        seconds=times.finished - times.started,
-        output=output,
+    return tuple(
+        Result(
+            function=task.function,
+            task_id=task.id,
+            run=task.run,
+            bucket=task.bucket,
+            key=task.key,
+            committed=times.committed,
+            seconds=times.finished - times.started,
+            output=output,
+        )
+        for output in record.outputs
     )

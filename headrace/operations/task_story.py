@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from headrace.model.errors import NotFoundError
 from headrace.model.keys import MARK, mark_of
-from headrace.model.record import FailureRecord, Output, Record
+from headrace.model.record import FailureRecord, Output, Record, killed_reason
 from headrace.operations.concurrently import concurrently
 from headrace.operations.stack import Stack
 from headrace.operations.status import find_backlog
@@ -46,7 +46,7 @@ class TaskStory:
 
     While it is queued, `received` (seconds since the epoch) is when it came and `ahead` how many older
     tasks are in the queue. `failures` are the reasons of attempts that failed and were tried again,
-    oldest first. `why` says why an absent task has not started.
+    oldest first. `why` says why an absent task has not started, or what keeps a queued one waiting.
     """
 
     function: str
@@ -67,6 +67,26 @@ class TaskStory:
         if self.stage in {Stage.ABSENT, Stage.QUEUED}:
             return False
         return all(each.published is not Published.MISSING for each in self.outputs)
+
+    @property
+    def failed_attempts(self) -> tuple[str, ...]:
+        """Why each attempt failed, oldest first: of a file that was given up the last one's, too."""
+        record, unlisted = self.record, self._unlisted
+        if not unlisted or not isinstance(record, FailureRecord) or record.reason == killed_reason(unlisted):
+            return self.failures
+        return (*self.failures, record.reason)
+
+    @property
+    def lost_workers(self) -> int:
+        """Attempts that ended with their worker, once the task has ended; they are among those counted."""
+        return self._unlisted - (len(self.failed_attempts) - len(self.failures))
+
+    @property
+    def _unlisted(self) -> int:
+        """Attempts that `failures` does not tell of, but for the one that made the result."""
+        if isinstance(self.record, Record):
+            return max(0, self.record.attempt_number - 1 - len(self.failures))
+        return max(0, self.record.attempts - len(self.failures)) if self.record else 0
 
 
 async def look(stack: Stack, function: str, identifier: str, *, run: int = 0) -> TaskStory:

@@ -24,6 +24,7 @@ from headrace.scaler.deciding.quotas import Quotas
 from headrace.scaler.deciding.remote import Remote
 from headrace.scaler.deciding.rooms import Rooms, Slots
 from headrace.scaler.deciding.serving import Serving
+from headrace.scaler.deciding.shortages import shortage
 from headrace.scaler.deciding.stopping import Loads, Stopping, nodes_on, on_or_coming
 from headrace.scaler.deciding.supply import Choice, Supplies, choose
 from headrace.scaler.deciding.workers import share_out
@@ -154,7 +155,7 @@ class _Decision:
             return
         if order.choice.missing:
             self.short[each.name] = self.taken[each.name]
-            self._cannot(each, self._shortage(each))
+            self._cannot(each, shortage(each.homes, self.snapshot.nodes))
         self._start(order.choice, self._reason(each, order))
         self._share(each, order.workers)
 
@@ -162,15 +163,6 @@ class _Decision:
         """Those of its nodes that come free at all: a worker that is left as it is has its room for good."""
         slots = self.rooms.slots(each.request, (home.name for home in each.homes))
         return slots.first(bisect_left(slots.times, inf))
-
-    def _shortage(self, each: WorkClass) -> Reason:
-        """Why no further node of its pools can be ordered."""
-        homes = [home.name for home in each.homes]
-        told = {node.pool: node.hindrance for node in self.snapshot.nodes if node.hindrance}
-        hindered = "; ".join(f"pool {name}: {told[name]}" for name in homes if name in told)
-        if hindered:
-            return Reason(ReasonCode.NO_CAPACITY, hindered)
-        return Reason(ReasonCode.LIMIT, f"maxNodes or maxBooting is reached in {', '.join(homes)}")
 
     def _promise(self, each: WorkClass, slots: Slots, order: Order) -> None:
         """No node is missing: take only so much as the promise needs, as others share the nodes."""

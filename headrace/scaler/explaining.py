@@ -15,6 +15,7 @@ from headrace.placement.ways import NO_GPU
 from headrace.scaler.deciding.budgets import Budget
 from headrace.scaler.deciding.charges import Charges
 from headrace.scaler.deciding.parties import Parties
+from headrace.scaler.deciding.shortages import bareness
 from headrace.scaler.plan import Plan, Reason, ReasonCode, Unmet, Workers
 from headrace.scaler.snapshot import (
     BootEstimate,
@@ -224,38 +225,37 @@ def _tenant(
 
 
 def _nodes(snapshot: Snapshot, plan: Plan, moment: float) -> tuple[NodeStory, ...]:
-    boots = {pool.name: pool.boot for pool in snapshot.pools}
+    pools = {pool.name: pool for pool in snapshot.pools}
     reasons = dict(plan.kept) | {each.node: each.reason for each in plan.stop}
     hosted: dict[str, list[WorkerView]] = {node.name: [] for node in snapshot.nodes}
     for worker in snapshot.workers:
         hosted.setdefault(worker.node, []).append(worker)
     stories = {
-        node.name: _node(node, hosted[node.name], boots, reasons.get(node.name)) for node in snapshot.nodes
+        node.name: _node(node, hosted[node.name], pools[node.pool], reasons.get(node.name))
+        for node in snapshot.nodes
     }
     for each in plan.start:
         new = NodeStory(each.node, each.pool, NodeState.OFF, moment, each.reason)
-        expected = moment + boots[each.pool].safe_seconds
+        expected = moment + pools[each.pool].boot.safe_seconds
         stories[each.node] = replace(stories.get(each.node, new), reason=each.reason, expected=expected)
     return tuple(stories.values())
 
 
-def _node(
-    node: NodeView, workers: Sequence[WorkerView], boots: Mapping[str, BootEstimate], reason: Reason | None
-) -> NodeStory:
+def _node(node: NodeView, workers: Sequence[WorkerView], pool: PoolView, reason: Reason | None) -> NodeStory:
     booting = node.state is NodeState.BOOTING
     return NodeStory(
         node.name,
         node.pool,
         node.state,
         node.since,
-        reason or _standing(node, workers),
+        reason or _standing(node, workers, pool),
         node.enabled,
         Counter(worker.function for worker in workers),
-        node.ordered + boots[node.pool].safe_seconds if booting else None,
+        node.ordered + pool.boot.safe_seconds if booting else None,
     )
 
 
-def _standing(node: NodeView, workers: Sequence[WorkerView]) -> Reason:
+def _standing(node: NodeView, workers: Sequence[WorkerView], pool: PoolView) -> Reason:
     """Why a node of which nothing is ordered is as it is."""
     if not node.enabled:
         return Reason(ReasonCode.DISABLED, "a person disabled it: it takes no new work")
@@ -270,9 +270,19 @@ def _standing(node: NodeView, workers: Sequence[WorkerView]) -> Reason:
         return Reason(ReasonCode.FILES_WAIT, "ordered before, and on its way")
     if node.hindrance:
         return Reason(ReasonCode.NO_CAPACITY, node.hindrance)
+    if node.state is NodeState.OFF and pool.by_hand:
+        return Reason(ReasonCode.NO_CAPACITY, f"it is gone, or lacks the pool's label: {pool.by_hand}")
     return Reason(ReasonCode.NOTHING_WAITS, "no file needs it")
 
 
 def _pool(pool: PoolView, nodes: Sequence[NodeView]) -> PoolStory:
     states = Counter(node.state for node in nodes if node.pool == pool.name)
-    return PoolStory(pool.name, dict(pool.capacity), states, pool.min_nodes, pool.max_nodes, pool.boot)
+    return PoolStory(
+        pool.name,
+        dict(pool.capacity),
+        states,
+        pool.min_nodes,
+        pool.max_nodes,
+        pool.boot,
+        left_out=bareness(pool, nodes),
+    )

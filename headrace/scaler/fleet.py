@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from headrace.model.errors import HeadraceError, TransientError
+from headrace.model.labels import POOL
 from headrace.model.node import NodeState
-from headrace.model.pool import Driver, Hook, NodePool
+from headrace.model.pool import Driver, Hook, NodePool, Provides
 from headrace.model.resources import NOTHING, ResourceList
 from headrace.nodes.port import NodeDriver, Power, Sighting, devices
 from headrace.scaler import lifecycle
@@ -201,4 +202,12 @@ def _pool_view(pool: NodePool, boots: BootHistory) -> PoolView:
         spare_nodes=spec.spare_nodes,
         max_booting=spec.max_booting,
         named=spec.driver in (Driver.POWER, Driver.EKS),
+        fixed=spec.driver is Driver.STATIC,
+        by_hand=_by_hand(pool),
     )
+
+
+def _by_hand(pool: NodePool) -> str:
+    """Of hosts that serve GPUs there are no nodes that could be labelled."""
+    is_labelled = pool.spec.driver is Driver.STATIC and pool.spec.provides is Provides.NODES
+    return f"kubectl label node NODE {POOL}={pool.name}" if is_labelled else ""

@@ -161,6 +161,8 @@ class PoolView:
     spare_nodes: int = 0
     max_booting: int = 0  # 0: no limit
     named: bool = False  # only nodes that are listed can be started: nobody makes new ones
+    fixed: bool = False  # its nodes are always on, and nobody makes or switches any
+    by_hand: str = ""  # of a fixed pool of nodes: the command by which a person adds one
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,7 +189,7 @@ class PoolShown(Shown):
     safe_boot_seconds: float  # the 0.9 quantile, by which is planned
     boots_failing: bool
     price_per_hour: float | None  # of a node; null: nobody wrote one
-    left_out: str | None  # why nobody switches it
+    left_out: str | None  # why it is not used
 
 
 class User(Shown):

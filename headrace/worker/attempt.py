@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from urllib.parse import quote_plus
 
-from headrace.model.record import AttemptNote
+from headrace.model.record import AttemptNote, killed_reason
 from headrace.model.task import Task
 
 MOST_LOST_GPUS = 10  # servers that may die under one file before it is given up, as with lost workers
@@ -193,7 +193,7 @@ def before_start(note: AttemptNote, *, deliveries: int, lost_leases: int) -> Att
     Starts are marked from the second delivery on: a first delivery, the common case, costs nothing.
     """
     if killed(note) >= lost_leases:
-        return GiveUp(f"killed its worker {killed(note)} times", len(note.failures) + killed(note))
+        return GiveUp(killed_reason(killed(note)), len(note.failures) + killed(note))
     if deliveries < 2:
         return note
     return note.model_copy(update={"started": note.started + 1})

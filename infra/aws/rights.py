@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from headrace.model.errors import ConfigurationError
 from headrace.model.function import Function
 from headrace.model.keys import (
+    BACKUPS,
     DISMISSED,
     FAILURES,
     FUNCTIONS,
@@ -54,7 +55,7 @@ CLUSTER_TAG, GROUP_TAG = "eks:cluster-name", "eks:nodegroup-name"  # which EKS p
 def receiver(estate: Estate) -> Document:
     """It reads the queue of events, passes on what is no event, and lists and looks at objects."""
     platform = estate.platform
-    read = [*(f"{area}/*" for area in (RECORDS, FAILURES, FUNCTIONS, IGNORED, RACE)), PROBE]
+    read = [*(f"{area}/*" for area in (RECORDS, FAILURES, FUNCTIONS, IGNORED, BACKUPS, RACE)), PROBE]
     return document(
         allow(
             (

@@ -41,6 +41,7 @@ _FAILED = f"max by (tenant, function) ({m.FILES_FAILED.name})"
 _FAILED_BEFORE = f"max by (tenant, function) ({m.FILES_FAILED.name} offset 15m)"
 _ATTEMPTS = f"sum by (tenant, function) (rate({m.ATTEMPTS.name}[15m]))"
 _BAD_ATTEMPTS = f'sum by (tenant, function) (rate({m.ATTEMPTS.name}{{result=~"again|failed"}}[15m]))'
+_BACKED_AGO = f"time() - max({m.BACKED.name})"
 _LISTED_AGO = f"time() - max({m.LISTED.name})"
 
 FILES: tuple[Alert, ...] = (
@@ -148,6 +149,15 @@ SERVICES: tuple[Alert, ...] = (
         Severity.WARNING,
         "Lost files are not looked for",
         "No listing of all functions has ended for long: files of which no notification told wait unseen.",
+        lasting="15m",
+    ),
+    Alert(
+        "HeadraceBackupOld",
+        f"{_BACKED_AGO} > 1.5 * max({m.BACKUP_PERIOD.name})",
+        Severity.WARNING,
+        "The last backup is {{ $value | humanizeDuration }} old",
+        "That is more than one and a half times as long as `headrace backup --every` said. What came since "
+        "then would be lost with the cluster.",
         lasting="15m",
     ),
     Alert(

@@ -134,6 +134,11 @@ async def test_files_are_put_purged_replayed_worked_and_explained(world: World, 
     assert (code, "reason    exit code 7" in out) == (0, True)
     (result,) = (await headrace.document("results", name))["results"]
     assert result["key"] == tasks[1].key
+    saved = await headrace.document("results", name, tasks[1].key, "--output", tmp_path / "saved")
+    assert [each["fate"] for each in saved["fetched"]] == ["saved"]
+    assert (tmp_path / "saved" / "1.dcm.json").read_bytes() == b"{}"
+    again = await headrace.document("results", name, "--output", tmp_path / "saved")
+    assert [each["fate"] for each in again["fetched"]] == ["there"]
     assert (await headrace("logs", name, f"s3://uploads/{tasks[1].key}"))[:2] == (0, "hello\n")
 
     rerun = await headrace.document("rerun", name, "--prefix", "in/1")

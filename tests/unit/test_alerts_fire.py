@@ -26,6 +26,8 @@ WELL: Series = {
     'headrace_listing_timestamp_seconds{pod="a"}': "0+60x90",
     'headrace_listing_timestamp_seconds{pod="b"}': "0x90",
     "headrace_listing_period_seconds": "300x90",
+    'headrace_backup_timestamp_seconds{pod="a"}': "0x49 3000x40",  # one an hour, the second in time
+    "headrace_backup_period_seconds": "3600x90",
     f"headrace_files_overdue{{{ECHO}}}": "0x90",
     f"headrace_files_failed{{{ECHO}}}": "3x90",
     f'headrace_files_unmet{{{ECHO},reason="limit"}}': "5x90",  # time will bring room
@@ -112,6 +114,18 @@ CASES = (
     ),
     Case("HeadraceScalerStale", {"headrace_scaler_observation_age_seconds": "0+60x90"}, 4, quiet_at=3),
     Case("HeadraceListingLate", {'headrace_listing_timestamp_seconds{pod="a"}': "0x90"}, 41, quiet_at=40),
+    Case(
+        "HeadraceBackupOld",
+        {
+            'headrace_backup_timestamp_seconds{pod="a"}': "0x90",
+            "headrace_backup_period_seconds": "1800x90",
+        },
+        61,
+        quiet_at=60,
+    ),
+    Case(
+        "HeadraceBackupOld", {'headrace_backup_timestamp_seconds{pod="a"}': "_x4 -7200x85"}, 19, quiet_at=18
+    ),  # first seen when it is late already
     Case(
         "HeadraceNotificationsRefused",
         {'headrace_notifications_total{source="http",dialect="none",outcome="unauthorised"}': "0+1x90"},

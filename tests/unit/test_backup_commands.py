@@ -14,7 +14,9 @@ from headrace.cli.backup_place import read_credentials
 from headrace.cli.main import app
 from headrace.kube.kinds import BUCKETS, FUNCTIONS, NAMESPACES, NODE_POOLS
 from headrace.kube.memory import MemoryKube
-from headrace.model.errors import ConfigurationError
+from headrace.model.backed import LastBackup
+from headrace.model.errors import ConfigurationError, NotFoundError
+from headrace.model.keys import last_backup_key
 from tests.fixtures.world import World, installed
 
 
@@ -74,6 +76,46 @@ def test_a_backup_as_a_document(world: World, tmp_path: Path) -> None:
     }
 
 
+def last_backup(world: World) -> LastBackup | None:
+    try:
+        return LastBackup.from_json(asyncio.run(world.storage.read(world.platform_bucket, last_backup_key())))
+    except NotFoundError:
+        return None
+
+
+def test_a_whole_backup_is_noted_in_its_stack_with_how_often_one_is_taken(
+    world: World, tmp_path: Path
+) -> None:
+    headrace(world, "backup", tmp_path / "place", "--dry-run")
+    headrace(world, "backup", tmp_path / "place", "--buckets", "uploads")
+    assert last_backup(world) is None
+    world.time += 10
+    found = document(headrace(world, "backup", tmp_path / "place", "--json"))["backup"]
+    noted = last_backup(world)
+    assert noted == LastBackup(snapshot=found["snapshot"], began=world.time, period_seconds=86400.0)
+    world.time += 10
+    again = document(headrace(world, "backup", tmp_path / "place", "--every", "7d", "--json"))["backup"]
+    assert last_backup(world) == LastBackup(
+        snapshot=again["snapshot"], began=world.time, period_seconds=7 * 86400.0
+    )
+    assert again["copied"]["objects"] == 0, "the note of a backup is no part of the next one"
+
+
+def test_a_backup_that_its_stack_can_not_be_told_of_is_there_all_the_same(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(*_: object, **__: object) -> str:
+        raise ConfigurationError("access is denied")
+
+    monkeypatch.setattr(world.storage, "put", refused)
+    result = headrace(world, "backup", tmp_path / "place")
+    assert result.exit_code == 0
+    assert "the stack was not told of it, and goes on counting from the one before: access is denied" in (
+        result.stderr
+    )
+    assert len(headrace(world, "backup", tmp_path / "place", "--list").stdout.splitlines()) == 1
+
+
 def test_a_dry_run_tells_what_would_be_copied_and_writes_nothing(world: World, tmp_path: Path) -> None:
     result = headrace(world, "backup", tmp_path / "place", "--dry-run")
     assert "would be copied" in result.stdout
@@ -117,6 +159,7 @@ def test_a_sound_backup_verifies_and_a_damaged_one_ends_with_status_1(world: Wor
         (["backup", "PLACE", "--list", "--dry-run"], 2, "--verify and --list take no backup"),
         (["backup", "PLACE", "--snapshot", "2026"], 2, "--snapshot is for --verify"),
         (["backup", "PLACE", "--buckets", "nonsense"], 2, "allowed results, uploads"),
+        (["backup", "PLACE", "--every", "daily"], 2, "allowed a span such as 30m, 2h or 7d"),
         (["backup", "s3://"], 2, "allowed s3://BUCKET/KEY"),
     ],
 )

@@ -63,7 +63,9 @@ async def empty(town: Town) -> AsyncIterator[Town]:
 
 async def platform(town: Town) -> dict[str, bytes]:
     """The platform bucket, without what concerns this stack alone."""
-    keys = [key for key in await town.keys(PLATFORM) if not key.startswith(("staging/", "restores/"))]
+    keys = [
+        key for key in await town.keys(PLATFORM) if not key.startswith(("staging/", "restores/", "backups/"))
+    ]
     return {key: await town.storage.read(PLATFORM, key) for key in keys}
 
 

@@ -22,6 +22,8 @@ from headrace.model.errors import (
 )
 from headrace.model.record import Ending, Record
 from headrace.model.task import Task
+from headrace.scaler.explaining import Shortfall
+from headrace.scaler.plan import Reason, ReasonCode
 from tests.fixtures.world import NOW, World, installed
 
 FILE = "s3://uploads/echo/a.dcm"
@@ -352,6 +354,7 @@ def test_results_are_a_line_each_and_a_document(world: World) -> None:
                 "output": json.loads(record.outputs[0].to_json()),
             }
         ],
+        "lacking": [],
     }
 
 
@@ -371,8 +374,28 @@ def test_explain_tells_a_failed_file_and_what_to_do(world: World) -> None:
     lines = headrace(world, "explain", FILE).stdout.splitlines()
     begin = lines.index("echo: failed")
     assert [line[2:12].strip() for line in lines[begin + 1 : -1]] == [
-        "task", "received", "attempt 1", "attempt 2", "failed", "reason", "log", "log", "next",
+        "task", "received", "attempt 1", "attempt 2", "attempt 3", "failed", "reason", "log", "log", "next",
     ]  # fmt: skip
+    assert lines[begin + 5] == "  attempt 3 failed: exit code 3"
+
+
+def test_explain_tells_attempts_that_were_lost_with_their_workers(world: World) -> None:
+    do(world.fail(do(world.upload("echo/a.dcm")), reason="killed its worker 1 times"))
+    lines = headrace(world, "explain", FILE).stdout.splitlines()
+    assert "  lost      1 attempt, whose worker was not heard of again" in lines
+    assert not any(line.startswith("  attempt 3") for line in lines)
+
+
+def test_explain_tells_why_nothing_is_done_for_a_file_that_waits(world: World) -> None:
+    do(world.upload("echo/a.dcm"))
+    assert "see " not in headrace(world, "explain", FILE).stdout
+    bare = Shortfall(Reason(ReasonCode.NO_CAPACITY, "pool box: no node bears its label"), 1)
+    world.unmet = {"echo": (bare,)}
+    lines = headrace(world, "explain", FILE).stdout.splitlines()
+    assert "  unmet     pool box: no node bears its label" in lines
+    assert lines[-1] == f"see {docs_base()}/troubleshooting.md#files-wait-long"
+    (task,) = document(headrace(world, "explain", FILE, "--json"))["tasks"]
+    assert task["why"] == "pool box: no node bears its label"
 
 
 def test_explain_as_a_document(world: World) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from headrace.cli.docs import docs_base
 from headrace.cli.main import app
 from headrace.files.wishes import WishesFile
 from headrace.local.remembering import MemoryFile
@@ -83,6 +84,7 @@ def test_a_function_is_explained(state: StateDirectory) -> None:
     assert lines[7] == "a file takes about 0.50 s and 0.10 s a megabyte"
     assert lines[8].startswith("unmet 9 files: maxNodes reached (limit), looked at again by 20")
     assert "node local" not in lines
+    assert lines[-1] == f"see {docs_base()}/troubleshooting.md#files-wait-long"
 
 
 def test_a_node_is_explained(state: StateDirectory) -> None:

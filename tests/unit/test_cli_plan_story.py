@@ -1,7 +1,10 @@
 """Which nodes the whole plan tells of, one by one; and what it tells of tenants."""
 
-from headrace.cli.plan_story import FEW, print_explanation, told_nodes
+from pathlib import Path
+
+from headrace.cli.plan_story import FEW, WAITING_PAGE, print_explanation, told_nodes
 from headrace.model.node import NodeState
+from headrace.model.troubles import anchor
 from headrace.scaler.explaining import Explanation, NodeStory, TenantStory
 from headrace.scaler.plan import Reason, ReasonCode
 
@@ -32,3 +35,9 @@ def test_a_tenant_is_told_with_its_share_and_quota(capsys):
     )
     assert "quota cpu 4500m of 8, remoteGpuMemory 16Gi of 40Gi, workers 5 of 20" in told
     assert "tenant idle share nothing by 0 workers; weight 1" in told
+
+
+def test_the_docs_have_the_place_that_is_named_for_files_that_wait():
+    page, _, place = WAITING_PAGE.partition("#")
+    text = (Path(__file__).parents[2] / "docs" / page).read_text(encoding="utf-8")
+    assert place in {anchor(line.lstrip("# ")) for line in text.splitlines() if line.startswith("#")}

@@ -230,6 +230,12 @@ def test_pools_and_nodes_that_are_ready_are_well() -> None:
     assert {f.severity for f in pools.judged(POOLS, GROUND)} == {"ok"}
 
 
+def test_hosts_that_are_always_on_and_serve_gpus_need_no_label() -> None:
+    hosts = pool_object("hosts", driver="static")
+    hosts["spec"]["provides"] = "gpuServers"
+    assert bad(pools.judged(replace(POOLS, pools=(ready(hosts),)), GROUND)) == {}
+
+
 def test_this_machine_has_no_pools_of_its_own() -> None:
     found = pools.judged(PoolFacts(), Ground("state"))
     assert {f.severity for f in found} == {"skipped"}

@@ -9,11 +9,12 @@ import re
 import stat
 import tarfile
 import tomllib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from headrace.model.troubles import anchor
 from tests.toolchain.images import base, store
 from tests.toolchain.images.recipes import STAND_INS, recipes
 from tests.toolchain.places import Places
@@ -24,7 +25,7 @@ from tools.images.bill import bill, fault_in
 from tools.images.build import Shop, State, reference_of
 from tools.images.context import install_command, level, tidy
 from tools.images.engine import Buildah, Docker, Order, engine
-from tools.images.faults import ImagesError
+from tools.images.faults import ImagesError, with_base_told
 from tools.images.installed import Kind, Package, installed, is_wanted
 from tools.images.recipe import (
     Base,
@@ -308,6 +309,52 @@ def test_without_an_engine_each_ones_reason_is_told():
     told = str(raised.value)
     assert "buildah is not on PATH; podman is not on PATH; docker does not answer: no daemon" in told
     assert "apt-get install buildah" in told
+
+
+BUILDAH_AWAY = (
+    "Error: creating build container: initializing source docker://python:3.13-slim-bookworm: pinging "
+    "container registry hub.example: dial tcp: lookup hub.example: no such host"
+)
+DOCKER_AWAY = (
+    "ERROR: failed to solve: python:3.13-slim-bookworm: failed to resolve source metadata for "
+    "hub.example/library/python:3.13-slim-bookworm: failed to do request: dial tcp: i/o timeout"
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "base"),
+    [
+        (BUILDAH_AWAY, "python:3.13-slim-bookworm"),
+        (DOCKER_AWAY, "hub.example/library/python:3.13-slim-bookworm"),
+        (BUILDAH_AWAY.replace("python:3.13-slim-bookworm", "host:1/b@sha256:00"), "host:1/b@sha256:00"),
+    ],
+)
+def test_a_base_that_can_not_be_fetched_is_told_with_another_to_take_and_the_docs(said, base):
+    told = str(with_base_told(ImagesError(said)))
+    assert told.startswith(f"{said}\n{base} can't be fetched from its registry.")
+    assert 'make images ARGS="--base ' in told
+    page, _, place = re.search(r"docs/(\S+)", told)[1].partition("#")
+    text = (ROOT / "docs" / page).read_text()
+    assert place in {anchor(line.lstrip("# ")) for line in text.splitlines() if line.startswith("#")}
+
+
+def test_another_fault_of_a_build_is_told_as_it_is():
+    fault = ImagesError("pip failed with code 1")
+    assert with_base_told(fault) is fault
+
+
+@pytest.mark.parametrize("name", ["buildah", "docker"])
+def test_a_build_without_its_base_fails_with_what_to_do(tmp_path, name):
+    said = {"buildah": BUILDAH_AWAY, "docker": DOCKER_AWAY}[name]
+
+    @dataclass(frozen=True)
+    class Cut(Buildah):
+        def build(self, order):
+            return (("sh", "-c", f"echo '{said}' >&2; exit 125"),)
+
+    cut = replace(shop(tmp_path), engine=Cut())
+    outcome = cut.make(replace(RECIPE, lock=None), "r/fn:1.2", push=False, again=False, dry_run=False)
+    assert (outcome.state, "docs/images.md#the-base" in outcome.told) == (State.FAILED, True)
 
 
 # What is ready

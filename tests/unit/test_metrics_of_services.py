@@ -27,6 +27,7 @@ from headrace.kube.kinds import FUNCTIONS
 from headrace.manifests.gpu_slices import Grant, Held, Published
 from headrace.metrics import catalogue as m
 from headrace.metrics.family import Family, Figure
+from headrace.model.backed import LastBackup
 from headrace.model.errors import TransientError
 from headrace.model.gpu_server import Backend
 from headrace.model.node import NodeState
@@ -297,6 +298,15 @@ def test_the_receiver_tells_which_servers_answer_and_when_it_listed():
         ("headrace_listing_period_seconds",): 300.0,
         ("headrace_trace_spans_dropped_total",): 3,
     }
+
+
+def test_the_receiver_tells_of_the_last_backup_where_there_is_one():
+    backup = LastBackup(snapshot="b", began=NOW - 60.0, period_seconds=86400.0)
+    standing = ReceiverStanding({}, is_leading=True, listed_at=NOW, listing_seconds=300.0, dropped_spans=0)
+    assert not any("backup" in name for name, *_ in told(receiver_figures(standing)))
+    found = told(receiver_figures(replace(standing, backup=backup)))
+    assert found["headrace_backup_timestamp_seconds",] == NOW - 60.0
+    assert found["headrace_backup_period_seconds",] == 86400.0
 
 
 # Controller

@@ -270,6 +270,43 @@ def test_where_a_pool_can_have_no_node_now_another_serves_and_otherwise_the_reas
     assert [start.node for start in plan.start] == ["cpu-298", "cpu-299"]
 
 
+BY_HAND = replace(
+    POOL, min_nodes=1, max_nodes=1, fixed=True, by_hand="kubectl label node NODE headrace.dev/pool=cpu"
+)
+
+
+@pytest.mark.parametrize("boot_seconds", [0.0, 150.0])
+@pytest.mark.parametrize("age", [0.0, 1000.0])
+@pytest.mark.parametrize(
+    "nodes", [(), (node("cpu-0", NodeState.OFF),)], ids=["none", "one that lost its label"]
+)
+def test_of_a_pool_that_nobody_makes_nodes_for_none_is_ordered_and_what_to_do_is_told(
+    boot_seconds: float, age: float, nodes: tuple[NodeView, ...]
+) -> None:
+    pool = replace(BY_HAND, boot=BootEstimate(boot_seconds, boot_seconds))
+    plan = planned(waiting(1, age=age), nodes=nodes, pool=pool)
+    assert (starts(plan), refused(plan)) == ([], [("echo", 1, ReasonCode.NO_CAPACITY)])
+    assert plan.unmet[0].reason.text == (
+        "pool cpu: no node bears its label, and nobody makes one; label one: "
+        "kubectl label node NODE headrace.dev/pool=cpu"
+    )
+
+
+def test_where_a_pool_that_nobody_makes_nodes_for_is_full_another_serves_and_otherwise_it_is_told() -> None:
+    full = (node("cpu-0", NodeState.BUSY),)
+    busy = replace(waiting(200), running=(Running(NOW - 1.0, "cpu-0"),))
+    pool = replace(BY_HAND, max_nodes=3)
+    alone = planned(busy, nodes=full, pool=pool)
+    assert (starts(alone), refused(alone)) == ([], [("echo", 200, ReasonCode.LIMIT)])
+    assert alone.unmet[0].reason.text == (
+        "pool cpu: its nodes have no room, and nobody makes further ones; label one: "
+        "kubectl label node NODE headrace.dev/pool=cpu"
+    )
+    other = replace(POOL, name="other", price_per_hour=5.0)
+    plan = decide(Snapshot((replace(busy, pools=("cpu", "other")),), (pool, other), full), SETTINGS, NOW)
+    assert ({start.pool for start in plan.start}, refused(plan)) == ({"other"}, [])
+
+
 def test_the_same_input_gives_the_same_plan() -> None:
     assert planned(waiting(200)) == planned(waiting(200))
 

@@ -89,6 +89,21 @@ def test_a_node_that_can_not_be_started_says_why() -> None:
     assert story.reason == Reason(ReasonCode.NO_CAPACITY, "AWS has no more")
 
 
+def test_of_a_pool_that_nobody_makes_nodes_for_no_node_is_promised() -> None:
+    pool = replace(POOL, min_nodes=1, max_nodes=1, fixed=True, by_hand="label n0")
+    snapshot = replace(SNAPSHOT, pools=(pool,), nodes=(), workers=(), functions=(replace(ECHO, running=()),))
+    told = explanation(snapshot, decide(snapshot, ScalerSettings(), NOW), NOW)
+    assert told.nodes == ()
+    assert told.pools[0].left_out == "no node bears its label, and nobody makes one; label one: label n0"
+    gone = replace(snapshot, nodes=(node("n0", NodeState.OFF),))
+    told = explanation(gone, decide(gone, ScalerSettings(), NOW), NOW)
+    assert [(each.expected, each.reason) for each in told.nodes] == [
+        (None, Reason(ReasonCode.NO_CAPACITY, "it is gone, or lacks the pool's label: label n0"))
+    ]
+    there = replace(snapshot, nodes=(node("n0", NodeState.IDLE),))
+    assert explanation(there, decide(there, ScalerSettings(), NOW), NOW).pools[0].left_out == ""
+
+
 def test_it_is_read_as_it_was_written() -> None:
     told = explanation(SNAPSHOT, PLAN, NOW)
     assert Explanation.from_json(told.to_json()) == told

@@ -97,3 +97,19 @@ def test_only_listed_nodes_can_be_started_where_a_driver_knows_them_all(driver: 
     pool = pool_of("p", driver=driver, **({"eks": {"nodeGroup": "g"}} if driver == "eks" else {}))
     fleet = Fleet([pool], {"p": Seen(Power.OFF)}, settings=ScalerSettings(), remembered={})
     assert fleet.pool_views[0].named is named
+
+
+@pytest.mark.parametrize(
+    ("spec", "fixed", "by_hand"),
+    [
+        ({"driver": "static"}, True, "kubectl label node NODE headrace.dev/pool=p"),
+        ({"driver": "static", "provides": "gpuServers"}, True, ""),
+        ({"driver": "kwok"}, False, ""),
+    ],
+)
+def test_a_node_of_a_static_pool_is_added_by_its_label_alone(
+    spec: dict[str, str], fixed: bool, by_hand: str
+) -> None:
+    pool = pool_of("p", minNodes=3, **spec)
+    (view,) = Fleet([pool], {"p": Seen(Power.ON)}, settings=ScalerSettings(), remembered={}).pool_views
+    assert (view.fixed, view.by_hand) == (fixed, by_hand)

@@ -17,10 +17,13 @@ from headrace.events.service import (
     Service,
 )
 from headrace.events.sources import FolderSource
+from headrace.metrics import catalogue
+from headrace.model.backed import LastBackup
 from headrace.model.errors import FatalError, NotFoundError, TransientError
+from headrace.model.keys import last_backup_key
 from headrace.model.tenancy import tenant_of
 from tests.unit.backup_bench import Source
-from tests.unit.intake_bench import PLATFORM, Bench, function
+from tests.unit.intake_bench import NOW, PLATFORM, Bench, function
 from tests.unit.memory_messages import QUEUE, MemoryMessages
 from tests.unit.test_events_polling import event
 from tests.unit.test_roster import install
@@ -302,3 +305,24 @@ async def test_files_of_a_young_function_that_another_receiver_ignored_are_found
     bench.time += YOUNG_SECONDS
     await scene.service._list_young()
     assert await bench.queued("one") == {"a.dcm"}, "it is not young any more"
+
+
+@pytest.mark.parametrize(
+    ("note", "told"),
+    [
+        (LastBackup(snapshot="b", began=NOW, period_seconds=60.0).to_json(), (NOW, 60.0)),
+        (b"rubbish", None),
+        (None, None),
+    ],
+    ids=["a backup", "a note that is none", "no backup"],
+)
+async def test_prometheus_is_told_of_the_last_backup_that_left_a_note(
+    tmp_path: Path, note: bytes | None, told: tuple[float, float] | None
+) -> None:
+    bench = await Bench().open()
+    if note is not None:
+        await bench.storage.put(bench.settings.platform_bucket, last_backup_key(), note)
+    found = {each.family: each.value for each in await Scene(bench, tmp_path).service.figures()}
+    assert found[catalogue.SERVER_UP] == 1
+    backup = tuple(found[each] for each in (catalogue.BACKED, catalogue.BACKUP_PERIOD) if each in found)
+    assert backup == (told or ())

@@ -12,7 +12,7 @@ from tools.images.archive import contents_of
 from tools.images.bill import write_bill
 from tools.images.context import compose
 from tools.images.engine import Engine, Order
-from tools.images.faults import ImagesError
+from tools.images.faults import ImagesError, with_base_told
 from tools.images.recipe import Recipe, Settings, inputs, packages_key
 from tools.images.running import run
 
@@ -113,8 +113,11 @@ class Shop:
         compose(order.context, recipe, self.settings, self.uv, log)
         self.tell(f"{recipe.name}: context ready")
         order.archive.unlink(missing_ok=True)
-        for command in self.engine.build(order):
-            run(command, log, environ=os.environ | self.environ)
+        try:
+            for command in self.engine.build(order):
+                run(command, log, environ=os.environ | self.environ)
+        except ImagesError as fault:
+            raise with_base_told(fault) from fault
         contents = contents_of(order.archive)
         if self.bills:
             count = write_bill(

@@ -64,7 +64,9 @@ class Supplies:
 def _supply(pool: PoolView, nodes: Sequence[NodeView]) -> Supply:
     there = [node for node in nodes if node.state is not NodeState.OFF]
     left = pool.max_nodes - len(there)
-    if pool.named:
+    if pool.fixed:
+        left = 0
+    elif pool.named:
         left = min(left, sum(1 for node in nodes if node.startable))
     if pool.max_booting:
         left = min(left, pool.max_booting - sum(1 for n in there if n.state is NodeState.BOOTING))

@@ -1,5 +1,10 @@
 // What the nodes have cost, beside what as many as there may be would have cost, always on.
 
+const COST_COLUMNS = [["Pool"], ["Node-hours", "number"], ["always on", "number"], ["Cost", "number"], ["always on", "number"]];
+const costOrder = sorting(
+  [(each) => each.pool, (each) => each.nodeSeconds, (each) => each.alwaysOnNodeSeconds, (each) => each.cost, (each) => each.alwaysOn],
+  () => showCost(feed.document),
+);
 let costParts = null;
 
 function costBar(kind) {
@@ -19,7 +24,7 @@ function buildCost(body) {
   const always = costLine("always", "always on");
   const saved = h("p.saved");
   const notes = h("p.quiet");
-  const built = table("Cost by pool", [["Pool"], ["Node-hours", "number"], ["always on", "number"], ["Cost", "number"], ["always on", "number"]], "stack");
+  const built = table("Cost by pool", COST_COLUMNS, "stack", costOrder);
   const list = h("details.list", {}, h("summary", {}, "By pool"), built.node);
   body.replaceChildren(saved, h("dl.cost-lines", {}, own.node, always.node), notes, list);
   return { own, always, saved, notes, body: built.body };
@@ -70,5 +75,5 @@ function showCost({ cost }) {
   costParts.always.bar.set(always / most);
   put(costParts.saved, own < always * 0.995 ? `${number((1 - own / always) * 100)} % less than always on` : "");
   put(costParts.notes, costNotes(cost));
-  keyed(costParts.body, cost.pools, (each) => each.pool, poolCostRow);
+  keyed(costParts.body, costOrder.arranged(cost.pools), (each) => each.pool, poolCostRow);
 }

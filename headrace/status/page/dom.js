@@ -136,12 +136,11 @@ function button(text, onClick, attributes = {}) {
   return h("button.small-button", { type: "button", click: onClick, ...attributes }, text);
 }
 
-// A table with a caption for screen readers; columns are [heading, class].
-function table(caption, columns, className = "") {
+// A table with a caption for screen readers; columns are [heading, class], `order` is what sorts it.
+function table(caption, columns, className, order) {
   const body = h("tbody");
-  const heads = columns.map(([text, kind]) => h("th", { scope: "col", class: kind || null }, text));
   const node = h("table", { class: className || null },
-    h("caption.unseen", {}, caption), h("thead", {}, h("tr", {}, heads)), body);
+    h("caption.unseen", {}, caption), h("thead", {}, h("tr", {}, order.headings(columns))), body);
   return { node, body };
 }
 

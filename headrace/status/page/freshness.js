@@ -103,14 +103,19 @@ function sourceRow() {
   return { node, set };
 }
 
+const SOURCE_COLUMNS = [["Source"], [""], ["Last answer"], ["Trouble"]];
+const sourceOrder = sorting(
+  [(each) => SOURCE_WORDS[each.name] ?? each.name, null, (each) => each.at, (each) => each.error],
+  () => showSources(feed.document),
+);
 let sourceTable = null;
 
 function showSources(document_) {
   if (sourceTable === null) {
-    sourceTable = table("Sources of the figures, and how old they are", [["Source"], [""], ["Last answer"], ["Trouble"]], "stack");
+    sourceTable = table("Sources of the figures, and how old they are", SOURCE_COLUMNS, "stack", sourceOrder);
     byId("sources").querySelector(".panel-body").append(sourceTable.node);
   }
-  keyed(sourceTable.body, document_.sources, (each) => each.name, sourceRow);
+  keyed(sourceTable.body, sourceOrder.arranged(document_.sources), (each) => each.name, sourceRow);
   put(byId("foot"), `Headrace ${visible(document_.stack.headrace)} on ${visible(document_.stack.runtime)} · ` +
     `this page asks no other host`);
 }

@@ -5,6 +5,13 @@ const FUNCTION_COLUMNS = [
   ["Workers", "number"], ["Oldest wait", "number"], ["Last one done", "number"], ["Actions", "act unseen-head"],
 ];
 const MANY_FUNCTIONS = 12;
+const functionOrder = sorting(
+  [
+    (each) => each.name, (each) => each.waiting, (each) => each.running, (each) => each.done, (each) => each.failed,
+    (each) => each.workers, (each) => waited(each.oldestAt), (each) => each.forecast.at, null,
+  ],
+  () => showFunctions(feed.document),
+);
 const functionsPanel = { table: null, filter: null, wanted: "" };
 
 function cell(label, kind, ...children) {
@@ -165,7 +172,7 @@ function functionBody(item) {
 }
 
 function buildFunctions(body) {
-  const built = table("Functions: files by state, workers, and when the last will be done", FUNCTION_COLUMNS, "stack functions");
+  const built = table("Functions: files by state, workers, and when the last will be done", FUNCTION_COLUMNS, "stack functions", functionOrder);
   built.body.remove();
   const field = h("input", { type: "search", id: "function-filter", placeholder: "Filter", input: () => {
     functionsPanel.wanted = field.value.toLowerCase();
@@ -193,7 +200,7 @@ function showFunctions({ functions }) {
   if (functionsPanel.table === null) buildFunctions(body);
   show(functionsPanel.filter, functions.items.length > MANY_FUNCTIONS);
   const wanted = functions.items.filter((each) => each.name.toLowerCase().includes(functionsPanel.wanted));
-  keyed(functionsPanel.table, wanted, (each) => each.name, functionBody, functionsPanel.table.tHead);
+  keyed(functionsPanel.table, functionOrder.arranged(wanted), (each) => each.name, functionBody, functionsPanel.table.tHead);
   const left = functions.total - functions.items.length;
   put(functionsPanel.more, left > 0 ? `${counted(left, "more function")} not shown here; headrace status tells all.` : "");
 }

@@ -14,6 +14,7 @@ STYLES = ("base.css", "panels.css")
 SCRIPTS = (
     "words.js",
     "dom.js",
+    "sorting.js",
     "feed.js",
     "freshness.js",
     "session.js",

@@ -29,13 +29,20 @@ function nodeRow() {
 
 function nodeList() {
   const list = { nodes: [], page: 0, wanted: "", total: 0 };
+  const order = sorting(
+    [
+      (each) => each.name, (each) => each.pool, (each) => KNOWN_STATES.indexOf(each.state), (each) => each.since,
+      (each) => each.workers, (each) => each.why?.text, null,
+    ],
+    () => turn(-list.page),
+  );
   const summary = h("summary", {}, "All nodes as a table");
   const field = h("input", { type: "search", id: "node-filter", placeholder: "Name, pool or state", input: () => {
     list.wanted = field.value.toLowerCase();
     list.page = 0;
     draw();
   } });
-  const { node: built, body } = table("All nodes", NODE_COLUMNS, "stack");
+  const { node: built, body } = table("All nodes", NODE_COLUMNS, "stack", order);
   const told = h("p.quiet", { role: "status" });
   const back = button("Earlier", () => turn(-1));
   const on = button("Further", () => turn(1));
@@ -52,7 +59,7 @@ function nodeList() {
     const pages = Math.max(1, Math.ceil(found.length / PAGE_ROWS));
     list.page = Math.min(Math.max(0, list.page), pages - 1);
     const start = list.page * PAGE_ROWS;
-    keyed(body, found.slice(start, start + PAGE_ROWS), (each) => each.name, nodeRow);
+    keyed(body, order.arranged(found).slice(start, start + PAGE_ROWS), (each) => each.name, nodeRow);
     const rest = list.total > list.nodes.length ? `, the first ${number(list.nodes.length)} of ${number(list.total)}` : "";
     put(told, found.length === 0 ? "No such node." : `${number(start + 1)} to ${number(Math.min(start + PAGE_ROWS, found.length))} of ${number(found.length)}${rest}`);
     back.disabled = list.page === 0;

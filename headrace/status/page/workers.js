@@ -1,6 +1,11 @@
 // Workers, those first that hold files longest; and tenants, where some are declared.
 
 const FIRST_WORKERS = 12;
+const WORKER_COLUMNS = [["Worker"], ["Function"], ["Node"], ["Files", "number"], ["For", "number"]];
+const workerOrder = sorting(
+  [(each) => each.name, (each) => each.function, (each) => each.node, (each) => each.held, (each) => waited(each.since)],
+  () => showWorkers(feed.document),
+);
 let workerTable = null;
 let isEveryWorker = false;
 
@@ -27,7 +32,7 @@ function showWorkers({ workers, functions }) {
     return;
   }
   if (workerTable === null) {
-    workerTable = table("Workers, with what they hold", [["Worker"], ["Function"], ["Node"], ["Files", "number"], ["For", "number"]], "stack");
+    workerTable = table("Workers, with what they hold", WORKER_COLUMNS, "stack", workerOrder);
     workerTable.told = h("p.quiet");
     workerTable.more = button("", () => {
       isEveryWorker = !isEveryWorker;
@@ -35,17 +40,23 @@ function showWorkers({ workers, functions }) {
     });
     body.replaceChildren(workerTable.told, workerTable.node, workerTable.more);
   }
-  const rows = workers.names.slice(0, isEveryWorker ? undefined : FIRST_WORKERS).map((name, at) => ({
+  const every = workers.names.map((name, at) => ({
     name, function: workers.functions[at], node: workers.nodes[at], held: workers.held[at], since: workers.since[at],
   }));
+  const rows = workerOrder.arranged(every).slice(0, isEveryWorker ? undefined : FIRST_WORKERS);
   const busy = workers.held.filter((held) => held > 0).length;
-  put(workerTable.told, `${number(busy)} of ${number(workers.total ?? workers.names.length)} hold files; ` +
-    `those that hold them longest come first.`);
+  put(workerTable.told, `${number(busy)} of ${number(workers.total ?? workers.names.length)} hold files` +
+    (workerOrder.isChosen() ? "." : "; those that hold them longest come first."));
   show(workerTable.more, workers.names.length > FIRST_WORKERS);
   put(workerTable.more, isEveryWorker ? "Show fewer" : `Show ${number(workers.names.length)}`);
   keyed(workerTable.body, rows, (each) => each.name, workerRow);
 }
 
+const TENANT_COLUMNS = [["Tenant"], ["Waiting", "number"], ["Workers", "number"], ["Share", "number"], ["Used"], ["Quota"]];
+const tenantOrder = sorting(
+  [(each) => each.name, (each) => each.waiting, (each) => each.workers, (each) => each.share, null, null],
+  () => showTenants(feed.document),
+);
 let tenantTable = null;
 
 function amounts(found) {
@@ -78,8 +89,8 @@ function showTenants({ tenants }) {
   show(byId("tenants"), tenants.length > 0);
   if (tenants.length === 0) return;
   if (tenantTable === null) {
-    tenantTable = table("Tenants and their shares", [["Tenant"], ["Waiting", "number"], ["Workers", "number"], ["Share", "number"], ["Used"], ["Quota"]], "stack");
+    tenantTable = table("Tenants and their shares", TENANT_COLUMNS, "stack", tenantOrder);
     byId("tenants").querySelector(".panel-body").replaceChildren(tenantTable.node);
   }
-  keyed(tenantTable.body, tenants, (each) => each.name, tenantRow);
+  keyed(tenantTable.body, tenantOrder.arranged(tenants), (each) => each.name, tenantRow);
 }

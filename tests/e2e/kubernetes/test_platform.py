@@ -4,6 +4,7 @@ One cluster in a box, one node; Pulumi's own CLI, provider and file backend. The
 """
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,7 @@ import pydicom.data
 import pytest
 
 from headrace.local.samples import REAL_CLIP
+from headrace.manifests.worker_pod import METRICS_PORTS
 from headrace.model import labels
 from headrace.model.labels import short_digest
 from headrace.model.settings import Settings
@@ -64,6 +66,22 @@ PLAIN = {
         "resources": {"cpu": "50m", "memory": "64Mi", "ephemeralStorage": "64Mi"},
         "scale": {"maxWaitSeconds": 1, "idleSeconds": 2},
         "security": {"runAsUser": 1000},  # a plain Debian image says root, which a restricted pod may not be
+    },
+}
+# Its worker is done with small files at once, and holds a large one for as long as it takes to be looked at.
+NAPS = {
+    **PLAIN,
+    "metadata": {"name": "naps", "namespace": FUNCTIONS},
+    "spec": {
+        **PLAIN["spec"],
+        "run": {
+            "script": "naps.sh",
+            "source": 'size=$(wc -c <"$INPUT_FILE_PATH"); echo "$size" >"$TMP_OUTPUT_DIR/size.txt"\n'
+            '[ "$size" -lt 100 ] || sleep 60',
+        },
+        "input": [{"bucket": "incoming", "prefix": "naps/"}],
+        "output": [{"bucket": "counted", "prefix": "naps/"}],
+        "scale": {"maxWaitSeconds": 1, "idleSeconds": 30, "maxWorkers": 1},
     },
 }
 
@@ -249,7 +267,7 @@ def test_the_status_page_shows_the_cluster_and_lets_who_has_the_token_act(
         assert document["stack"]["name"] == "the box"
         (echo,) = (each for each in document["functions"]["items"] if each["name"] == "echo")
         assert (echo["done"], echo["failed"], echo["waiting"]) == (CLIPS, 0, 0)
-        assert document["nodes"]["names"] == ["gpu-hosts-0", site.box.node]
+        assert document["nodes"]["names"] == [site.box.node]
         assert [each["place"] for each in document["gpus"]["items"]] == ["gpu1", "gpu1"]
         wish = {"node": site.box.node}
         assert page.post("/actions/disable", json=wish).status_code == 401
@@ -288,6 +306,34 @@ def test_a_function_that_is_applied_alone_works(site: Site, commands: Commands) 
     result = client(commands).get_object(Bucket="counted", Key="sizes/size.txt")["Body"].read()
     assert result.strip() == b"1234"
     assert "of sizes/a.bin" in commands.run("logs", "sizes", "s3://incoming/sizes/a.bin")
+
+
+@pytest.mark.long
+def test_a_worker_tells_its_metrics_while_it_works(site: Site, commands: Commands) -> None:
+    """To the namespace of Prometheus alone; what it tells is of the file before."""
+    spec = {**NAPS["spec"], "image": site.images["headrace-test-debian"]}
+    site.box.apply({**NAPS, "spec": spec})
+    wait_until(lambda: site.status("naps").get("digest"), "everything that it needs is there")
+    store = client(commands)
+    store.put_object(Bucket="incoming", Key="naps/small", Body=b"x")
+    wait_until(lambda: counts(site, "naps")["done"] == 1, "the small file is done")
+    store.put_object(Bucket="incoming", Key="naps/large", Body=b"x" * 100)
+    wait_until(lambda: counts(site, "naps")["running"] == 1, "the large file is held")
+    (worker,) = site.workers("naps")
+    address = {"worker": f"{worker['status']['podIP']}:{METRICS_PORTS[0]}"}
+    text = read_from(site, WATCHERS, address, tries=20)["worker"]
+    assert counts(site, "naps")["done"] == 1, "it was read while the large file was worked"
+    assert 'headrace_build_info{component="worker"' in text, text[:300]
+    assert re.search(r'headrace_worker_attempts_total\{(?=.*function="naps")(?=.*result="done").*\} 1', text)
+    assert re.search(r'headrace_worker_step_seconds_count\{(?=.*function="naps")(?=.*"compute").*\} 1', text)
+    refused = read_from(site, "passers-by", address, tries=3)["worker"]
+    assert [each["metadata"]["name"] for each in site.workers("naps")] == [worker["metadata"]["name"]]
+    assert refused.startswith("no answer"), refused[:300]
+    wait_until(lambda: counts(site, "naps")["done"] == 2, "the large file is done")
+    store.delete_objects(
+        Bucket="incoming", Delete={"Objects": [{"Key": f"naps/{name}"} for name in ("small", "large")]}
+    )
+    store.delete_object(Bucket="counted", Key="naps/size.txt")
 
 
 @pytest.mark.long
