@@ -36,7 +36,6 @@ NOT_RUN: Mapping[str, str] = {
     "docs/scale.md": "these tests are parts of `make test` and of `make e2e-long`",
     "docs/status.md": "prepares oauth2-proxy; tests/integration/test_status_oidc.py does it, too",
     "docs/upgrade.md": "docs/images.md has it",
-    "docs/operations.md": "`headrace results` names files of a year, which only a reader has",
 }
 
 # (page, text) -> what it is, where it only looks like a field, a file or a command.
