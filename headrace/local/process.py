@@ -20,7 +20,8 @@ from headrace.model.troubles import Trouble
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _libc = ctypes.CDLL(None, use_errno=True)
 LOG_TAIL_BYTES = 2000
-_held: deque[socket.socket] = deque(maxlen=256)  # far more than a stack has; one that leaves it is closed
+MOST_HELD = 256  # ports; far more than a stack has
+_held: deque[socket.socket] = deque()
 
 
 def _die_with_parent() -> None:
@@ -60,6 +61,8 @@ def hold_port(port: int) -> int:
         holder.close()
         raise
     _held.append(holder)
+    if len(_held) > MOST_HELD:
+        _held.popleft().close()
     return int(holder.getsockname()[1])
 
 

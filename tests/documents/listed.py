@@ -53,6 +53,7 @@ NO_NAMES: Mapping[tuple[str, str], str] = {
 OTHERS: Mapping[tuple[str, str], str] = {
     ("docs/cluster-in-a-box.md", "images can't be built here; missing: …"): "tests/toolchain",
     ("docs/cluster-in-a-box.md", "no box is ready in …"): "tests/toolchain",
+    ("docs/cluster-in-a-box.md", "inotify_init: too many open files"): "kubelet",
     ("docs/aws.md", "AWS Account ID not allowed"): "Pulumi's provider for AWS",
     ("docs/aws.md", "not authorized to perform: …"): "AWS",
     ("docs/aws.md", "Unauthorized"): "the API server",

@@ -15,6 +15,8 @@ from headrace.metrics import catalogue
 from headrace.metrics.catalogue import of_service
 from headrace.metrics.family import Service
 from headrace.metrics.port import SILENT
+from headrace.model.backed import LastBackup
+from headrace.model.keys import last_backup_key
 from headrace.tracing.port import UNTRACED
 from headrace.worker.measured import measured
 from tests.stack import running
@@ -66,9 +68,14 @@ async def test_receiver_and_api_of_a_stack_tell_all_that_is_theirs(tmp_path: Pat
     functions.mkdir()
     async with running(tmp_path / "state", functions, workers=1) as stack:
         receiver, api = stack.settings.receiver, stack.settings.api
-        found = await page(f"http://{receiver.host}:{receiver.port}")
         bare = {each.name for each in of_service(Service.RECEIVER) if not each.labels}
+        found = await page(f"http://{receiver.host}:{receiver.port}")
+        assert bare - {key[0] for key in found} == {catalogue.BACKED.name, catalogue.BACKUP_PERIOD.name}
+        note = LastBackup(snapshot="first", began=1000.0, period_seconds=3600.0)
+        await stack.storage.put(stack.settings.platform_bucket, last_backup_key(), note.to_json())
+        found = await page(f"http://{receiver.host}:{receiver.port}")
         assert bare <= {key[0] for key in found}
+        assert (found[catalogue.BACKED.name,], found[catalogue.BACKUP_PERIOD.name,]) == (1000.0, 3600.0)
         assert found["headrace_server_up", "store"] == found["headrace_server_up", "queue"] == 1.0
         assert found["headrace_leading", "receiver"] == 1.0
         found = await page(f"http://{api.host}:{api.port}")

@@ -1,10 +1,11 @@
 """Ports that a stack has chosen for servers which it starts a moment later."""
 
+import gc
 import socket
 
 import pytest
 
-from headrace.local.process import answers, free_ports
+from headrace.local.process import MOST_HELD, answers, free_ports
 
 
 def test_a_port_that_was_chosen_is_nobody_elses_until_its_server_listens() -> None:
@@ -26,3 +27,12 @@ def test_no_connection_goes_out_from_a_port_that_was_chosen() -> None:
         assert not chosen & {client.getsockname()[1] for client in clients}
         for client in clients:
             client.close()
+
+
+@pytest.mark.filterwarnings("error")
+def test_ports_that_were_chosen_long_ago_are_given_back() -> None:
+    (first,) = free_ports(1)
+    free_ports(MOST_HELD)
+    gc.collect()
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", first))
