@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _libc = ctypes.CDLL(None, use_errno=True)
 LOG_TAIL_BYTES = 2000
 MOST_HELD = 256  # ports; far more than a stack has
-_held: deque[socket.socket] = deque()
+_held: dict[int, socket.socket] = {}  # by port, the oldest first
 
 
 def _die_with_parent() -> None:
@@ -60,10 +59,13 @@ def hold_port(port: int) -> int:
     except OSError:
         holder.close()
         raise
-    _held.append(holder)
+    port = int(holder.getsockname()[1])
+    if former := _held.pop(port, None):
+        former.close()
+    _held[port] = holder
     if len(_held) > MOST_HELD:
-        _held.popleft().close()
-    return int(holder.getsockname()[1])
+        _held.pop(next(iter(_held))).close()
+    return port
 
 
 @dataclass

@@ -160,10 +160,10 @@ def door_of(settings: Settings) -> bytes:
 
 
 def _still_free(ports: Ports) -> Ports:
-    spare = free_ports(len(fields(Ports)))
     deadline = time.monotonic() + PORT_WAIT_SECONDS
-    wanted = astuple(ports)
-    return Ports(*(p if _is_free(p, deadline) else other for p, other in zip(wanted, spare, strict=True)))
+    # All that can be had are held before another is chosen, which might be one of them else.
+    looked = [(port, _is_free(port, deadline)) for port in astuple(ports)]
+    return Ports(*(port if is_free else free_ports(1)[0] for port, is_free in looked))
 
 
 def _is_free(port: int, deadline: float) -> bool:

@@ -75,7 +75,7 @@ def start_seaweedfs(options: SeaweedOptions) -> Process:
     that outlives the server.
     """
     program = find_program(PROGRAM)
-    if not _bindable(options.s3_port):
+    if not _can_hold(options.s3_port):
         raise ConfigurationError(
             f"port {options.s3_port} of 127.0.0.1, where S3 is to be served, is taken; "
             "stop what listens there",
@@ -198,11 +198,9 @@ def _ports(directory: Path) -> dict[str, int]:
     """Its inner ports: the same as last time, but for those that another program has taken since."""
     file = _ports_file(directory)
     saved: dict[str, int] = json.loads(file.read_bytes()) if file.exists() else {}
-    fresh = free_ports(len(_INTERNAL))
-    ports = {
-        name: saved[name] if name in saved and _bindable(saved[name]) else new
-        for name, new in zip(_INTERNAL, fresh, strict=True)
-    }
+    kept = {name: saved[name] for name in _INTERNAL if name in saved and _can_hold(saved[name])}
+    lacking = [name for name in _INTERNAL if name not in kept]
+    ports = kept | dict(zip(lacking, free_ports(len(lacking)), strict=True))
     write_private(file, json.dumps(ports).encode())
     return ports
 
@@ -214,7 +212,7 @@ def _sockets(ports: dict[str, int], s3_port: int) -> Sequence[Path]:
     return [Path("/tmp") / f"seaweedfs-{name}.sock" for name in names]  # noqa: S108  (SeaweedFS says so)
 
 
-def _bindable(port: int) -> bool:
+def _can_hold(port: int) -> bool:
     try:
         hold_port(port)
     except OSError as error:

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from headrace.local.process import MOST_HELD, answers, free_ports
+from headrace.local.process import MOST_HELD, answers, free_ports, hold_port
 
 
 def test_a_port_that_was_chosen_is_nobody_elses_until_its_server_listens() -> None:
@@ -27,6 +27,14 @@ def test_no_connection_goes_out_from_a_port_that_was_chosen() -> None:
         assert not chosen & {client.getsockname()[1] for client in clients}
         for client in clients:
             client.close()
+
+
+def test_a_port_that_is_asked_for_again_takes_no_other_ones_place() -> None:
+    (kept, again) = free_ports(2)
+    for _ in range(MOST_HELD):
+        assert hold_port(again) == again
+    with socket.socket() as other, pytest.raises(OSError, match="Address already in use"):
+        other.bind(("127.0.0.1", kept))
 
 
 @pytest.mark.filterwarnings("error")
