@@ -5,8 +5,8 @@ import json
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
 from headrace.catalog.deployed import function_of, known_as
@@ -86,11 +86,9 @@ class Follower:
     async def _keep(self) -> None:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            try:
+            with _faults_logged():
                 self._write()
                 await self._carry_wishes()
-            except (HeadraceError, OSError) as error:
-                _log.warning("not followed: %s", error, extra={"action": "connect.not_followed"})
 
     def _write(self) -> None:
         shown = self._functions.revision, self._plans.revision
@@ -129,11 +127,9 @@ class Follower:
 
     async def _carry_last_wishes(self) -> None:
         """Those of the last moment: the next connection would take them for carried."""
-        try:
+        with _faults_logged():
             async with asyncio.timeout(LAST_SECONDS):
                 await self._carry_wishes()
-        except (HeadraceError, OSError) as error:
-            _log.warning("not followed: %s", error, extra={"action": "connect.not_followed"})
 
     async def _carry_wishes(self) -> None:
         for node, enabled in self._wishes.enabled().items():
@@ -144,6 +140,15 @@ class Follower:
     def _pool_of(self, node: str) -> str:
         nodes = self._explained.nodes if self._explained is not None else ()
         return next((each.pool for each in nodes if each.name == node), "")
+
+
+@contextmanager
+def _faults_logged() -> Iterator[None]:
+    """What the cluster or the folder refuses ends no connection."""
+    try:
+        yield
+    except (HeadraceError, OSError) as error:
+        _log.warning("not followed: %s", error, extra={"action": "connect.not_followed"})
 
 
 def read_objects(folder: Path, place: KubernetesSettings | None = None) -> tuple[Installed, ...]:

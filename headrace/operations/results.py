@@ -40,20 +40,8 @@ async def ended(
                 yield record
 
 
-async def results(
-    stack: Stack, function: str, *, newest: int | None = None, since: float | None = None
-) -> AsyncIterator[Result]:
-    """Every output of those records that have any, oldest record first.
-
-    The record names what was committed; whether the final key still holds it, `explain` tells.
-    """
-    async for record in ended(stack, function, newest=newest, since=since):
-        for each in results_of(record):
-            yield each
-
-
 def results_of(record: Ended) -> tuple[Result, ...]:
-    """A record's outputs; none of a failure."""
+    """A record's outputs; none of a failure. Whether the final keys still hold them, `explain` tells."""
     if not isinstance(record, Record):
         return ()
     task, times = record.task, record.times

@@ -7,7 +7,7 @@ from headrace.model.keys import log_key, record_key
 from headrace.operations.logs import Log, logs
 from headrace.operations.replay import replay
 from headrace.operations.rerun import rerun
-from headrace.operations.results import Result, results
+from headrace.operations.results import Result, ended, results_of
 from headrace.operations.task_story import Stage
 from tests.fixtures.world import NOW, PLATFORM, World, installed
 
@@ -15,7 +15,8 @@ KEY = "echo/a.dcm"
 
 
 async def listed(world: World, **options: int) -> list[Result]:
-    return [each async for each in results(world.stack, "echo", **options)]
+    records = [each async for each in ended(world.stack, "echo", **options)]
+    return [each for record in records for each in results_of(record)]
 
 
 async def test_results_are_those_of_done_files_oldest_first() -> None:
