@@ -38,18 +38,19 @@ def stage(collections: Path, tmp_path: Path) -> Stage:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
     """A network for bare hosts, of which there is none yet."""
-    if lacks := lacking():
-        leave_out(f"hosts for Ansible need: {', '.join(lacks)}")
-    with machines(tmp_path_factory.mktemp("site"), Places.of(os.environ), bound=die_with_test) as found:
-        yield found
+    yield from _network(tmp_path_factory.mktemp("site"))
 
 
 @pytest.fixture
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
     """The same, for one test alone."""
+    yield from _network(tmp_path_factory.mktemp("lab"))
+
+
+def _network(folder: Path) -> Iterator[Machines]:
     if lacks := lacking():
         leave_out(f"hosts for Ansible need: {', '.join(lacks)}")
-    with machines(tmp_path_factory.mktemp("lab"), Places.of(os.environ), bound=die_with_test) as found:
+    with machines(folder, Places.of(os.environ), bound=die_with_test) as found:
         yield found
 
 

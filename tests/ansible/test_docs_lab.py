@@ -17,9 +17,9 @@ from tests.ansible.test_node_power import known
 from tests.ansible.test_rcuda_server import put_cuda
 from tests.documents.following import as_followed, changed
 from tests.documents.lab import Reader, seated
-from tests.documents.reading import blocks_of, current_pages
+from tests.documents.reading import blocks_of
 from tests.documents.running import run_page
-from tests.documents.survey import LAB, where
+from tests.documents.survey import LAB, blocks_for
 from tests.fixtures.bmc import PASSWORD, bmcs
 from tests.fixtures.joinable import ENGINES, yard
 from tests.toolchain.cluster.box import Box
@@ -111,5 +111,5 @@ def test_a_host_joins_as_the_page_of_cluster_node_says(
 
 
 def test_every_page_that_says_so_is_followed() -> None:
-    said = {block.page for page in current_pages() for block in blocks_of(page) if where(block) == LAB}
+    said = {block.page for block in blocks_for(LAB)}
     assert said == {PAGE, COLLECTION, NODE, GPU_HOST, POWER, SERVER}

@@ -27,7 +27,7 @@ from tests.documents.survey import LAB, RUN
 from tests.fixtures.bmc import PASSWORD, Bmc, bmcs
 from tests.fixtures.joinable import ENGINES, Yard, yard
 from tests.fixtures.switches import Packets, woken_by_packets
-from tests.infra.project import NEEDED
+from tests.infra.project import BY_ITSELF, NEEDED
 from tests.toolchain.cluster.box import Box
 from tests.toolchain.machines import Machine, Machines
 from tests.toolchain.needed import toolchain
@@ -40,11 +40,7 @@ ALL, FEWER = "10 11 12 21 22 23 24 25 26", "10 11 21"
 HIDDEN = "a-root-s-own"
 # In the place of `pulumi up`: what it would declare, and the playbook that it plays.
 UP = f"pulumi preview && ansible-playbook -i {INVENTORY}/hosts.yml headrace.hosts.site\n"
-PULUMI = {
-    "PULUMI_CONFIG_PASSPHRASE": "of-the-lab",
-    "PULUMI_SKIP_UPDATE_CHECK": "true",
-    "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-}
+PULUMI = {"PULUMI_CONFIG_PASSPHRASE": "of-the-lab", **BY_ITSELF}
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(5400)]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.documents import checkout
-from tests.documents.surroundings import Surroundings, variables
+from tests.documents.surroundings import Surroundings, put_files, variables
 from tests.documents.survey import LAB
 from tests.toolchain.needed import search_path
 from tests.toolchain.places import Places
@@ -68,8 +68,7 @@ def seated(
     `known`: lines of hosts whose keys he has seen before. `environ`: variables beside the usual.
     """
     home, place = folder / "home", checkout.make(folder)
-    for name, content in files.items():
-        (place / name).write_bytes(content)
+    put_files(place, files)
     own = home / ".ssh"
     own.mkdir(parents=True, mode=0o700)
     (own / "config").write_text(_CONFIG.format(home=own))

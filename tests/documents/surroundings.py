@@ -45,14 +45,14 @@ def plain(folder: Path, files: Mapping[str, bytes]) -> Surroundings:
         shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__", "training"))
     for name in LINKED:
         (place / name).symlink_to(ROOT / name)
-    _write(place, files)
+    put_files(place, files)
     return Surroundings(place, variables(Path(sys.executable).parent, ROOT))
 
 
 def whole(folder: Path, files: Mapping[str, bytes]) -> Surroundings:
     """A whole checkout in an empty folder, for who has time, with a Python that is ready."""
     place = checkout.make(folder)
-    _write(place, files)
+    put_files(place, files)
     return Surroundings(place, variables(place / ".venv" / "bin", place), LONG, LONG_SECONDS)
 
 
@@ -76,7 +76,8 @@ def boxed(folder: Path) -> Surroundings:
     return Surroundings(place, {**variables(place / ".venv" / "bin", place), **ours}, BOX, LONG_SECONDS)
 
 
-def _write(place: Path, files: Mapping[str, bytes]) -> None:
+def put_files(place: Path, files: Mapping[str, bytes]) -> None:
+    """Into a checkout."""
     for name, content in files.items():
         (place / name).write_bytes(content)
 

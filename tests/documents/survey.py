@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from tests.documents import data
 from tests.documents.listed import PROGRAMS
-from tests.documents.reading import Block, Quoted, blocks_of, quoted_in
+from tests.documents.reading import Block, Quoted, blocks_of, current_pages, quoted_in
 from tests.documents.shell import Command, commands
 from tests.documents.verdicts import judge
 
@@ -67,6 +67,11 @@ def in_sentences(page: str) -> Iterator[Found]:
 def where(block: Block) -> str:
     """The word for the place where a block that is run has to be; empty: any checkout does."""
     return next((word for word in block.words if word in WHERE), "")
+
+
+def blocks_for(place: str) -> list[Block]:
+    """All blocks that say so; empty: those for any checkout."""
+    return [block for page in current_pages() for block in blocks_of(page) if where(block) == place]
 
 
 def _commands(block: Block) -> Iterator[Found]:

@@ -18,7 +18,7 @@ from headrace.local.process import Process, answers, free_ports
 from infra.manifests.seaweedfs import PORT
 from infra.manifests.services import API_PORT
 from tests.api_site import SCRIPT, UPPER, Site, poll, running_api
-from tests.e2e.kubernetes.site import GONE, PLATFORM, site_on
+from tests.e2e.kubernetes.site import GONE, PLATFORM, loaded, site_on
 from tests.e2e.kubernetes.site import Site as Stack
 from tests.toolchain.cluster.box import Box
 from tests.toolchain.images.store import Images
@@ -43,9 +43,7 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 @contextmanager
 def api_on(box: Box, images: Images, folder: Path) -> Iterator[Site]:
     """The platform with an API, by Pulumi; store and API are reached by `kubectl port-forward`."""
-    for name in IMAGES:
-        box.load_image(images[name].archive)
-    stack = site_on(box, {name: images[name].reference for name in IMAGES}, folder)
+    stack = site_on(box, loaded(box, images, IMAGES), folder)
     api_port, store_port = free_ports(2)
     stack.configure(
         api={"users": {USER: {"storeKey": True}}, "storeEndpoint": f"http://127.0.0.1:{store_port}"},

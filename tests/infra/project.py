@@ -21,6 +21,8 @@ NEEDED = (
 )
 LIMIT_SECONDS = 240.0
 PASSPHRASE = "for tests"
+# It asks nobody on the network.
+BY_ITSELF = {"PULUMI_SKIP_UPDATE_CHECK": "true", "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true"}
 
 
 @dataclass(frozen=True)
@@ -109,8 +111,7 @@ def _environment(top: Path) -> Mapping[str, str]:
         "PULUMI_HOME": str(top / "pulumi"),
         "PULUMI_BACKEND_URL": backend.as_uri(),
         "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
-        "PULUMI_SKIP_UPDATE_CHECK": "true",
-        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        **BY_ITSELF,
     }
 
 

@@ -7,10 +7,9 @@ import pytest
 
 from tests.documents import checkout
 from tests.documents.following import as_followed
-from tests.documents.reading import blocks_of, current_pages
 from tests.documents.running import run_page
 from tests.documents.surroundings import Surroundings, variables
-from tests.documents.survey import ENGINE, where
+from tests.documents.survey import ENGINE, blocks_for
 from tests.integration.test_images import Registry, registry, second_store  # noqa: F401  (a fixture)
 from tests.toolchain.images.recipes import PYTHON
 from tests.toolchain.images.store import Images
@@ -42,5 +41,5 @@ def test_images_are_built_and_pushed_as_the_page_says(
 
 
 def test_no_other_page_needs_an_engine() -> None:
-    said = {block.page for page in current_pages() for block in blocks_of(page) if where(block) == ENGINE}
+    said = {block.page for block in blocks_for(ENGINE)}
     assert said == {PAGE}

@@ -6,11 +6,11 @@ import pytest
 import yaml
 
 from tests.documents import checkout
-from tests.documents.reading import ROOT, Block, blocks_of, current_pages
+from tests.documents.reading import ROOT, Block, blocks_of
 from tests.documents.running import run_page
 from tests.documents.surroundings import Surroundings, variables
-from tests.documents.survey import PLANE, RUN, SHELL, where
-from tests.infra.project import NEEDED
+from tests.documents.survey import PLANE, RUN, SHELL, blocks_for
+from tests.infra.project import BY_ITSELF, NEEDED
 from tests.toolchain.cluster.box import Box
 from tests.toolchain.needed import search_path, toolchain
 
@@ -50,11 +50,10 @@ def environ_of(place: Path) -> dict[str, str]:
         "PULUMI_HOME": str(place.parent / "pulumi"),
         "PULUMI_BACKEND_URL": state.as_uri(),
         "PULUMI_CONFIG_PASSPHRASE": "of-the-reader",
-        "PULUMI_SKIP_UPDATE_CHECK": "true",
-        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        **BY_ITSELF,
     }
 
 
 def test_no_other_page_needs_a_control_plane() -> None:
-    said = {block.page for page in current_pages() for block in blocks_of(page) if where(block) == PLANE}
+    said = {block.page for block in blocks_for(PLANE)}
     assert said == {PAGE}

@@ -8,20 +8,16 @@ import pytest
 
 from tests.documents import checkout
 from tests.documents.newcomer import lacking, newcomer
-from tests.documents.reading import ROOT, Block, blocks_of, current_pages
+from tests.documents.reading import ROOT, Block, blocks_of
 from tests.documents.running import PageError, matches, run_page
 from tests.documents.surroundings import Surroundings, plain, whole
-from tests.documents.survey import LONG, OUTPUT, RUN, SHELL, STAYS, TEXT, where
+from tests.documents.survey import LONG, OUTPUT, RUN, SHELL, STAYS, TEXT, blocks_for
 from tests.toolchain.needed import leave_out
 
 
 def pages_with(place: str) -> list[str]:
     """Pages of which blocks are run there; empty: on any machine, in seconds."""
-    return [
-        page
-        for page in current_pages()
-        if any(RUN in block.words and where(block) == place for block in blocks_of(page))
-    ]
+    return list(dict.fromkeys(block.page for block in blocks_for(place) if RUN in block.words))
 
 
 PAGES, LONG_PAGES = pages_with(""), pages_with(LONG)

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from headrace.catalog.folder import FILE_NAME
 from headrace.model.settings import Settings
 from tests.infra.project import Project, projects
 from tests.toolchain.cluster.box import Box
+from tests.toolchain.images.store import Images
 from tests.toolchain.running import ToolchainError
 
 PLATFORM, FUNCTIONS = "headrace", "headrace-functions"
@@ -162,6 +163,14 @@ class Commands:
     def json(self, *arguments: str) -> Any:
         """Its JSON document."""
         return json.loads(self.run(*arguments, "--json"))
+
+
+def loaded(box: Box, images: Images, names: Iterable[str]) -> dict[str, str]:
+    """Give the box's node these images; their references by name."""
+    found = {name: images[name] for name in names}
+    for image in found.values():
+        box.load_image(image.archive)
+    return {name: image.reference for name, image in found.items()}
 
 
 def site_on(box: Box, images: Mapping[str, str], folder: Path) -> Site:

@@ -21,11 +21,11 @@ import pytest
 import yaml
 
 from headrace.local.samples import REAL_CLIP
-from tests.documents.reading import Block, blocks_of, current_pages, section
+from tests.documents.reading import Block, section
 from tests.documents.running import run_page
 from tests.documents.shell import commands as commands_in
 from tests.documents.surroundings import Surroundings, boxed
-from tests.documents.survey import BOX, OUTPUT, RUN, SHELL, STAYS, TEXT, where
+from tests.documents.survey import BOX, OUTPUT, RUN, SHELL, STAYS, TEXT, blocks_for
 from tests.fixtures.cluster import need
 from tests.infra.project import NEEDED
 from tests.toolchain.cluster.box import Box
@@ -270,7 +270,7 @@ def test_the_box_goes(reader: Reader) -> None:
 
 
 def test_no_page_has_a_block_for_a_box_that_was_not_run(reader: Reader) -> None:
-    blocks = [block for page in current_pages() for block in blocks_of(page) if where(block) == BOX]
+    blocks = blocks_for(BOX)
     assert [block.place for block in blocks if block.place not in reader.done] == []
     commands_run = [each for block in blocks for each in commands_in(block.text)]
     print(f"on a box: {len(blocks)} blocks, {len(commands_run)} commands")

@@ -22,6 +22,7 @@ from tests.e2e.kubernetes.site import (
     Commands,
     Site,
     give_up_idle_workers_soon,
+    loaded,
     site_on,
     wait_until,
 )
@@ -37,10 +38,7 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 @pytest.fixture(scope="module")
 def site(cluster: Box, images: Images, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Both stacks' files, and what a repository would hold; nothing is on the cluster yet."""
-    references = {}
-    for name in NAMES:
-        cluster.load_image(images[name].archive)
-        references[name] = images[name].reference
+    references = loaded(cluster, images, NAMES)
     found = site_on(cluster, references, tmp_path_factory.mktemp("gitops"))
     give_up_idle_workers_soon(found.functions, "echo")
     found.configure("echo", platformBucket=GONE)

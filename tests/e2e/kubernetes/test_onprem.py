@@ -27,6 +27,7 @@ from tests.e2e.kubernetes.site import (
     Site,
     copy_function,
     give_up_idle_workers_soon,
+    loaded,
     site_on,
     wait_until,
 )
@@ -88,10 +89,7 @@ def site(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Site:
     """Stacks/Pulumi.onprem.yaml with this lab's values, up."""
-    references = {}
-    for name in NAMES:
-        cluster.load_image(images[name].archive)
-        references[name] = images[name].reference
+    references = loaded(cluster, images, NAMES)
     found = site_on(cluster, references, tmp_path_factory.mktemp("site"))
     content = yaml.safe_load((CHECKOUT / "stacks" / "Pulumi.onprem.yaml").read_text())["config"]
     stack = {name.removeprefix("headrace:"): value for name, value in content.items()}

@@ -36,6 +36,7 @@ from tests.e2e.kubernetes.site import (
     Site,
     copy_function,
     give_up_idle_workers_soon,
+    loaded,
     site_on,
     wait_until,
 )
@@ -101,10 +102,7 @@ def site(
     cluster: Box, images: Images, gpu_server: StubServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Site:
     """Platform and functions, up."""
-    references = {}
-    for name in NAMES:
-        cluster.load_image(images[name].archive)
-        references[name] = images[name].reference
+    references = loaded(cluster, images, NAMES)
     found = site_on(cluster, references, tmp_path_factory.mktemp("site"))
     give_up_idle_workers_soon(found.functions, "echo")
     wish = {"access": ["mig", "remote"], "memory": "256Mi"}

@@ -16,7 +16,7 @@ from infra.manifests.dashboard import ROWS
 from tests.documents.reading import ROOT
 from tests.e2e.evidence import plain_client
 from tests.e2e.kubernetes.prometheus import Prometheus, prometheus_on
-from tests.e2e.kubernetes.site import FUNCTIONS, GONE, Site, site_on, wait_until
+from tests.e2e.kubernetes.site import FUNCTIONS, GONE, Site, loaded, site_on, wait_until
 from tests.toolchain.cluster.box import Box
 from tests.toolchain.images.store import Images
 from tests.toolchain.needed import toolchain
@@ -39,7 +39,7 @@ FUNCTION = {
         "input": [{"bucket": "incoming", "prefix": "copy/"}],
         "output": [{"bucket": "copied"}],
         "resources": {"cpu": "50m", "memory": "64Mi", "ephemeralStorage": "64Mi"},
-        "scale": {"maxWaitSeconds": 1, "idleSeconds": 10},
+        "scale": {"maxWaitSeconds": 1, "idleSeconds": 120},  # a worker stays to be read
         "delivery": {"attempts": 1},
         "security": {"runAsUser": 1000},
     },
@@ -65,10 +65,7 @@ def programs() -> Places:
 @pytest.fixture(scope="module")
 def site(cluster: Box, images: Images, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A platform, and a function that is applied alone."""
-    references = {}
-    for name in IMAGES:
-        cluster.load_image(images[name].archive)
-        references[name] = images[name].reference
+    references = loaded(cluster, images, IMAGES)
     found = site_on(cluster, references, tmp_path_factory.mktemp("site"))
     found.configure(
         monitoring={"namespace": WATCHERS, "podMonitors": False, "rules": False},  # no operator is there
@@ -152,7 +149,9 @@ def _as_grafana_asks(query: str) -> str:
 
 
 def test_what_each_service_tells_is_by_the_conventions(prometheus: Prometheus, programs: Places) -> None:
-    for labelled, _ in prometheus.series("up == 1"):
+    found = prometheus.series("headrace_build_info")
+    assert {labelled["component"] for labelled, _ in found} == {*SERVICES, "worker"}
+    for labelled, _ in found:
         command = [programs.bin / "promtool", "check", "metrics"]
         page = prometheus.page(labelled["instance"])
         done = subprocess.run(command, input=page, capture_output=True, text=True, check=False)

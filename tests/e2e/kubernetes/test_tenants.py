@@ -12,7 +12,7 @@ from headrace.model.resources import CPU
 from headrace.model.settings import Settings
 from headrace.nodes.cluster import sighting_of
 from tests.e2e.evidence import list_keys, plain_client
-from tests.e2e.kubernetes.site import FUNCTIONS, GONE, Commands, Site, site_on, wait_until
+from tests.e2e.kubernetes.site import FUNCTIONS, GONE, Commands, Site, loaded, site_on, wait_until
 from tests.toolchain.cluster.box import Box
 from tests.toolchain.images.store import Images
 
@@ -32,10 +32,7 @@ def site(cluster: Box, images: Images, tmp_path_factory: pytest.TempPathFactory)
 
     It goes with all data, that of tenants too.
     """
-    references = {}
-    for name in NAMES:
-        cluster.load_image(images[name].archive)
-        references[name] = images[name].reference
+    references = loaded(cluster, images, NAMES)
     found = site_on(cluster, references, tmp_path_factory.mktemp("site"))
     found.configure(tenants=tenants_of(found), platformBucket=GONE)
     found.platform.up()
